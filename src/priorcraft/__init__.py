@@ -1,0 +1,25 @@
+"""One learned prior, every question.
+
+>>> import priorcraft as pc
+>>> splits = pc.open_data("digits")
+>>> splits.space
+Space(event_shape=(1, 8, 8), levels=17)
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_VERBS = {"compare", "demo", "fit", "load", "models", "open_data", "sample", "score"}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a verb, and torch with it, when it is first asked for."""
+    if name in _VERBS:
+        return getattr(import_module("priorcraft.verbs"), name)
+    raise AttributeError(f"module 'priorcraft' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(_VERBS | {"__version__"})

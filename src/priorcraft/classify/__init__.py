@@ -1,0 +1,1 @@
+"""p(c | x), from a generative model by Bayes' theorem or directly."""

@@ -1,0 +1,317 @@
+"""The contracts: what is known of p(x) decides what may be asked.
+
+    Generative      p(x) is known at least through its samples
+      Exact           ... and can be computed                        log_prob
+      Approximate     ... and can be bounded from below              elbo, bound
+      Implicit        ... and nothing more
+    LatentVariable  p(x) = sum or integral of p(x | z) p(z): prior, decode
+    Encoder         ... and q(z | x): encode
+
+B is the batch, `event_shape` the shape of one x, K the number of classes. Densities are natural logarithms (nats).
+Every public method checks its arguments here, once; a model implements the methods with an underscore.
+"""
+
+import inspect
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+
+from priorcraft import runtime
+from priorcraft.errors import DataError, NoDensity, UsageError
+
+UNLABELLED = -1  # scikit-learn's convention for a row whose class is not known
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where x lives: its shape, and its number of levels if its entries are integers 0 ... levels-1.
+
+    A class label is a point of `Space((), levels=K)`; an image of `Space((channels, height, width), 256)`.
+
+    Args:
+        event_shape: shape of one x.
+        levels: number of values of one entry; None for real numbers.
+
+    >>> Space((1, 8, 8), 17).dims, round(Space((1, 8, 8), 17).chance, 3)
+    (64, 4.087)
+    """
+
+    event_shape: tuple[int, ...]
+    levels: int | None = None
+
+    @property
+    def dims(self) -> int:
+        """Number of entries of one x."""
+        return math.prod(self.event_shape)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether a point is one class label."""
+        return self.event_shape == () and self.levels is not None
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a point is (channels, height, width)."""
+        return len(self.event_shape) == 3
+
+    @property
+    def chance(self) -> float:
+        """Bits per dimension of the uniform distribution."""
+        if self.levels is None:
+            raise UsageError("chance needs a finite space; this one is real-valued.")
+        return math.log2(self.levels)
+
+    def check(self, x: Tensor, name: str = "x") -> Tensor:
+        """Returns x (B, *event_shape) if it lies in the space, as int64 or floating point.
+
+        Raises:
+            DataError: another shape, entries outside 0 ... levels-1, or entries that are not finite.
+        """
+        if tuple(x.shape[1:]) != self.event_shape:
+            raise DataError(f"{name} must have shape (B, {', '.join(map(str, self.event_shape))}), not {tuple(x.shape)}.")
+        if self.levels is None:
+            if not torch.isfinite(x).all():
+                raise DataError(f"{name} must be finite; found nan or infinity.")
+            return x if x.is_floating_point() else x.float()
+        if x.is_floating_point() and not bool((x == x.round()).all()):
+            raise DataError(f"{name} must hold integers 0 ... {self.levels - 1}; found fractions.")
+        if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
+            raise DataError(f"{name} must lie in 0 ... {self.levels - 1}; found {int(x.min())} ... {int(x.max())}.")
+        return x.long()
+
+    def to_network(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Integers 0 ... levels-1 mapped onto [-1, 1]; real numbers as they are."""
+        return x.to(dtype) if self.levels is None else x.to(dtype) * (2 / (self.levels - 1)) - 1
+
+    def from_network(self, u: Tensor) -> Tensor:
+        """The nearest point of the space; inverse of `to_network`."""
+        if self.levels is None:
+            return u
+        return ((u + 1) * ((self.levels - 1) / 2)).round().clamp(0, self.levels - 1).long()
+
+
+class Likelihood(Protocol):
+    """p(x | parameters): a distribution whose parameters a network has given."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Exact log p of each entry, nats, shape of x."""
+        ...
+
+    def sample(self, generator: Generator) -> Tensor:
+        """One draw."""
+        ...
+
+    def mean(self) -> Tensor:
+        """Expected value of each entry."""
+        ...
+
+
+class Generative(nn.Module, ABC):
+    """p(x), or p(x | c) where a context is given.
+
+    With labels as context the model is the joint p(x, c) = p(c) p(x | c). Asked without `given`, it obeys the sum
+    rule: the class is summed over, or drawn first. A label of -1 means: not known.
+
+    Args:
+        space: where x lives.
+        context: where c lives: None, labels `Space((), K)`, or another space.
+    """
+
+    config: dict[str, Any]
+    log_prior: Tensor
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Generative":
+        """Keeps the constructor's arguments verbatim: they are the model's whole configuration."""
+        model = super().__new__(cls)
+        arguments = inspect.signature(cls).bind_partial(*args, **kwargs).arguments
+        object.__setattr__(model, "config", dict(arguments))
+        return model
+
+    def __init__(self, space: Space, context: Space | None = None) -> None:
+        super().__init__()
+        self.space = space
+        self.context = context
+        classes = context.levels if context is not None and context.is_label and context.levels else 0
+        self.register_buffer("log_prior", torch.full((classes,), -math.log(max(classes, 1))))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes K of the joint p(x, c); 0 without labels."""
+        return self.log_prior.shape[0]
+
+    def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
+        """Sets what is read off the training data before the first step: here p(c), counted with one extra per class."""
+        if self.classes and given is not None:
+            counts = torch.bincount(given[given != UNLABELLED], minlength=self.classes) + 1.0
+            self.log_prior.copy_((counts / counts.sum()).log())
+
+    @torch.no_grad()
+    def sample(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
+        """Draws n points, (n, *event_shape).
+
+        Args:
+            n: how many.
+            given: one context for all, or n of them, (n, *context shape). Without it, classes are drawn from p(c).
+            generator: source of randomness; a new one if None.
+        """
+        if n < 1:
+            raise UsageError(f"n must be at least 1, not {n}.")
+        generator = runtime.fresh(generator)
+        return self._sample(n, self._context_for(n, given, generator), generator)
+
+    def _context_for(self, n: int, given: Tensor | None, generator: Generator) -> Tensor | None:
+        if self.context is None or (given is None and not self.classes):
+            return self._check_context(given, n)
+        if given is None:
+            return runtime.categorical(self.log_prior.expand(n, -1), generator=generator)
+        given = given.to(self.log_prior.device)
+        given = given.expand(n, *self.context.event_shape) if given.dim() == len(self.context.event_shape) else given
+        return self._check_context(given, n)
+
+    def _check_context(self, given: Tensor | None, n: int) -> Tensor | None:
+        if self.context is None:
+            if given is not None:
+                raise UsageError("given must be left out: this model was fitted without labels or other context.")
+            return None
+        if given is None:
+            raise UsageError(f"given is needed: this model is p(x | c), with c of shape {self.context.event_shape}.")
+        if len(given) != n:
+            raise UsageError(f"given must hold {n} contexts, one a row of x, not {len(given)}.")
+        return self.context.check(given, "given")
+
+    @abstractmethod
+    def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor: ...
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("log_prob", "elbo", "bound"):
+            raise NoDensity(_NO_DENSITY[name].format(model=type(self).__name__))
+        return super().__getattr__(name)
+
+
+_NO_DENSITY = {
+    "log_prob": "{model} has no log_prob: only exact models can compute log p(x). Approximate ones have a bound; "
+    "implicit ones are known through samples alone.",
+    "elbo": "{model} has no elbo: only approximate models bound log p(x).",
+    "bound": "{model} has no bound: only approximate models bound log p(x).",
+}
+
+
+class _Density(Generative):
+    """A density of x given the context, extended to unknown labels by the sum rule."""
+
+    def _over_classes(self, density: Any, x: Tensor, given: Tensor | None) -> Tensor:
+        """log p(x | c) where c is known, log sum_c p(c) p(x | c) where it is not; (..., B)."""
+        if not self.classes:
+            return density(x, self._check_context(given, len(x)))
+        if given is None:
+            return torch.logsumexp(self._joint(density, x), -1)
+        unknown = given == UNLABELLED
+        if not bool(unknown.any()):
+            return density(x, self._check_context(given, len(x)))
+        summed = torch.logsumexp(self._joint(density, x), -1)
+        known = density(x, self._check_context(given.clamp_min(0), len(x)))
+        return torch.where(unknown, summed, known)
+
+    def _joint(self, density: Any, x: Tensor) -> Tensor:
+        """log p(c) + log p(x | c) for every class, (..., B, K)."""
+        repeated = x.repeat_interleave(self.classes, 0)
+        labels = torch.arange(self.classes, device=x.device).repeat(len(x))
+        return density(repeated, labels).unflatten(-1, (len(x), self.classes)) + self.log_prior
+
+
+class Exact(_Density):
+    """A model whose log p(x) can be computed."""
+
+    def log_prob(self, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """log p(x | given), or log p(x) = log sum_c p(c) p(x | c) without it. Exact, nats, (B,).
+
+        Raises:
+            DataError: x outside the space.
+        """
+        return self._over_classes(self._log_prob, self.space.check(x), given)
+
+    def log_joint(self, x: Tensor) -> Tensor:
+        """log p(x, c) = log p(c) + log p(x | c) for every class, exact, nats, (B, K)."""
+        if not self.classes:
+            raise UsageError("log_joint needs a model that was fitted with labels.")
+        return self._joint(self._log_prob, self.space.check(x))
+
+    @abstractmethod
+    def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor: ...
+
+
+class Approximate(_Density):
+    """A model whose log p(x) can only be bounded from below, through q(z | x)."""
+
+    def elbo(self, x: Tensor, given: Tensor | None = None, *, generator: Generator | None = None) -> Tensor:
+        """One-sample evidence lower bound, E[elbo] <= log p(x). Unbiased for the bound, nats, (B,).
+
+        L(x) = E_q(z|x) [log p(x, z) - log q(z | x)]   (Kingma & Welling 2013, arXiv:1312.6114)
+        """
+        return self.bound(x, 1, given, generator=generator)
+
+    def bound(self, x: Tensor, k: int, given: Tensor | None = None, *, generator: Generator | None = None) -> Tensor:
+        """Importance-weighted lower bound, which rises with k towards log p(x). Lower bound, nats, (B,).
+
+        L_k(x) = E log 1/k sum_i p(x, z_i) / q(z_i | x)   (Burda, Grosse & Salakhutdinov 2015, arXiv:1509.00519)
+        """
+        if k < 1:
+            raise UsageError(f"k must be at least 1, not {k}.")
+        generator = runtime.fresh(generator)
+        log_w = self._over_classes(
+            lambda x, c: self._log_weights(x, c, k, generator), self.space.check(x), given
+        )
+        return torch.logsumexp(log_w, 0) - math.log(k)
+
+    @abstractmethod
+    def _log_weights(self, x: Tensor, given: Tensor | None, k: int, generator: Generator) -> Tensor:
+        """log p(x, z) - log q(z | x) for k draws z ~ q(z | x), (k, B)."""
+
+
+class Implicit(Generative):
+    """A model that is known through its samples alone: asking it for a density raises `NoDensity`."""
+
+
+class LatentVariable(ABC):
+    """p(x) = integral of p(x | z) p(z) dz: z can be drawn, moved, and decoded."""
+
+    @abstractmethod
+    def prior(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
+        """n draws of z from p(z), (n, latent)."""
+
+    @abstractmethod
+    def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        """The mean of p(x | z) in the data's own units, (B, *event_shape)."""
+
+
+class Encoder(LatentVariable):
+    """A latent-variable model that also knows q(z | x) or p(z | x)."""
+
+    @abstractmethod
+    def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """The mean of q(z | x), (B, latent)."""
+
+
+class Classifier(ABC):
+    """p(c | x). A discriminative classifier is not `Generative`: that absence is the lesson."""
+
+    @abstractmethod
+    def log_posterior(self, x: Tensor) -> Tensor:
+        """log p(c | x), nats, (B, K)."""
+
+
+class ClosedForm(ABC):
+    """A model whose parameters have a closed-form update from all rows at once (counting, or one round of EM)."""
+
+    @abstractmethod
+    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
+        """One update; returns the mean log-likelihood of the rows before it, nats."""
+
+    @property
+    def rounds(self) -> int | None:
+        """How many updates reach the optimum; None if they only approach it."""
+        return None

@@ -1,0 +1,72 @@
+"""Errors that are sentences: what was asked, what was expected, what was found, what to do.
+
+Every class carries the exit code with which the command line ends (0 ok, 1 failure, 2 usage, 3 bad data,
+4 diverged, 75 stopped but resumable, 130 interrupted).
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PriorcraftError(Exception):
+    """Anything that priorcraft says no to, in a sentence."""
+
+    exit_code = 1
+
+
+class UsageError(PriorcraftError, ValueError):
+    """An argument that cannot be used as given."""
+
+    exit_code = 2
+
+
+class DataError(PriorcraftError, ValueError):
+    """Data that cannot be read, or that do not fit the model."""
+
+    exit_code = 3
+
+
+class ImpossibleEvidence(DataError):
+    """The evidence e has p(e) = 0: the posterior p(. | e) does not exist."""
+
+
+class NoDensity(PriorcraftError, AttributeError):
+    """A density was asked of a model that does not have one."""
+
+
+class CheckpointError(PriorcraftError):
+    """A checkpoint that is torn, altered, foreign or made by a newer version."""
+
+
+class RunBusy(PriorcraftError):
+    """Another process is writing to this run folder."""
+
+
+class Diverged(PriorcraftError):
+    """A loss or gradient stopped being finite; the last good checkpoint is kept."""
+
+    exit_code = 4
+
+
+class Stopped(PriorcraftError):
+    """Stopped by a signal at the end of a step; the run can be resumed."""
+
+    exit_code = 75
+
+
+class Interrupted(Stopped):
+    """Stopped from the keyboard; the run can be resumed."""
+
+    exit_code = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A clause that offers the nearest known names.
+
+    >>> did_you_mean("vea", ["vae", "gan"])
+    "did you mean 'vae'? Known: gan, vae."
+    """
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"{hint}Known: {', '.join(known)}."
