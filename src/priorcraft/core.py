@@ -72,7 +72,9 @@ class Space:
             DataError: another shape, entries outside 0 ... levels-1, or entries that are not finite.
         """
         if tuple(x.shape[1:]) != self.event_shape:
-            raise DataError(f"{name} must have shape (B, {', '.join(map(str, self.event_shape))}), not {tuple(x.shape)}.")
+            raise DataError(
+                f"{name} must have shape (B, {', '.join(map(str, self.event_shape))}), not {tuple(x.shape)}."
+            )
         if self.levels is None:
             if not torch.isfinite(x).all():
                 raise DataError(f"{name} must be finite; found nan or infinity.")
@@ -80,7 +82,9 @@ class Space:
         if x.is_floating_point() and not bool((x == x.round()).all()):
             raise DataError(f"{name} must hold integers 0 ... {self.levels - 1}; found fractions.")
         if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
-            raise DataError(f"{name} must lie in 0 ... {self.levels - 1}; found {int(x.min())} ... {int(x.max())}.")
+            raise DataError(
+                f"{name} must lie in 0 ... {self.levels - 1}; found {int(x.min())} ... {int(x.max())}."
+            )
         return x.long()
 
     def to_network(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -99,6 +103,10 @@ class Likelihood(Protocol):
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Exact log p of each entry, nats, shape of x."""
+        ...
+
+    def quantile(self, u: Tensor) -> Tensor:
+        """The x at which the distribution function passes the uniforms u."""
         ...
 
     def sample(self, generator: Generator) -> Tensor:
@@ -169,16 +177,24 @@ class Generative(nn.Module, ABC):
         if given is None:
             return runtime.categorical(self.log_prior.expand(n, -1), generator=generator)
         given = given.to(self.log_prior.device)
-        given = given.expand(n, *self.context.event_shape) if given.dim() == len(self.context.event_shape) else given
+        given = (
+            given.expand(n, *self.context.event_shape)
+            if given.dim() == len(self.context.event_shape)
+            else given
+        )
         return self._check_context(given, n)
 
     def _check_context(self, given: Tensor | None, n: int) -> Tensor | None:
         if self.context is None:
             if given is not None:
-                raise UsageError("given must be left out: this model was fitted without labels or other context.")
+                raise UsageError(
+                    "given must be left out: this model was fitted without labels or other context."
+                )
             return None
         if given is None:
-            raise UsageError(f"given is needed: this model is p(x | c), with c of shape {self.context.event_shape}.")
+            raise UsageError(
+                f"given is needed: this model is p(x | c), with c of shape {self.context.event_shape}."
+            )
         if len(given) != n:
             raise UsageError(f"given must hold {n} contexts, one a row of x, not {len(given)}.")
         return self.context.check(given, "given")
@@ -254,7 +270,9 @@ class Approximate(_Density):
         """
         return self.bound(x, 1, given, generator=generator)
 
-    def bound(self, x: Tensor, k: int, given: Tensor | None = None, *, generator: Generator | None = None) -> Tensor:
+    def bound(
+        self, x: Tensor, k: int, given: Tensor | None = None, *, generator: Generator | None = None
+    ) -> Tensor:
         """Importance-weighted lower bound, which rises with k towards log p(x). Lower bound, nats, (B,).
 
         L_k(x) = E log 1/k sum_i p(x, z_i) / q(z_i | x)   (Burda, Grosse & Salakhutdinov 2015, arXiv:1509.00519)

@@ -1,0 +1,128 @@
+"""Distributions of integers 0 ... levels-1: Bernoulli, categorical, discretised logistic mixture."""
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+
+
+class Discrete(ABC):
+    """A distribution over 0 ... levels-1, known by its table of log probabilities."""
+
+    @abstractmethod
+    def table(self) -> Tensor:
+        """log p of every level, exact, nats, (..., levels)."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x), exact, nats, shape of x."""
+        table = self.table()
+        index = x.long().unsqueeze(-1)
+        shape = torch.broadcast_shapes(table.shape[:-1], index.shape[:-1])
+        return table.expand(*shape, -1).gather(-1, index.expand(*shape, 1)).squeeze(-1)
+
+    def quantile(self, u: Tensor) -> Tensor:
+        """The x at which the distribution function passes the uniforms u, int64, shape of u."""
+        return runtime.invert_cdf(self.table(), u.unsqueeze(-1))
+
+    def sample(self, generator: Generator) -> Tensor:
+        """One exact draw, int64."""
+        return runtime.categorical(self.table(), generator=generator)
+
+    def mean(self) -> Tensor:
+        """E[x], exact."""
+        table = self.table()
+        return (table.exp() * torch.arange(table.shape[-1], device=table.device, dtype=table.dtype)).sum(-1)
+
+
+class Categorical(Discrete):
+    """p(x = l) = softmax(logits)_l.
+
+    >>> Categorical(torch.zeros(4)).log_prob(torch.tensor(2)).exp()
+    tensor(0.2500)
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+    def table(self) -> Tensor:
+        """log p of every level, exact, nats, (..., levels)."""
+        return self.logits.log_softmax(-1)
+
+
+class Bernoulli(Discrete):
+    """p(x = 1) = sigmoid(logit).
+
+    >>> Bernoulli(torch.zeros(3)).log_prob(torch.tensor([0, 1, 1])).exp()
+    tensor([0.5000, 0.5000, 0.5000])
+    """
+
+    def __init__(self, logit: Tensor) -> None:
+        self.logit = logit
+
+    @classmethod
+    def from_parameters(cls, parameters: Tensor) -> "Bernoulli":
+        """Takes logits (..., 1)."""
+        return cls(parameters.squeeze(-1))
+
+    def table(self) -> Tensor:
+        """log p of 0 and 1, exact, nats, (..., 2)."""
+        return torch.stack([F.logsigmoid(-self.logit), F.logsigmoid(self.logit)], -1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x), exact, nats, shape of x."""
+        return -F.softplus(self.logit * (1 - 2 * x.to(self.logit.dtype)))
+
+
+class LogisticMixture(Discrete):
+    """A mixture of logistics, integrated over the cell of each integer; the outer cells reach to infinity.
+
+    p(x = l) = sum_m pi_m [sigmoid((b_{l+1} - mu_m) / s_m) - sigmoid((b_l - mu_m) / s_m)]
+    (Salimans, Karpathy, Chen & Kingma 2017, arXiv:1701.05517)
+
+    Args:
+        logits, mean, log_scale: (..., M); mean and scale on the network's range [-1, 1].
+        levels: number of integers.
+    """
+
+    def __init__(self, logits: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> None:
+        self.logits, self.loc, self.log_scale, self.levels = logits, mean, log_scale, levels
+
+    @classmethod
+    def from_parameters(cls, parameters: Tensor, levels: int) -> "LogisticMixture":
+        """Takes (..., 3M): logits, means, log scales; a zero vector is spread over the range."""
+        logits, mean, log_scale = parameters.unflatten(-1, (3, -1)).unbind(-2)
+        spread = torch.linspace(-0.8, 0.8, mean.shape[-1], device=mean.device, dtype=mean.dtype)
+        return cls(logits, mean + spread, (log_scale - 1.5).clamp_min(-7.0), levels)
+
+    def _log_cells(self, lower: Tensor, upper: Tensor) -> Tensor:
+        """log of the mass between two edges, (..., M); edges at infinity allowed."""
+        scale = self.log_scale.exp()
+        a, b = (lower - self.loc) / scale, (upper - self.loc) / scale
+        # sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(a - b)), without cancellation
+        return F.logsigmoid(b) + F.logsigmoid(-a) + torch.log(-torch.expm1((a - b).clamp_max(-1e-6)))
+
+    def _edges(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Lower and upper edge of the cell of each integer, on the network's range, (..., 1)."""
+        far = 1e4
+        lower = (2 * x - 1) / (self.levels - 1) - 1
+        upper = (2 * x + 1) / (self.levels - 1) - 1
+        lower = torch.where(x <= 0, lower.new_tensor(-far), lower)
+        return lower.unsqueeze(-1), torch.where(x >= self.levels - 1, upper.new_tensor(far), upper).unsqueeze(
+            -1
+        )
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x), exact, nats, shape of x."""
+        lower, upper = self._edges(x.to(self.loc.dtype))
+        return torch.logsumexp(self.logits.log_softmax(-1) + self._log_cells(lower, upper), -1)
+
+    def table(self) -> Tensor:
+        """log p of every level, exact, nats, (..., levels)."""
+        x = torch.arange(self.levels, device=self.loc.device, dtype=self.loc.dtype)
+        wide = LogisticMixture(
+            self.logits.unsqueeze(-2), self.loc.unsqueeze(-2), self.log_scale.unsqueeze(-2), self.levels
+        )
+        return wide.log_prob(x)

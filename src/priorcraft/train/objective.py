@@ -1,0 +1,65 @@
+"""What a training loop needs of an objective, and nothing of the family behind it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from priorcraft.core import Generative
+from priorcraft.runtime import Key
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows for one step.
+
+    Args:
+        x: points, (B, *event_shape).
+        given: their contexts, (B, ...); labels may be -1 for "not known".
+        rows: their numbers in the training set, (B,), to name them in an error.
+    """
+
+    x: Tensor
+    given: Tensor | None
+    rows: Tensor
+
+
+class Objective(ABC):
+    """One way to fit a model: owns its optimisers and their state, never the data or the clock."""
+
+    model: Generative
+    batch_size: int | None = None  # None: every step sees all rows
+
+    @abstractmethod
+    def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        """One update.
+
+        Args:
+            batch: the rows.
+            progress: share of the budget that is used, 0 ... 1; schedules end with it.
+            key: (seed, step); every random draw of the step is a function of it.
+
+        Returns:
+            Numbers to record; "loss" is always among them, in nats where it is a likelihood or a bound.
+
+        Raises:
+            Diverged: a loss or gradient is not finite; raised before anything is updated.
+        """
+
+    @property
+    def averaged(self) -> Generative:
+        """The model to evaluate, sample and keep; may be a moving average of the trained one."""
+        return self.model
+
+    @property
+    def finished(self) -> bool:
+        """Whether another step cannot improve the model."""
+        return False
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Everything beside `averaged` that the next step depends on."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `state` gave."""
