@@ -1,45 +1,20 @@
-"""The sum rule, the product rule and Bayes' theorem, on log tensors and on tables with names.
+"""Probability tables with named variables and named states."""
 
-`posterior` is the one function that serves tables, classifiers, mixtures and latent chains alike.
-"""
-
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from itertools import islice, product
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from priorcraft.errors import DataError, ImpossibleEvidence, UsageError, did_you_mean
+from priorcraft.bayes import axes as named
+from priorcraft.bayes import reading
+from priorcraft.errors import DataError, ImpossibleEvidence, UsageError
 
-MAX_CELLS = 10**7  # 80 MB of float64
-MAX_AXES = 60  # torch stops at 64
 TOLERANCE = 1e-6  # how far a sum of probabilities may be from 1
 SHOWN = 24  # rows of a printed table
-
-
-def posterior(log_prior: Tensor, log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
-    """Bayes' theorem over the last axis.
-
-    p(h | e) = p(e | h) p(h) / p(e),   p(e) = sum_h p(e | h) p(h)
-
-    Args:
-        log_prior: log p(h), (..., H).
-        log_likelihood: log p(e | h), (..., H).
-
-    Returns:
-        log p(h | e), (..., H), and the evidence log p(e), (...). Exact, nats. Where p(e) = 0 the posterior is nan.
-
-    >>> log_post, log_e = posterior(torch.tensor([.01, .99]).log(), torch.tensor([.9, .05]).log())
-    >>> round(float(log_post[0].exp()), 4), round(float(log_e.exp()), 4)
-    (0.1538, 0.0585)
-    """
-    log_joint = log_prior + log_likelihood
-    log_evidence = torch.logsumexp(log_joint, -1)
-    return log_joint - log_evidence.unsqueeze(-1), log_evidence
 
 
 class Table:
@@ -66,41 +41,57 @@ class Table:
 
     def __init__(self, axes: Mapping[str, Sequence[str]], log_p: Tensor, context: Sequence[str] = ()) -> None:
         self.axes = {str(name): tuple(map(str, states)) for name, states in axes.items()}
-        self.context = tuple(context)
+        self.context = tuple(dict.fromkeys(context))
         self.log_p = log_p.double()
-        check_axes(self.axes)
-        self._known(self.context)
-        shape = tuple(map(len, self.axes.values()))
-        if tuple(log_p.shape) != shape:
-            raise DataError(
-                f"the table must have shape {shape}, one axis a variable, not {tuple(log_p.shape)}."
-            )
+        named.check(self.axes, tuple(log_p.shape))
+        named.known(self.axes, self.context)
         if not self.outcomes:
             raise DataError("a table needs at least one variable in front of the bar.")
         self._check_sums()
 
     @classmethod
     def from_p(cls, axes: Mapping[str, Sequence[str]], p: Any, context: Sequence[str] = ()) -> "Table":
-        """A table of probabilities `p`, nested lists or a tensor; they sum to 1 for each state of the context.
+        """A table of probabilities `p`, nested lists or a tensor; summing to 1 for each state of the context.
 
         Raises:
             DataError: negative or non-finite entries, or sums that are not 1.
         """
-        return cls(axes, _non_negative(p).log(), context)
+        return cls(axes, reading.non_negative(p, axes).log(), context)
 
     @classmethod
-    def from_counts(
-        cls, axes: Mapping[str, Sequence[str]], counts: Any, context: Sequence[str] = ()
-    ) -> "Table":
+    def from_counts(cls, axes: Mapping[str, Sequence[str]], counts: Any, context: Sequence[str] = ()) -> "Table":
         """The maximum-likelihood table: counts divided by their sum, for each state of the context.
 
         Raises:
             DataError: negative or non-finite counts, or nothing but zeros.
 
-        >>> Table.from_counts({"coin": ["head", "tail"]}, [3, 1]).to_dict()
-        {'head': 0.75, 'tail': 0.25}
+        >>> Table.from_counts({"coin": ["head", "tail"]}, [3, 1])
+        p(coin)
+        coin     p
+        head  0.75
+        tail  0.25
         """
-        return cls._normalised(axes, _non_negative(counts).log(), context)
+        return cls._normalised(axes, reading.non_negative(counts, axes).log(), context)
+
+    @classmethod
+    def from_csv(cls, path: str | Path, *, variables: Sequence[str] | None = None) -> "Table":
+        """The joint table of a file: a column a variable, a row an observation.
+
+        Args:
+            path: UTF-8 text with comma, semicolon or tab between the columns. A column `count` says how often a row
+                was seen, a column `p` how probable it is.
+            variables: the columns to keep; all if None. The others are summed over.
+
+        Raises:
+            DataError: a file, row or number that cannot be used; the message names the line.
+            UsageError: an unknown variable.
+        """
+        return cls.from_counts(*reading.counted(reading.from_csv(path), variables))
+
+    @classmethod
+    def from_frame(cls, frame: reading.Frame, *, variables: Sequence[str] | None = None) -> "Table":
+        """The joint table of a pandas data frame, by the rules of `from_csv`."""
+        return cls.from_counts(*reading.counted(reading.from_frame(frame), variables))
 
     @classmethod
     def _normalised(cls, axes: Mapping[str, Sequence[str]], log_p: Tensor, context: Sequence[str]) -> "Table":
@@ -108,9 +99,10 @@ class Table:
         total = log_p.logsumexp(dims, keepdim=True)
         if bool(total.isneginf().any()):
             where = total.isneginf().nonzero()[0].tolist()
-            named = [f"{n}={axes[n][i]}" for n, i in zip(axes, where, strict=True) if n in context]
-            cause = f"p({', '.join(named)}) = 0" if named else "every entry is 0"
-            raise ImpossibleEvidence(f"{cause}: nothing can be said given what never happens; leave it out.")
+            evidence = {n: axes[n][int(i)] for n, i in zip(axes, where, strict=True) if n in context}
+            if not evidence:
+                raise DataError("every entry of the table is 0; at least one must be positive.")
+            raise ImpossibleEvidence(f"p({_spelled(evidence)}) = 0, so nothing follows from it; leave it out.")
         return cls(axes, log_p - total, context)
 
     @property
@@ -127,7 +119,7 @@ class Table:
             DataError: a variable with other states in `other`.
             UsageError: the product is not a probability, e.g. p(a) p(a) or p(a | b) p(b | a).
         """
-        axes = _merged(self.axes, other.axes)
+        axes = named.merged(self.axes, other.axes)
         twice = set(self.outcomes) & set(other.outcomes)
         circular = set(self.context) & set(other.outcomes) and set(other.context) & set(self.outcomes)
         if twice or circular:
@@ -136,13 +128,11 @@ class Table:
                 "the bar once, without a circle."
             )
         outcomes = {*self.outcomes, *other.outcomes}
-        return Table(
-            axes, self._over(axes) + other._over(axes), [name for name in axes if name not in outcomes]
-        )
+        return Table(axes, self._over(axes) + other._over(axes), [name for name in axes if name not in outcomes])
 
     def marginal(self, *names: str) -> "Table":
         """Sum rule, by what is kept: p(a) = sum_b p(a, b). A context stays."""
-        self._known(names)
+        named.known(self.axes, names)
         return self.sum_over(*(name for name in self.outcomes if name not in names))
 
     def sum_over(self, *names: str) -> "Table":
@@ -151,7 +141,7 @@ class Table:
         Raises:
             UsageError: an unknown variable, one behind the bar, or no variable left.
         """
-        self._known(names)
+        named.known(self.axes, names)
         if set(names) & set(self.context):
             raise UsageError(
                 f"{self.formula} cannot be summed over its context; multiply by the context's table first."
@@ -176,13 +166,9 @@ class Table:
         axes = {name: states for name, states in self.axes.items() if name not in evidence}
         context = [name for name in self.context if name not in evidence]
         if len(axes) == len(context):
-            raise UsageError(
-                f"the evidence names every variable of {self.formula}; leave one to be asked about."
-            )
+            raise UsageError(f"the evidence names every variable of {self.formula}; leave one to be asked about.")
         if bool(log_p.isneginf().all()):
-            raise ImpossibleEvidence(
-                f"p({_spelled(evidence)}) = 0, so nothing follows from it; change the evidence."
-            )
+            raise ImpossibleEvidence(f"p({_spelled(evidence)}) = 0, so nothing follows from it; leave it out.")
         return Table._normalised(axes, log_p, context)
 
     def conditional(self, *names: str, given: str | Sequence[str]) -> "Table":
@@ -197,44 +183,21 @@ class Table:
         joint = self.marginal(*names, *given)
         return Table._normalised(joint.axes, joint.log_p, [*joint.context, *given])
 
-    def update(self, query: str, evidence: Mapping[str, str]) -> "list[Step]":
-        """Belief in `query` after each piece of evidence, in the order of `evidence`.
-
-        p(h | e_1..t) = p(e_t | h, e_1..t-1) p(h | e_1..t-1) / p(e_t | e_1..t-1)
-
-        Raises:
-            ImpossibleEvidence: a piece that cannot happen after the earlier ones.
-            UsageError: an unknown variable or state, or `query` among the evidence.
-        """
-        if query in evidence:
-            raise UsageError(f"'{query}' is asked about and given; take it out of the evidence.")
-        if self.context:
-            raise UsageError(
-                f"update needs a joint table, not {self.formula}; multiply by its context's table first."
-            )
-        joint, steps = self.marginal(query, *evidence), []
-        for name, state in evidence.items():
-            step = _step(joint, query, {name: state}, steps)
-            joint, steps = step.rest, [*steps, step]
-        return steps
-
     def probability(self, **states: str) -> float:
         """p of the named states, summed over the variables left out; the whole context must be named.
 
-        >>> Table.from_p({"a": "01", "b": "01"}, [[.1, .2], [.3, .4]]).probability(b="1")
+        >>> round(Table.from_p({"a": "01", "b": "01"}, [[.1, .2], [.3, .4]]).probability(b="1"), 4)
         0.6
         """
         missing = set(self.context) - set(states)
         if missing:
             raise UsageError(f"{self.formula} needs a state of {', '.join(sorted(missing))}.")
-        return round(float(self._at(states).flatten().logsumexp(0).exp()), 15)
+        return float(self._at(states).flatten().logsumexp(0).exp())
 
     def to_dict(self) -> dict[str, float]:
         """State to probability, of a table with one variable."""
         if len(self.axes) != 1:
-            raise UsageError(
-                f"to_dict needs a table of one variable, not {self.formula}; use marginal or given."
-            )
+            raise UsageError(f"to_dict needs a table of one variable, not {self.formula}; use marginal or given.")
         return dict(zip(*self.axes.values(), self.log_p.exp().tolist(), strict=True))
 
     @property
@@ -246,11 +209,50 @@ class Table:
     def __repr__(self) -> str:
         rows = [(*self.axes, "p"), *self._rows()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            "  ".join(
-                cell.rjust(w) if i == len(row) - 1 else cell.ljust(w)
-                for i, (cell, w) in enumerate(zip(row, widths))
+        layout = "  ".join([f"{{:<{width}}}" for width in widths[:-1]] + [f"{{:>{widths[-1]}}}"])
+        return "\n".join([self.formula, *(layout.format(*row) for row in rows)])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in (*self.axes, "p"))
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows())
+        return f"<table><caption>{escape(self.formula)}</caption><tr>{head}</tr>{body}</table>"
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        cells = zip(product(*self.axes.values()), self.log_p.flatten()[:SHOWN].exp().tolist(), strict=False)
+        yield from ((*states, f"{p:.4g}") for states, p in cells)
+        if self.log_p.numel() > SHOWN:
+            yield (*("..." for _ in self.axes), f"{self.log_p.numel() - SHOWN} more")
+
+    def _at(self, evidence: Mapping[str, str]) -> Tensor:
+        """The entries that agree with the evidence, without its axes."""
+        named.known(self.axes, evidence)
+        cut = [named.index(self.axes, n, evidence[n]) if n in evidence else slice(None) for n in self.axes]
+        return self.log_p[tuple(cut)]
+
+    def _summed(self, names: Iterable[str]) -> Tensor:
+        """The entries summed over `names`, without their axes."""
+        dims = [i for i, name in enumerate(self.axes) if name in names]
+        return self.log_p.logsumexp(dims) if dims else self.log_p
+
+    def _over(self, axes: Mapping[str, tuple[str, ...]]) -> Tensor:
+        """The entries with their axes and states in the order of `axes`, and length 1 along those it lacks."""
+        log_p = self.log_p
+        for i, (name, states) in enumerate(self.axes.items()):
+            log_p = log_p.index_select(i, torch.tensor([states.index(state) for state in axes[name]]))
+        own = list(self.axes)
+        log_p = log_p.permute([own.index(name) for name in axes if name in own])
+        return log_p.reshape([len(axes[name]) if name in own else 1 for name in axes])
+
+    def _check_sums(self) -> None:
+        total = self._summed(self.outcomes).exp()
+        wrong = ~((total - 1).abs() <= TOLERANCE)
+        if bool(wrong.any()):
+            first = float(total[wrong].flatten()[0])
+            raise DataError(
+                f"{self.formula} sums to {first:.6g} over {', '.join(self.outcomes)}, not to 1; "
+                "correct the probabilities, or give them as counts, which are divided by their sum."
             )
-            for row in rows
-        )
-        return "\n".join([self.formula, *lines])
+
+
+def _spelled(evidence: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={state}" for name, state in evidence.items())
