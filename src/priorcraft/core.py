@@ -82,9 +82,7 @@ class Space:
         if x.is_floating_point() and not bool((x == x.round()).all()):
             raise DataError(f"{name} must hold integers 0 ... {self.levels - 1}; found fractions.")
         if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
-            raise DataError(
-                f"{name} must lie in 0 ... {self.levels - 1}; found {int(x.min())} ... {int(x.max())}."
-            )
+            raise DataError(f"{name} must lie in 0 ... {self.levels - 1}; found {int(x.min())} ... {int(x.max())}.")
         return x.long()
 
     def to_network(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -152,7 +150,7 @@ class Generative(nn.Module, ABC):
         return self.log_prior.shape[0]
 
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
-        """Sets what is read off the training data before the first step: here p(c), counted with one extra per class."""
+        """Sets what is read off the training data before the first step: here p(c), with one extra count per class."""
         if self.classes and given is not None:
             counts = torch.bincount(given[given != UNLABELLED], minlength=self.classes) + 1.0
             self.log_prior.copy_((counts / counts.sum()).log())
@@ -177,24 +175,16 @@ class Generative(nn.Module, ABC):
         if given is None:
             return runtime.categorical(self.log_prior.expand(n, -1), generator=generator)
         given = given.to(self.log_prior.device)
-        given = (
-            given.expand(n, *self.context.event_shape)
-            if given.dim() == len(self.context.event_shape)
-            else given
-        )
+        given = given.expand(n, *self.context.event_shape) if given.dim() == len(self.context.event_shape) else given
         return self._check_context(given, n)
 
     def _check_context(self, given: Tensor | None, n: int) -> Tensor | None:
         if self.context is None:
             if given is not None:
-                raise UsageError(
-                    "given must be left out: this model was fitted without labels or other context."
-                )
+                raise UsageError("given must be left out: this model was fitted without labels or other context.")
             return None
         if given is None:
-            raise UsageError(
-                f"given is needed: this model is p(x | c), with c of shape {self.context.event_shape}."
-            )
+            raise UsageError(f"given is needed: this model is p(x | c), with c of shape {self.context.event_shape}.")
         if len(given) != n:
             raise UsageError(f"given must hold {n} contexts, one a row of x, not {len(given)}.")
         return self.context.check(given, "given")
@@ -256,6 +246,18 @@ class Exact(_Density):
             raise UsageError("log_joint needs a model that was fitted with labels.")
         return self._joint(self._log_prob, self.space.check(x))
 
+    def class_weights(self, x: Tensor, given: Tensor | None) -> Tensor:
+        """p(c | x, label): one-hot where the label is known, the posterior where it is not; (B, max(K, 1))."""
+        if not self.classes:
+            return torch.ones(len(x), 1, dtype=self.log_prior.dtype, device=x.device)
+        if given is None:
+            return self.log_joint(x).softmax(-1)
+        known = torch.nn.functional.one_hot(given.clamp_min(0), self.classes).to(self.log_prior)
+        unknown = given == UNLABELLED
+        if bool(unknown.any()):
+            known[unknown] = self.log_joint(x[unknown]).softmax(-1).to(known)
+        return known
+
     @abstractmethod
     def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor: ...
 
@@ -270,9 +272,7 @@ class Approximate(_Density):
         """
         return self.bound(x, 1, given, generator=generator)
 
-    def bound(
-        self, x: Tensor, k: int, given: Tensor | None = None, *, generator: Generator | None = None
-    ) -> Tensor:
+    def bound(self, x: Tensor, k: int, given: Tensor | None = None, *, generator: Generator | None = None) -> Tensor:
         """Importance-weighted lower bound, which rises with k towards log p(x). Lower bound, nats, (B,).
 
         L_k(x) = E log 1/k sum_i p(x, z_i) / q(z_i | x)   (Burda, Grosse & Salakhutdinov 2015, arXiv:1509.00519)
@@ -280,9 +280,7 @@ class Approximate(_Density):
         if k < 1:
             raise UsageError(f"k must be at least 1, not {k}.")
         generator = runtime.fresh(generator)
-        log_w = self._over_classes(
-            lambda x, c: self._log_weights(x, c, k, generator), self.space.check(x), given
-        )
+        log_w = self._over_classes(lambda x, c: self._log_weights(x, c, k, generator), self.space.check(x), given)
         return torch.logsumexp(log_w, 0) - math.log(k)
 
     @abstractmethod
@@ -329,7 +327,12 @@ class ClosedForm(ABC):
     def update(self, x: Tensor, given: Tensor | None) -> Tensor:
         """One update; returns the mean log-likelihood of the rows before it, nats."""
 
-    @property
-    def rounds(self) -> int | None:
-        """How many updates reach the optimum; None if they only approach it."""
-        return None
+
+class Trainable(ABC):
+    """A density whose training loss is more than -log p or -elbo: random orders, warm-up, free bits."""
+
+    @abstractmethod
+    def loss_terms(
+        self, x: Tensor, given: Tensor | None, *, progress: float, generator: Generator
+    ) -> dict[str, Tensor]:
+        """ "loss" to descend, nats, and whatever else is worth recording; scalars."""

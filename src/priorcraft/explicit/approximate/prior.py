@@ -1,0 +1,59 @@
+"""p(z): standard normal, or a mixture of normals that is learned."""
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+
+from priorcraft import runtime
+from priorcraft.likelihoods import Gaussian
+
+
+class MixturePrior(nn.Module):
+    """p(z | c) = sum_m pi_m(c) N(z; mu_m(c), diag sigma_m(c)^2).
+
+    A learned prior closes the part of the gap that comes from the mismatch between p(z) and the mean of q(z | x)
+    (Tomczak & Welling 2018, arXiv:1705.07120).
+
+    Args:
+        latent: length of z.
+        components: how many normals; 0 is the standard normal, without parameters.
+        classes: how many separate priors, one a class; 1 for a common one.
+    """
+
+    def __init__(self, latent: int, components: int, classes: int = 1) -> None:
+        super().__init__()
+        self.latent, self.components = latent, components
+        shape = (classes, max(components, 1))
+        spread = 0.0 if components <= 1 else 1.0
+        noise = torch.randn(*shape, latent, generator=runtime.keyed("mixture prior", latent, components))
+        learned = nn.Parameter if components else nn.Buffer
+        self.loc = learned(spread * noise)
+        self.log_scale = learned(torch.zeros(*shape, latent))
+        self.logits = learned(torch.zeros(shape))
+
+    def _of(self, given: Tensor | None, n: int) -> tuple[Tensor, Gaussian]:
+        """log pi (n, M) and the normals (n, M, latent) for each context."""
+        rows = torch.zeros(n, dtype=torch.long, device=self.loc.device)
+        if given is not None and len(self.loc) > 1:
+            rows = given
+        return self.logits.log_softmax(-1)[rows], Gaussian(self.loc[rows], self.log_scale[rows])
+
+    def normal(self, given: Tensor | None, n: int) -> Gaussian | None:
+        """The prior as one normal (n, latent), where it is one."""
+        if self.components > 1:
+            return None
+        _, normals = self._of(given, n)
+        return Gaussian(normals.loc[:, 0], normals.log_scale[:, 0])
+
+    def log_prob(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        """log p(z | c), exact, nats, (k, B) for z (k, B, latent)."""
+        log_pi, normals = self._of(given, z.shape[-2])
+        return torch.logsumexp(log_pi + normals.log_prob(z.unsqueeze(-2)).sum(-1), -1)
+
+    def sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
+        """n draws, (n, latent)."""
+        log_pi, normals = self._of(given, n)
+        chosen = runtime.categorical(log_pi, generator=generator).view(n, 1, 1).expand(-1, 1, self.latent)
+        loc, log_scale = normals.loc.gather(1, chosen)[:, 0], normals.log_scale.gather(1, chosen)[:, 0]
+        return Gaussian(loc, log_scale).sample(generator)

@@ -1,0 +1,116 @@
+"""The variational autoencoder: p(x) = integral of p(x | z) p(z) dz, bounded through q(z | x)."""
+
+import torch
+from torch import Generator, Tensor, nn
+
+from priorcraft import runtime
+from priorcraft.core import Likelihood, Space
+from priorcraft.errors import UsageError
+from priorcraft.explicit.approximate.networks import (
+    ImageDecoder,
+    ImageEncoder,
+    VectorDecoder,
+    VectorEncoder,
+    context_width,
+    embed_context,
+    is_large_image,
+)
+from priorcraft.explicit.approximate.prior import MixturePrior
+from priorcraft.explicit.approximate.variational import Terms, Variational, kl_divergence
+from priorcraft.likelihoods import Gaussian, head_for
+
+
+class VAE(Variational):
+    """A variational autoencoder with one latent layer (Kingma & Welling 2013, arXiv:1312.6114).
+
+    The encoder goes up from x to z, q(z | x, c) = N(mean, diag scale^2); the decoder goes down, p(x | z, c). Images
+    from 16 pixels a side get convolutions, everything else a multilayer perceptron.
+
+    Args:
+        space: where x lives.
+        context: where c lives; both networks see it.
+        latent: length of z.
+        hidden: units of a hidden layer.
+        depth: hidden layers of the perceptrons.
+        width: channels of the convolutions.
+        components: components of a learned mixture as p(z); 0 is the standard normal.
+        class_prior: whether each class has a p(z | c) of its own.
+        mixture: components of a logistic mixture as p(x | z), whatever the number of levels; 0 chooses.
+        dropout: share of hidden units dropped while training.
+        beta, free_bits, warm_up: see `Variational`.
+
+    Raises:
+        UsageError: a size below 1, or class_prior without classes.
+
+    >>> model = VAE(Space((1, 8, 8), 17), Space((), 10), latent=4, hidden=32)
+    >>> x = model.sample(3, given=torch.tensor(7), generator=runtime.keyed(0))
+    >>> x.shape, model.bound(x, 8).shape, model.encode(x, torch.tensor([7, 7, 7])).shape
+    (torch.Size([3, 1, 8, 8]), torch.Size([3]), torch.Size([3, 4]))
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        context: Space | None = None,
+        *,
+        latent: int = 16,
+        hidden: int = 256,
+        depth: int = 2,
+        width: int = 32,
+        components: int = 0,
+        class_prior: bool = False,
+        mixture: int = 0,
+        dropout: float = 0.0,
+        beta: float = 1.0,
+        free_bits: float = 0.0,
+        warm_up: float = 0.1,
+    ) -> None:
+        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up)
+        if min(latent, hidden, depth, width) < 1:
+            raise UsageError(
+                f"latent, hidden, depth and width must be at least 1; found {latent}, {hidden}, {depth}, {width}."
+            )
+        if class_prior and not self.classes:
+            raise UsageError("class_prior needs labels as context; leave it out.")
+        self.latent = latent
+        self.head = head_for(space, mixture)
+        self.p_z = MixturePrior(latent, max(components, int(class_prior)), self.classes if class_prior else 1)
+        c, per_entry = context_width(context), self.head.width
+        if is_large_image(space):
+            self.encoder: nn.Module = ImageEncoder(space, c, 2 * latent, width, hidden, dropout)
+            self.decoder: nn.Module = ImageDecoder(space, latent + c, per_entry, width, hidden, dropout)
+        else:
+            self.encoder = VectorEncoder(space, c, 2 * latent, hidden, depth, dropout)
+            self.decoder = VectorDecoder(space, latent + c, per_entry, hidden, depth, dropout)
+
+    def posterior(self, x: Tensor, given: Tensor | None = None) -> Gaussian:
+        """q(z | x, c), normals (B, latent)."""
+        u = self.space.to_network(x, self.log_prior.dtype)
+        loc, log_scale = self.encoder(u, embed_context(self.context, given, u)).chunk(2, -1)
+        return Gaussian(loc, log_scale.clamp(-7.0, 3.0))
+
+    def likelihood(self, z: Tensor, given: Tensor | None = None) -> Likelihood:
+        """p(x | z, c) for z (B, latent)."""
+        return self.head(self.decoder(torch.cat([z, embed_context(self.context, given, z)], -1)))
+
+    def _terms(self, x: Tensor, given: Tensor | None, k: int, generator: Generator, closed: bool) -> Terms:
+        q = self.posterior(x, given)
+        noise = runtime.normal((k, *q.loc.shape), generator=generator, like=q.loc)
+        z = q.loc + q.log_scale.exp() * noise
+        contexts = None if given is None else given.repeat(k, *[1] * (given.dim() - 1))
+        entries = self.likelihood(z.flatten(0, 1), contexts).log_prob(x.repeat(k, *[1] * (x.dim() - 1)))
+        log_likelihood = entries.flatten(1).sum(1).unflatten(0, (k, len(x)))
+        normal = self.p_z.normal(given, len(x))
+        if closed and normal is not None:
+            kl = kl_divergence(q, normal).sum(-1).expand(k, -1)
+        else:
+            kl = q.log_prob(z).sum(-1) - self.p_z.log_prob(z, given)
+        return Terms(log_likelihood, kl.unsqueeze(0))
+
+    def prior(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
+        """n draws of z from p(z | c), (n, latent)."""
+        return self.p_z.sample(n, given, runtime.fresh(generator))
+
+    def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """The mean of q(z | x, c), (B, latent)."""
+        return self.posterior(self.space.check(x), self._check_context(given, len(x))).loc

@@ -1,0 +1,132 @@
+"""What every model with q(z | x) shares: its bound, its training loss, and the class that is not known."""
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+from priorcraft.core import UNLABELLED, Approximate, Encoder, Likelihood, Space
+from priorcraft.errors import UsageError
+from priorcraft.likelihoods import Gaussian
+
+ENTRIES = 2**24  # numbers of x that one pass of the decoder may produce: 64 MB, times the likelihood's width
+
+
+class Terms(NamedTuple):
+    """The two sides of the bound for k draws z ~ q(z | x).
+
+    Args:
+        log_likelihood: log p(x | z), (k, B).
+        kl: log q(z_l | x) - log p(z_l) of each latent layer l, (layers, k, B); in closed form where asked for.
+    """
+
+    log_likelihood: Tensor
+    kl: Tensor
+
+    @property
+    def log_weights(self) -> Tensor:
+        """log p(x, z) - log q(z | x), (k, B)."""
+        return self.log_likelihood - self.kl.sum(0)
+
+
+class Variational(Approximate, Encoder):
+    """A model whose log p(x) is bounded through q(z | x).
+
+    Args:
+        space: where x lives.
+        context: where c lives.
+        beta: weight of the KL in training (Higgins et al. 2017); 1 is the bound itself.
+        free_bits: nats of KL a latent layer that cost nothing in training (Kingma et al. 2016, arXiv:1606.04934).
+        warm_up: share of training over which the KL's weight rises from 0 (Bowman et al. 2015, arXiv:1511.06349).
+
+    Raises:
+        UsageError: beta below 0, free_bits below 0, warm_up outside 0 ... 1.
+    """
+
+    def __init__(
+        self, space: Space, context: Space | None, *, beta: float, free_bits: float, warm_up: float
+    ) -> None:
+        super().__init__(space, context)
+        if beta < 0 or free_bits < 0:
+            raise UsageError(f"beta and free_bits must not be negative; found {beta} and {free_bits}.")
+        if not 0 <= warm_up <= 1:
+            raise UsageError(f"warm_up must be a share of the training, 0 ... 1, not {warm_up}.")
+        self.beta, self.free_bits, self.warm_up = beta, free_bits, warm_up
+
+    @abstractmethod
+    def _terms(self, x: Tensor, given: Tensor | None, k: int, generator: Generator, closed: bool) -> Terms:
+        """Both sides of the bound for k draws; with `closed`, the KL is exact where it has a closed form."""
+
+    @abstractmethod
+    def likelihood(self, z: Tensor, given: Tensor | None = None) -> Likelihood:
+        """p(x | z, c) for z (B, latent)."""
+
+    def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        """The mean of p(x | z, c) in the data's own units, (B, *event_shape)."""
+        return self.likelihood(z, self._check_context(given, len(z))).mean()
+
+    def elbo(self, x: Tensor, given: Tensor | None = None, *, generator: Generator | None = None) -> Tensor:
+        """One-sample evidence lower bound; unbiased for the bound, nats, (B,).
+
+        L(x) = E_q(z|x) [log p(x | z)] - KL(q(z | x) || p(z))   (Kingma & Welling 2013, arXiv:1312.6114)
+
+        The KL is in closed form, which has less variance; where a class is not known, the sum rule over classes
+        needs drawn weights, and `bound` with k = 1 gives them.
+        """
+        if self.classes and (given is None or bool((given == UNLABELLED).any())):
+            return self.bound(x, 1, given, generator=generator)
+        x, given = self.space.check(x), self._check_context(given, len(x))
+        return self._terms(x, given, 1, runtime.fresh(generator), closed=True).log_weights[0]
+
+    def _log_weights(self, x: Tensor, given: Tensor | None, k: int, generator: Generator) -> Tensor:
+        step = k if torch.is_grad_enabled() else max(1, ENTRIES // (len(x) * self.space.dims))
+        parts = [min(step, k - start) for start in range(0, k, step)]
+        return torch.cat([self._terms(x, given, n, generator, closed=False).log_weights for n in parts])
+
+    def loss_terms(
+        self, x: Tensor, given: Tensor | None, *, progress: float, generator: Generator
+    ) -> dict[str, Tensor]:
+        """The loss of one step and its parts, nats, means over the batch.
+
+        loss = - log p(x | z) + beta min(1, progress / warm_up) sum_l max(KL_l, free_bits)
+
+        Args:
+            x: points, (B, *event_shape).
+            given: contexts; a class of -1 is drawn from q(c | x), whose gradient is that of the summed bound.
+            progress: share of the training that is done, 0 ... 1.
+
+        Returns:
+            "loss", "reconstruction" (-log p(x | z)), "kl", and "kl_z0", "kl_z1", ... for each latent layer.
+        """
+        x = self.space.check(x)
+        terms = self._terms(x, self._imputed(x, given, generator), 1, generator, closed=True)
+        kl, reconstruction = terms.kl.mean((1, 2)), -terms.log_likelihood.mean()
+        weight = self.beta * min(1.0, progress / self.warm_up if self.warm_up else 1.0)
+        loss = reconstruction + weight * kl.clamp_min(self.free_bits).sum()
+        layers = {f"kl_z{i}": value for i, value in enumerate(kl.detach())}
+        return {"loss": loss, "reconstruction": reconstruction.detach(), "kl": kl.detach().sum(), **layers}
+
+    @torch.no_grad()
+    def _imputed(self, x: Tensor, given: Tensor | None, generator: Generator) -> Tensor | None:
+        """`given` with each class that is not known drawn from q(c | x), proportional to p(c) exp(bound of p(x | c))."""
+        if not self.classes:
+            return self._check_context(given, len(x))
+        given = torch.full((len(x),), UNLABELLED, device=x.device) if given is None else given.clone()
+        unknown = given == UNLABELLED
+        if bool(unknown.any()):
+            joint = self._joint(lambda x, c: self._log_weights(x, c, 1, generator)[0], x[unknown])
+            given[unknown] = runtime.categorical(joint, generator=generator)
+        return self._check_context(given, len(x))
+
+    def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
+        z = self.prior(n, given=given, generator=generator)
+        return self.likelihood(z, given).sample(generator)
+
+
+def kl_divergence(q: Gaussian, p: Gaussian) -> Tensor:
+    """KL(q || p) entry by entry, exact, nats."""
+    ratio = (q.log_scale - p.log_scale).mul(2).exp()
+    distance = ((q.loc - p.loc) * (-p.log_scale).exp()).square()
+    return 0.5 * (ratio + distance - 1) - q.log_scale + p.log_scale

@@ -1,0 +1,51 @@
+"""Naive Bayes: the entries of x are independent, given the class."""
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+from priorcraft.core import ClosedForm, Exact, Space
+from priorcraft.errors import UsageError
+from priorcraft.explicit.exact.counting import log_frequencies, table_log_prob
+
+
+class NaiveBayes(Exact, ClosedForm):
+    """Independent entries, per class.
+
+    p(x | c) = prod_i p(x_i | c),   p(x_i = l | c) = (n_cil + s / levels) / (n_c + s)
+
+    Args:
+        space: integers.
+        context: labels, or None for one product of independent entries.
+        smoothing: s, the number of imagined rows spread over the levels.
+
+    Raises:
+        UsageError: real-valued space.
+    """
+
+    log_table: Tensor
+
+    def __init__(self, space: Space, context: Space | None = None, *, smoothing: float = 2.0) -> None:
+        super().__init__(space, context)
+        if space.levels is None:
+            raise UsageError(
+                "naive-bayes counts integers, and this data set is real-valued; use mixture or ppca."
+            )
+        self.smoothing = smoothing
+        uniform = torch.full((max(self.classes, 1), space.dims, space.levels), 1 / space.levels)
+        self.register_buffer("log_table", uniform.log())
+
+    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
+        """One round of EM; with every label known, the first is the maximum of the smoothed likelihood."""
+        before = self.log_prob(x, given).mean()
+        weights = self.class_weights(x, given)
+        self.log_table.copy_(log_frequencies(x.flatten(1), weights, self.log_table.shape[-1], self.smoothing))
+        return before
+
+    def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
+        each = table_log_prob(self.log_table, x.flatten(1))
+        return each[:, 0] if given is None else each.gather(1, given.unsqueeze(1)).squeeze(1)
+
+    def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
+        table = self.log_table.expand(n, -1, -1) if given is None else self.log_table[given]
+        return runtime.categorical(table, generator=generator).view(n, *self.space.event_shape)

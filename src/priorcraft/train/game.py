@@ -1,0 +1,138 @@
+"""The game of generator and critic: one step of each, on losses whose equilibrium holds."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from priorcraft import runtime
+from priorcraft.core import UNLABELLED, Generative
+from priorcraft.implicit.gan import GAN
+from priorcraft.implicit.objectives import RELATIVISTIC, Loss, squared_gradient
+from priorcraft.runtime import Key
+from priorcraft.train.objective import Batch, Objective
+from priorcraft.train.optimise import Average, Descent, cosine
+
+
+class Game(Objective):
+    """Relativistic losses with zero-centred gradient penalties on real and fake rows, every step.
+
+    critic     E softplus(D(G(z)) - D(x)) + gamma / 2 (E |dD/dx|^2 + E |dD/dG|^2)
+    generator  E softplus(D(x) - D(G(z)))
+    (Huang et al. 2024, arXiv:2501.05441). Adam without momentum; its beta2 rises and gamma falls over the budget.
+
+    Args:
+        model: the generator and critic to train.
+        loss: the rules of the game.
+        lr: learning rate of both players.
+        gamma: weight of the penalties at the start; it falls to a `calm` share of that.
+        calm: share of gamma that is left at the end.
+        decay: of the generator's moving average.
+        batch_size: rows of a step.
+        held_out: rows that are never trained on; the critic's mean output on them is recorded every 50 steps.
+    """
+
+    model: GAN
+
+    def __init__(
+        self,
+        model: GAN,
+        *,
+        loss: Loss = RELATIVISTIC,
+        lr: float = 1e-3,
+        gamma: float = 0.5,
+        calm: float = 0.1,
+        decay: float = 0.995,
+        batch_size: int = 128,
+        held_out: Batch | None = None,
+    ) -> None:
+        self.model, self.loss, self.gamma, self.calm = model, loss, gamma, calm
+        self.batch_size, self.held_out = batch_size, held_out
+        self.generator = Descent(model.generator.named_parameters(), lr, betas=(0.0, 0.9))
+        self.critic = Descent(model.critic.named_parameters(), lr, betas=(0.0, 0.9))
+        self.average = Average(model, decay)
+        self.average.module.critic = model.critic  # only the generator is averaged
+
+    @property
+    def averaged(self) -> Generative:
+        """The moving average of the generator, with the critic as it is."""
+        return self.average.module
+
+    def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        """One step of the critic, then one of the generator."""
+        self._schedule(progress)
+        scale = cosine(progress)
+        real = self.model.to_network(batch.x)
+        record = self._teach_critic(real, batch, scale, progress, key)
+        record |= self._teach_generator(real, batch, scale, key)
+        self.average.update(self.model)
+        return record | self._watch()
+
+    def _schedule(self, progress: float) -> None:
+        beta2 = 0.99 - 0.09 * cosine(progress, warm=0.0)
+        for player in (self.generator, self.critic):
+            player.optimiser.param_groups[0]["betas"] = (0.0, beta2)
+
+    def _teach_critic(
+        self, real: Tensor, batch: Batch, scale: float, progress: float, key: tuple[Key, ...]
+    ) -> dict[str, float]:
+        with torch.no_grad():
+            fake = self._play(batch, (*key, "critic"))
+        points = torch.cat([real, fake]).requires_grad_()
+        given = None if batch.given is None else batch.given.repeat(2)
+        logits = self.model.critic(points, given)
+        on_real, on_fake = logits.chunk(2)
+        r1, r2 = (part.mean() for part in squared_gradient(logits, points).chunk(2))
+        gamma = self.gamma * cosine(progress, warm=0.0, floor=self.calm)
+        loss = self.loss.critic(on_real, on_fake)
+        norm = self.critic.step(loss + gamma / 2 * (r1 + r2), batch.rows, scale)
+        return {
+            "critic_loss": float(loss.detach()),
+            "critic_real": float(on_real.detach().mean()),
+            "critic_fake": float(on_fake.detach().mean()),
+            "gradient_norm_c": norm,
+            "r1": float(r1.detach()),
+            "r2": float(r2.detach()),
+        }
+
+    def _teach_generator(
+        self, real: Tensor, batch: Batch, scale: float, key: tuple[Key, ...]
+    ) -> dict[str, float]:
+        fake = self._play(batch, (*key, "generator"))
+        with torch.no_grad():
+            on_real = self.model.critic(real, batch.given)
+        loss = self.loss.generator(on_real, self.model.critic(fake, batch.given))
+        return {"gradient_norm_g": self.generator.step(loss, batch.rows, scale), "loss": float(loss.detach())}
+
+    def _play(self, batch: Batch, key: tuple[Key, ...]) -> Tensor:
+        """Fakes under the labels of the batch; where a label is not known, under one drawn from p(c)."""
+        draws = runtime.keyed(*key)
+        given = batch.given
+        if given is not None:
+            guess = runtime.categorical(self.model.log_prior.expand(len(given), -1), generator=draws)
+            given = torch.where(given == UNLABELLED, guess, given)
+        return self.model.generator(self.model.prior(len(batch.x), generator=draws), given)
+
+    @torch.no_grad()
+    def _watch(self) -> dict[str, float]:
+        if self.held_out is None or self.average.count % 50:
+            return {}
+        u = self.model.to_network(self.held_out.x)
+        return {"critic_valid": float(self.model.critic(u, self.held_out.given).mean())}
+
+    def state(self) -> Mapping[str, Tensor]:
+        """The live generator and buffers, both optimisers, and how often the average was taken."""
+        live = {f"live/{k}": v for k, v in self._live().items()}
+        count = {"count": torch.tensor(self.average.count)}
+        return live | self.generator.state("generator") | self.critic.state("critic") | count
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `state` gave."""
+        for name, value in self._live().items():
+            value.copy_(state[f"live/{name}"])
+        self.generator.restore("generator", state)
+        self.critic.restore("critic", state)
+        self.average.count = int(state["count"])
+
+    def _live(self) -> dict[str, Tensor]:
+        return {k: v for k, v in self.model.state_dict().items() if not k.startswith("critic.")}

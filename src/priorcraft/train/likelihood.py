@@ -1,0 +1,112 @@
+"""Fitting densities: by gradient on the likelihood or on its bound, or by closed-form updates."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from priorcraft import runtime
+from priorcraft.core import Approximate, ClosedForm, Exact, Trainable
+from priorcraft.errors import Diverged, UsageError
+from priorcraft.runtime import Key
+from priorcraft.train.objective import Batch, Objective
+from priorcraft.train.optimise import Average, Descent, cosine
+
+
+class MaximumLikelihood(Objective):
+    """Gradient steps on -log p(x | c), or on -elbo(x | c), with AdamW and an average of the weights.
+
+    Args:
+        model: an exact or an approximate model.
+        lr, weight_decay, clip: as in `Descent`; the rate ends at zero with the budget.
+        batch: rows a step.
+        decay: of the average.
+    """
+
+    def __init__(
+        self,
+        model: Exact | Approximate,
+        *,
+        lr: float = 2e-3,
+        weight_decay: float = 1e-4,
+        batch: int = 128,
+        decay: float = 0.999,
+        clip: float = 10.0,
+    ) -> None:
+        if batch < 1 or not lr > 0:
+            raise UsageError(f"batch must be at least 1 and lr above 0; got batch={batch}, lr={lr}.")
+        self.model, self.batch_size = model, batch
+        self.descent = Descent(model.named_parameters(), lr, weight_decay=weight_decay, clip=clip)
+        self.average = Average(model, decay)
+
+    @property
+    def averaged(self) -> Exact | Approximate:
+        """The average of the weights."""
+        return self.average.module
+
+    def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        """One step of AdamW."""
+        self.model.train()
+        with runtime.borrowed_global_generator(*key, "dropout"):
+            terms = self._terms(batch, progress, runtime.keyed(*key, "noise", device=batch.x.device))
+            norm = self.descent.step(terms["loss"], batch.rows, cosine(progress))
+        self.average.update(self.model)
+        return {name: float(value.detach()) for name, value in terms.items()} | {"gradient_norm": norm}
+
+    def _terms(self, batch: Batch, progress: float, generator: torch.Generator) -> dict[str, Tensor]:
+        if isinstance(self.model, Trainable):
+            return self.model.loss_terms(batch.x, batch.given, progress=progress, generator=generator)
+        if isinstance(self.model, Exact):
+            return {"loss": -self.model.log_prob(batch.x, batch.given).mean()}
+        return {"loss": -self.model.elbo(batch.x, batch.given, generator=generator).mean()}
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Live weights, moments and the average's count; `averaged` is kept by the checkpoint itself."""
+        live = {f"live/{name}": value for name, value in self.model.state_dict().items()}
+        return live | self.descent.state("adam") | {"average/count": torch.tensor(self.average.count)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `state` gave."""
+        self.model.load_state_dict({k.removeprefix("live/"): v for k, v in state.items() if k.startswith("live/")})
+        self.descent.restore("adam", state)
+        self.average.count = int(state["average/count"])
+
+
+class ExpectationMaximisation(Objective):
+    """Closed-form updates from all rows at once, until they stop helping.
+
+    Args:
+        model: anything with `update`.
+        tolerance: nats by which the mean log-likelihood must still rise.
+    """
+
+    def __init__(self, model: Exact, *, tolerance: float = 1e-4) -> None:
+        if not isinstance(model, ClosedForm):
+            raise UsageError(f"{type(model).__name__} has no closed-form update; fit it by maximum likelihood.")
+        self.model, self.closed_form, self.tolerance = model, model, tolerance
+        self.last, self.gain = -float("inf"), float("inf")
+
+    def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        """One update."""
+        self.model.eval()
+        with torch.no_grad():
+            before = float(self.closed_form.update(batch.x, batch.given))
+        if before != before or before == float("inf"):
+            raise Diverged(f"the mean log-likelihood became {before}; look for constant or repeated columns.")
+        self.gain, self.last = before - self.last, before
+        return {"loss": -before}
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last update gained less than the tolerance."""
+        return self.gain < self.tolerance
+
+    def state(self) -> Mapping[str, Tensor]:
+        """What `finished` depends on, and the live tables."""
+        live = {f"live/{name}": value for name, value in self.model.state_dict().items()}
+        return live | {"em/last": torch.tensor(self.last, dtype=torch.float64), "em/gain": torch.tensor(self.gain)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `state` gave."""
+        self.model.load_state_dict({k.removeprefix("live/"): v for k, v in state.items() if k.startswith("live/")})
+        self.last, self.gain = float(state["em/last"]), float(state["em/gain"])

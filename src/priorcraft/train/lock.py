@@ -1,0 +1,119 @@
+"""One writer at a time.
+
+The lock is the kernel's (flock): it ends with the process that holds it, however that process ends, so that no lock
+is ever stale. The file's content only tells others who holds it.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from priorcraft.errors import RunBusy
+from priorcraft.train import disk
+
+if sys.platform != "win32":
+    import fcntl
+
+_held: set[int] = set()
+
+
+class RunLock:
+    """Holds a lock file while its `with` block runs.
+
+    Args:
+        path: the lock file; it stays when the lock ends.
+
+    Raises:
+        RunBusy: on entry, if somebody else holds it; names the process and its host.
+        WriteFailed: on entry, if the folder cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this very object holds the lock, in the process that took it."""
+        return self._fd in _held
+
+    def __enter__(self) -> "RunLock":
+        with disk.explained("The lock of this run", self.path.parent):
+            self._fd = _acquire(self.path)
+        _held.add(self._fd)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._fd is not None and self.held:
+            _held.remove(self._fd)
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+        self._fd = None
+
+
+def _acquire(path: Path) -> int:
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _flock(fd, path)
+            if _is_at(fd, path):
+                _sign(fd)
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _flock(fd: int, path: Path) -> None:
+    try:
+        if sys.platform == "win32":
+            raise OSError(0, "no flock on this system")
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunBusy(
+            f"{path.parent} is being written by {_holder(fd)}; wait for it or choose another --out."
+        ) from None
+    except OSError as error:
+        warnings.warn(f"{path.parent} cannot be locked ({error.strerror}): let one process write there.", stacklevel=4)
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    """Whether the locked file is still the one that others will find: it may have been deleted in between."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _sign(fd: int) -> None:
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    os.ftruncate(fd, 0)
+    disk.write_all(fd, json.dumps(holder).encode())
+
+
+def _holder(fd: int) -> str:
+    try:
+        holder: dict[str, Any] = json.loads(os.read(fd, 4096))
+        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"  # which has not signed yet
+
+
+def _forget() -> None:
+    """A forked worker that outlives its parent must not keep the parent's lock."""
+    for fd in _held:
+        os.close(fd)
+    _held.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget)

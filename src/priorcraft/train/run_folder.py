@@ -1,0 +1,252 @@
+"""A run folder: everything one training run leaves behind.
+
+config.json     what was asked for
+events.jsonl    what happened, a JSON object a line
+checkpoints/    weights and optimiser state
+samples/        pictures from fixed noise
+lock            who is writing
+"""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from torch import Tensor
+
+from priorcraft.errors import CheckpointError, DataError, UsageError
+from priorcraft.train import checkpoint, disk, formats
+from priorcraft.train.checkpoint import Checkpoint
+from priorcraft.train.lock import RunLock
+
+CONFIG, EVENTS, LOCK = "config.json", "events.jsonl", "lock"
+
+
+class RunFolder:
+    """One run on disk; make one with `create`, come back to it with `open`.
+
+    Args:
+        path: the folder.
+        config: what was asked for, as JSON.
+    """
+
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        self.path = path
+        self.config = config
+        self._lock = RunLock(path / LOCK)
+
+    @classmethod
+    def create(cls, path: Path, config: dict[str, Any], *, overwrite: bool = False) -> "RunFolder":
+        """Makes a new run folder and shows thereby that it can be written.
+
+        Args:
+            path: a new or empty folder; parents are made.
+            config: what was asked for, as JSON.
+            overwrite: whether a run folder that is there may be emptied; nothing else ever is.
+
+        Raises:
+            UsageError: there is something at `path`, or `config` is not JSON.
+            RunBusy: another process is writing there.
+            WriteFailed: the folder cannot be made or written.
+        """
+        record = _json({**formats.stamp("run"), "config": config}, "config")
+        _check_vacant(path, overwrite)
+        with disk.explained("The run folder", path):
+            path.mkdir(parents=True, exist_ok=True)
+        run = cls(path, json.loads(record)["config"])
+        with run.lock():
+            _check_vacant(path, overwrite)  # again: now nobody can come in between
+            with disk.explained("The run folder", path):
+                _clear(path)
+                disk.replace(path / CONFIG, record)
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Comes back to a run, to read it or to resume it.
+
+        Raises:
+            CheckpointError: no run folder, or its config.json is broken or newer than this version.
+        """
+        if not path.is_dir():
+            raise CheckpointError(
+                f"{path} is not a run folder: {'it is a file' if path.exists() else 'no such folder'}."
+            )
+        record = disk.read_json(path / CONFIG)
+        formats.check(record, "run", path / CONFIG)
+        if not isinstance(record.get("config"), dict):
+            raise CheckpointError(f"{path / CONFIG} must hold an object 'config'.")
+        return cls(path, record["config"])
+
+    def lock(self) -> RunLock:
+        """A context in which this process is the run's only writer.
+
+        Raises:
+            RunBusy: on entry, if another process is; names the process and its host.
+        """
+        return self._lock
+
+    @property
+    def samples(self) -> Path:
+        """Folder of pictures."""
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    def save(self, step: int, files: dict[str, dict[str, Tensor]], info: dict[str, Any]) -> Path:
+        """As `checkpoint.save`, trying again for a moment if the disk refuses."""
+        return disk.retried(lambda: checkpoint.save(self.checkpoints, step, files, info))
+
+    def newest(self) -> Checkpoint | None:
+        """As `checkpoint.newest`; within `lock()`, bad checkpoints are renamed `*.corrupt`."""
+        return checkpoint.newest(self.checkpoints, owner=self._lock.held)
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Adds one line to events.jsonl; numbers that are not finite become null, since JSON has none.
+
+        Raises:
+            UsageError: the event is not JSON.
+            WriteFailed: the disk refuses, also after a moment.
+        """
+        line = _json(_finite(event), "event") + b"\n"
+        disk.retried(lambda: self._append(line))
+
+    def _append(self, line: bytes) -> None:
+        with disk.explained(EVENTS, self.path, len(line)):
+            fd = os.open(self.path / EVENTS, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                _drop_torn_line(fd)
+                disk.write_all(fd, line)
+            finally:
+                os.close(fd)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Every event so far; a line that was torn while being written is not one."""
+        path = self.path / EVENTS
+        lines = disk.read_bytes(path).split(b"\n")[:-1] if path.exists() else []
+        events = (_parsed(line) for line in lines)
+        return [event for event in events if event is not None]
+
+    def truncate_events(self, step: int) -> None:
+        """Forgets the events after `step`, before a resumed run lives through them again."""
+        kept = [_json(event, "event") + b"\n" for event in self.events() if event.get("step", 0) <= step]
+        self.write_bytes(EVENTS, b"".join(kept))
+
+    def write_bytes(self, name: str, data: bytes) -> Path:
+        """Writes a file of the run, e.g. "samples/00000100.png", in one instant.
+
+        Raises:
+            UsageError: `name` leads out of the folder.
+            WriteFailed: the disk refuses, also after a moment.
+        """
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            raise UsageError(f"name must lie in the run folder, not '{name}'.")
+        path = self.path / name
+        disk.retried(lambda: self._replace(path, data))
+        return path
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        with disk.explained(path.name, self.path, len(data)):
+            if path.parent != self.path:
+                path.parent.mkdir(exist_ok=True)
+            disk.replace(path, data)
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Writes a JSON file of the run in one instant."""
+        return self.write_bytes(name, _json(value, name))
+
+    def check_data(self, fingerprint: str, counts: dict[str, int], *, allow: bool = False) -> None:
+        """Compares the data of a resumed run with those it began with, `config["data"]` = {"fingerprint", "counts"}.
+
+        Args:
+            fingerprint, counts: of the data as they are now.
+            allow: go on with other data, and mark the run by `config["data"]["changed_from"]`.
+
+        Raises:
+            DataError: the data changed.
+        """
+        before = self.config["data"]
+        if before["fingerprint"] == fingerprint:
+            return
+        if not allow:
+            raise DataError(
+                f"The data of {self.path} changed: {_words(before['counts'])} rows then, {_words(counts)} now, with "
+                f"other content. Restore them, or go on with --allow-data-change."
+            )
+        earlier = [*before.get("changed_from", []), before["fingerprint"]]
+        data = {**before, "fingerprint": fingerprint, "counts": counts, "changed_from": earlier}
+        self.config = {**self.config, "data": data}
+        self.write_json(CONFIG, {**formats.stamp("run"), "config": self.config})
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items())
+
+
+def _check_vacant(path: Path, overwrite: bool) -> None:
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} exists and is a file; choose another --out.")
+    if not path.exists() or not _contents(path):
+        return
+    if not _is_run(path):
+        raise UsageError(f"{path} exists and is not a run folder; empty it yourself or choose another --out.")
+    if not overwrite:
+        raise UsageError(f"{path} exists; use --overwrite or --resume, or choose another --out.")
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return disk.read_json(path / CONFIG).get("kind") == "run"
+    except CheckpointError:
+        return False
+
+
+def _contents(path: Path) -> list[Path]:
+    """What is there, but for what a killed `create` leaves behind."""
+    leftovers = (LOCK, CONFIG + disk.TEMPORARY)
+    return [entry for entry in path.iterdir() if entry.name not in leftovers]
+
+
+def _clear(path: Path) -> None:
+    """Empties a run folder; its config goes last, by being replaced, so that it stays one until then."""
+    for entry in _contents(path):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != CONFIG:
+            entry.unlink()
+
+
+def _json(value: Any, what: str) -> bytes:
+    try:
+        return json.dumps(value, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{what} must be JSON with finite numbers: {error}.") from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _drop_torn_line(fd: int) -> None:
+    """Cuts off what a killed writer left of its last line, which the next one would run into."""
+    size = os.lseek(fd, 0, os.SEEK_END)
+    if size and os.pread(fd, 1, size - 1) != b"\n":
+        os.ftruncate(fd, os.pread(fd, size, 0).rfind(b"\n") + 1)
