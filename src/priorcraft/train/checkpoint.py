@@ -78,7 +78,7 @@ def save(folder: Path, step: int, files: dict[str, dict[str, Tensor]], info: dic
         _sweep(folder)
         if not _holds(path, manifest):
             _put(path, {**contents, MANIFEST: json.dumps(manifest, indent=1).encode()})
-        _prune(folder, step, keep)
+        _prune(path, keep)
     return path
 
 
@@ -126,8 +126,6 @@ def _take_place(temporary: Path, path: Path) -> None:
         os.rename(path, old)
     os.rename(temporary, path)
     disk.sync_folder(path.parent)
-    if old.exists():
-        disk.discard(old)
 
 
 def _sweep(folder: Path) -> None:
@@ -135,8 +133,11 @@ def _sweep(folder: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _prune(folder: Path, step: int, keep: int) -> None:
-    older = iter([path for path in _checkpoints(folder) if _order(path) < (step, True)])
+def _prune(newest: Path, keep: int) -> None:
+    replaced = newest.with_name(newest.name + OLD)
+    if replaced.exists():
+        disk.discard(replaced)
+    older = iter([path for path in _checkpoints(newest.parent) if _order(path) < _order(newest)])
     for _ in islice(_sound(older, _verified, owner=True), keep - 1):
         pass
     for path in older:
@@ -205,7 +206,7 @@ def read(path: Path) -> Checkpoint:
 
 def _verified(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest and the bytes of its files, each of the size and SHA-256 that the manifest says."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise CheckpointError(f"{path} is not a checkpoint: a folder with {MANIFEST} was expected.")
     manifest = disk.read_json(path / MANIFEST)
     formats.check(manifest, "checkpoint", path / MANIFEST)
@@ -230,7 +231,7 @@ def _check_fields(manifest: dict[str, Any], path: Path) -> None:
 
 
 def _content(path: Path, size: int, sha256: str) -> bytes:
-    found = path.stat().st_size if path.is_file() else None
+    found = path.stat().st_size if os.path.isfile(path) else None
     if found is not None and found != size:
         raise CheckpointError(f"{path.name} has {found:,} bytes, {size:,} were expected ({path}).")
     data = disk.read_bytes(path)

@@ -31,12 +31,13 @@ def explained(what: str, folder: Path, needed: int = 0) -> Iterator[None]:
     except OSError as error:
         size = f" It needs {needed:,} bytes; {_free(folder):,} are free." if needed else ""
         raise WriteFailed(
-            f"{what} could not be written in {folder}: {error.strerror}.{size} Nothing that was saved before was touched."
+            f"{what} could not be written in {folder}: {error.strerror}.{size} "
+            "Nothing that was saved before was touched."
         ) from error
 
 
 def _free(folder: Path) -> int:
-    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if p.exists())).free
+    return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if os.path.exists(p))).free
 
 
 def retried(action: Callable[[], T]) -> T:
@@ -102,8 +103,8 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         CheckpointError: it is missing, something other than a file, or unreadable.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path} is {'not a file' if path.exists() else 'missing'}.")
+    if not os.path.isfile(path):
+        raise CheckpointError(f"{path} is {'not a file' if os.path.exists(path) else 'missing'}.")
     try:
         return path.read_bytes()
     except OSError as error:

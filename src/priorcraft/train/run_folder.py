@@ -53,13 +53,12 @@ class RunFolder:
             WriteFailed: the folder cannot be made or written.
         """
         record = _json({**formats.stamp("run"), "config": config}, "config")
-        _check_vacant(path, overwrite)
-        with disk.explained("The run folder", path):
-            path.mkdir(parents=True, exist_ok=True)
         run = cls(path, json.loads(record)["config"])
-        with run.lock():
-            _check_vacant(path, overwrite)  # again: now nobody can come in between
-            with disk.explained("The run folder", path):
+        with disk.explained("The run folder", path):
+            _check_vacant(path, overwrite)
+            path.mkdir(parents=True, exist_ok=True)
+            with run.lock():
+                _check_vacant(path, overwrite)  # again: now nobody can come in between
                 _clear(path)
                 disk.replace(path / CONFIG, record)
         return run
@@ -71,10 +70,9 @@ class RunFolder:
         Raises:
             CheckpointError: no run folder, or its config.json is broken or newer than this version.
         """
-        if not path.is_dir():
-            raise CheckpointError(
-                f"{path} is not a run folder: {'it is a file' if path.exists() else 'no such folder'}."
-            )
+        if not os.path.isdir(path):
+            found = "it is a file" if os.path.exists(path) else "no such folder, or not yours to read"
+            raise CheckpointError(f"{path} is not a run folder: {found}.")
         record = disk.read_json(path / CONFIG)
         formats.check(record, "run", path / CONFIG)
         if not isinstance(record.get("config"), dict):
