@@ -22,6 +22,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
+    def where(self, mask: Tensor) -> "Rows":
+        """The rows that a mask (N,) takes, in their order."""
+        return Rows(self.x[mask], None if self.y is None else self.y[mask])
+
 
 @dataclass(frozen=True)
 class Splits:

@@ -1,0 +1,61 @@
+"""Labels of any kind to class indices and class names."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from priorcraft.core import UNLABELLED
+from priorcraft.errors import DataError
+
+Labels = dict[str, np.ndarray]
+
+
+def to_classes(
+    y: Labels, rows: dict[str, int], order: tuple[str, ...] | None = None
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Class indices of every part, and the names that they index.
+
+    Args:
+        y: part to labels, (N,): integers, whole floats or strings; -1 or nan = not known.
+        rows: part to its number of rows. A part without labels gets -1 throughout.
+        order: the names in the order of their indices; None sorts those that occur, numbers by their value.
+
+    Raises:
+        DataError: labels that are not one a row, or neither whole numbers nor strings.
+    """
+    named = {part: _names(y[part], f"y of {part}", n) for part, n in rows.items() if part in y}
+    known = {str(name) for names in named.values() for name in names if name != ""}
+    classes = order or tuple(sorted(known, key=by_number))
+    index = {name: k for k, name in enumerate(classes)} | {"": UNLABELLED}
+    return {part: _indices(named.get(part), index, n) for part, n in rows.items()}, classes
+
+
+def by_number(name: str) -> tuple[bool, int, str]:
+    """A sorting key that puts whole numbers first, in numerical order.
+
+    >>> sorted(["10", "9", "cat"], key=by_number)
+    ['9', '10', 'cat']
+    """
+    number = name.isascii() and name.removeprefix("-").isdigit()
+    return (not number, int(name) if number else 0, name)
+
+
+def _names(y: np.ndarray, what: str, n: int) -> np.ndarray:
+    """The labels as strings, "" where not known."""
+    if y.shape != (n,):
+        raise DataError(f"{what} has shape {y.shape}; expected ({n},), one label a row.")
+    if y.dtype.kind == "U":
+        return y
+    if y.dtype.kind not in "biuf":
+        raise DataError(f"{what} must hold integers or strings, not {y.dtype}.")
+    unknown = np.isnan(y) if y.dtype.kind == "f" else y == UNLABELLED
+    whole = np.where(unknown, UNLABELLED, y)
+    if not (np.isfinite(whole) & (whole == np.rint(whole))).all():
+        raise DataError(f"{what} holds fractions; labels are whole numbers or strings.")
+    return np.where(whole == UNLABELLED, "", whole.astype(np.int64).astype(str))
+
+
+def _indices(names: np.ndarray | None, index: dict[str, int], n: int) -> Tensor:
+    if names is None:
+        return torch.full((n,), UNLABELLED)
+    return torch.tensor([index[str(name)] for name in names], dtype=torch.int64)

@@ -1,0 +1,127 @@
+"""Whatever a user calls data, opened."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from torch import Tensor
+
+from priorcraft.data.arrays import Array, open_file, open_named
+from priorcraft.data.build import build
+from priorcraft.data.digits import open_digits
+from priorcraft.data.folder import Mode, OnBadImage, open_folder
+from priorcraft.data.idx import find, open_idx
+from priorcraft.data.image import SUFFIXES, printable
+from priorcraft.data.raw import Raw
+from priorcraft.data.splits import Splits
+from priorcraft.errors import DataError, UsageError, did_you_mean
+
+Source = str | Path | Array | tuple[Array, Array] | Mapping[str, Array]
+NAMES = {
+    "digits": "1,797 handwritten digits, 8 x 8, 17 levels, in 1000/347/450 rows; comes with scikit-learn",
+    "mnist": "70,000 handwritten digits, 28 x 28, 256 levels, in 50,000/10,000/10,000 rows",
+    "fashion-mnist": "70,000 articles of clothing, 28 x 28, 256 levels, in 50,000/10,000/10,000 rows",
+}
+FORMS = {
+    "FOLDER": "images in folder/class/*.png, folder/*.png, or either below train/, valid/ and test/",
+    "FILE.npz": "arrays x_train, x_valid, x_test, y_train, y_valid, y_test, levels; or one x, y, levels",
+    "FILE.npy": "one array of rows",
+}
+
+
+def open_data(
+    source: Source,
+    *,
+    seed: int = 0,
+    size: int | None = None,
+    levels: int | None = None,
+    mode: Mode = "auto",
+    on_bad_image: OnBadImage | None = None,
+    limit: int | None = None,
+) -> Splits:
+    """Reads data, checks them, and divides them into training, validation and test rows.
+
+    Parts that the source does not give take 15 % of the training rows each, by seed, in proportion to the classes.
+    A name goes before a path of the same name: the folder is then ./digits.
+
+    Args:
+        source: "digits", "mnist", "fashion-mnist", a folder of images, an .npz or .npy file; or an array of rows x,
+            a pair (x, y), or a mapping with the keys of an .npz.
+        seed: of the division, and of the choice that `limit` makes.
+        size: side of the square that the images of a folder are brought to.
+        levels: number of values of an entry: states it where the source does not, rescales images where it does.
+        mode: "grey" or "rgb" for a folder; "auto" reads grey if every image is grey.
+        on_bad_image: "skip" or "error"; None skips up to 5 % of a folder's images and stops beyond.
+        limit: at most this many rows a part.
+
+    Raises:
+        UsageError: an unknown name, or an argument that does not apply.
+        DataError: data that cannot be read or are not what they must be; the sentence says what to do.
+
+    >>> digits = open_data("digits")
+    >>> digits.space, len(digits.train), len(digits.valid), len(digits.test)
+    (Space(event_shape=(1, 8, 8), levels=17), 1000, 347, 450)
+    """
+    _check(size, levels, mode, on_bad_image, limit)
+    if isinstance(source, (str, Path)) and os.path.isdir(source) and str(source) not in NAMES:
+        raw = open_folder(Path(source), size=size, mode=mode, on_bad_image=on_bad_image)
+    elif size is None and mode == "auto" and on_bad_image is None:
+        raw = _open_path(source) if isinstance(source, (str, Path)) else _open_arrays(source)
+    else:
+        raise UsageError("size, mode and on_bad_image apply to a folder of images alone; leave them out here.")
+    return build(raw, seed=seed, levels=levels, limit=limit)
+
+
+def names() -> list[dict[str, Any]]:
+    """What `open_data` takes, as rows {"name", "summary", "available"}."""
+    here = {name: name == "digits" or find(name) is not None for name in NAMES}
+    rows = [{"name": name, "summary": summary, "available": here[name]} for name, summary in NAMES.items()]
+    return rows + [{"name": form, "summary": summary, "available": True} for form, summary in FORMS.items()]
+
+
+def _check(size: int | None, levels: int | None, mode: str, on_bad_image: str | None, limit: int | None) -> None:
+    for name, value, least in (("size", size, 1), ("levels", levels, 2), ("limit", limit, 1)):
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    if mode not in get_args(Mode):
+        raise UsageError(f"mode must be auto, grey or rgb, not {mode!r}.")
+    if on_bad_image not in (None, *get_args(OnBadImage)):
+        raise UsageError(f"on_bad_image must be skip or error, not {on_bad_image!r}.")
+
+
+def _open_arrays(source: Array | tuple[Array, Array] | Mapping[str, Array]) -> Raw:
+    if isinstance(source, Mapping):
+        return open_named("arrays", source)
+    if isinstance(source, tuple) and len(source) == 2:
+        return open_named("arrays", {"x": source[0], "y": source[1]})
+    if isinstance(source, (np.ndarray, Tensor)):
+        return open_named("arrays", {"x": source})
+    raise UsageError(
+        f"source must be a name, a path, an array, a pair (x, y) or a mapping, not {type(source).__name__}."
+    )
+
+
+def _open_path(source: str | Path) -> Raw:
+    name = str(source)
+    if name == "digits":
+        return open_digits()
+    if name in NAMES:
+        return open_idx(name)
+    if os.path.isfile(source) and Path(source).suffix.lower() in (".npz", ".npy"):
+        return open_file(Path(source))
+    raise _refusal(source)
+
+
+def _refusal(source: str | Path) -> DataError | UsageError:
+    """Why a source that is neither a known name, nor a folder, nor an array file cannot be opened."""
+    path, name = Path(source), printable(source)
+    forms = "an .npz or .npy file, or a folder of images"
+    if os.path.isfile(source) and path.suffix.lower() in SUFFIXES:
+        return DataError(f"{name} is a single image; a data set is a folder of them.")
+    if os.path.isfile(source):
+        return DataError(f"{name} is not a file that can be read as data; expected {forms}.")
+    if isinstance(source, str) and len(path.parts) < 2 and not path.suffix:
+        return UsageError(f"There is no data set and no path '{name}'; {did_you_mean(name, NAMES)} Or {forms}.")
+    return DataError(f"There is no {name}; expected {forms}.")
