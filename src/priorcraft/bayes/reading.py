@@ -1,7 +1,9 @@
 """Counts from rows: a column a variable, a row an observation; a column `count` or `p` weighs the rows."""
 
 import csv
+import io
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +57,7 @@ class Rows:
     rows: list[tuple[str, list[str]]]
 
     def __post_init__(self) -> None:
-        twice = [name for name in dict.fromkeys(self.names) if self.names.count(name) > 1]
+        twice = [name for name, times in Counter(self.names).items() if times > 1]
         if twice or "" in self.names:
             found = f"'{twice[0]}' twice" if twice and twice[0] else "a column without a name"
             raise DataError(f"{self.source} must name each column once; found {found}.")
@@ -81,14 +83,15 @@ def from_csv(path: str | Path) -> Rows:
     Raises:
         DataError: a file that cannot be read, is empty, or has rows of another length than its header.
     """
-    lines = _text(path).splitlines(keepends=True)
-    header = next((line for line in lines if line.strip()), None)
+    text = _text(path)
+    header = next((line for line in io.StringIO(text) if line.strip(" ,;\t\r\n")), None)
     if header is None:
         raise DataError(f"{path} is empty; a line of column names and at least one row are needed.")
     try:
         delimiter = max(",;\t", key=lambda d: len(next(csv.reader([header], delimiter=d))))
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        (_, names), *rows = [(f"line {reader.line_num}", [c.strip() for c in row]) for row in reader if row]
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        cells = ([cell.strip() for cell in row] for row in reader)
+        (_, names), *rows = [(f"line {reader.line_num}", row) for row in cells if any(row)]
     except csv.Error as e:
         raise DataError(f"{path} is not a table of comma-separated values: {e}.") from e
     for place, row in rows:
@@ -123,7 +126,8 @@ def counted(rows: Rows, variables: Sequence[str] | None) -> tuple[dict[str, tupl
     """
     names = _chosen(rows, variables)
     totals: dict[tuple[str, ...], float] = {}
-    for key, weight in _weighed(rows, [rows.names.index(name) for name in names]):
+    column = {name: i for i, name in enumerate(rows.names)}
+    for key, weight in _weighed(rows, [column[name] for name in names]):
         totals[key] = totals.get(key, 0.0) + weight
     axes = {name: tuple(dict.fromkeys(column)) for name, column in zip(names, zip(*totals, strict=True), strict=True)}
     named.check(axes)
@@ -163,7 +167,8 @@ def _weighed(rows: Rows, chosen: list[int]) -> Iterator[tuple[tuple[str, ...], f
         first = seen.setdefault((*row[:column], *row[column + 1 :]), place)
         if first != place:
             raise DataError(f"{rows.source}, {place}: the same states as {first}; merge the two rows.")
-        yield key, _number(row[column], f"{rows.source}, {place}: {rows.weight}")
+        number = row[column].replace(",", ".") if rows.weight == "p" else row[column]  # a comma in a count: thousands?
+        yield key, _number(number, f"{rows.source}, {place}: {rows.weight}")
 
 
 def _number(text: str, what: str) -> float:

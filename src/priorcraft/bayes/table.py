@@ -183,12 +183,13 @@ class Table:
         joint = self.marginal(*names, *given)
         return Table._normalised(joint.axes, joint.log_p, [*joint.context, *given])
 
-    def probability(self, **states: str) -> float:
+    def probability(self, states: Mapping[str, str] | None = None, /, **more: str) -> float:
         """p of the named states, summed over the variables left out; the whole context must be named.
 
         >>> round(Table.from_p({"a": "01", "b": "01"}, [[.1, .2], [.3, .4]]).probability(b="1"), 4)
         0.6
         """
+        states = {**(states or {}), **more}
         missing = set(self.context) - set(states)
         if missing:
             raise UsageError(f"{self.formula} needs a state of {', '.join(sorted(missing))}.")
