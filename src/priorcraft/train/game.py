@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.core import UNLABELLED, Generative
+from priorcraft.core import UNLABELLED
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.objectives import RELATIVISTIC, Loss, squared_gradient
 from priorcraft.runtime import Key
@@ -29,32 +29,34 @@ class Game(Objective):
         calm: share of gamma that is left at the end.
         decay: of the generator's moving average.
         batch_size: rows of a step.
-        held_out: rows that are never trained on; the critic's mean output on them is recorded every 50 steps.
     """
-
-    model: GAN
 
     def __init__(
         self,
         model: GAN,
         *,
         loss: Loss = RELATIVISTIC,
-        lr: float = 1e-3,
-        gamma: float = 0.5,
+        lr: float = 2e-3,
+        gamma: float = 0.2,
         calm: float = 0.1,
         decay: float = 0.995,
         batch_size: int = 128,
-        held_out: Batch | None = None,
     ) -> None:
-        self.model, self.loss, self.gamma, self.calm = model, loss, gamma, calm
-        self.batch_size, self.held_out = batch_size, held_out
+        self.model = self.gan = model
+        self.loss, self.gamma, self.calm, self.batch_size = loss, gamma, calm, batch_size
         self.generator = Descent(model.generator.named_parameters(), lr, betas=(0.0, 0.9))
         self.critic = Descent(model.critic.named_parameters(), lr, betas=(0.0, 0.9))
         self.average = Average(model, decay)
         self.average.module.critic = model.critic  # only the generator is averaged
+        self.held_out: Batch | None = None
+
+    def prepare(self, held_out: Batch) -> None:
+        """Starts the average at the model as it is; the critic's mean output on `held_out` is recorded now and then."""
+        self.average.restart(self.gan)
+        self.held_out = held_out
 
     @property
-    def averaged(self) -> Generative:
+    def averaged(self) -> GAN:
         """The moving average of the generator, with the critic as it is."""
         return self.average.module
 
@@ -62,10 +64,10 @@ class Game(Objective):
         """One step of the critic, then one of the generator."""
         self._schedule(progress)
         scale = cosine(progress)
-        real = self.model.to_network(batch.x)
+        real = self.gan.to_network(batch.x)
         record = self._teach_critic(real, batch, scale, progress, key)
         record |= self._teach_generator(real, batch, scale, key)
-        self.average.update(self.model)
+        self.average.update(self.gan)
         return record | self._watch()
 
     def _schedule(self, progress: float) -> None:
@@ -80,7 +82,7 @@ class Game(Objective):
             fake = self._play(batch, (*key, "critic"))
         points = torch.cat([real, fake]).requires_grad_()
         given = None if batch.given is None else batch.given.repeat(2)
-        logits = self.model.critic(points, given)
+        logits = self.gan.critic(points, given)
         on_real, on_fake = logits.chunk(2)
         r1, r2 = (part.mean() for part in squared_gradient(logits, points).chunk(2))
         gamma = self.gamma * cosine(progress, warm=0.0, floor=self.calm)
@@ -95,13 +97,11 @@ class Game(Objective):
             "r2": float(r2.detach()),
         }
 
-    def _teach_generator(
-        self, real: Tensor, batch: Batch, scale: float, key: tuple[Key, ...]
-    ) -> dict[str, float]:
+    def _teach_generator(self, real: Tensor, batch: Batch, scale: float, key: tuple[Key, ...]) -> dict[str, float]:
         fake = self._play(batch, (*key, "generator"))
         with torch.no_grad():
-            on_real = self.model.critic(real, batch.given)
-        loss = self.loss.generator(on_real, self.model.critic(fake, batch.given))
+            on_real = self.gan.critic(real, batch.given)
+        loss = self.loss.generator(on_real, self.gan.critic(fake, batch.given))
         return {"gradient_norm_g": self.generator.step(loss, batch.rows, scale), "loss": float(loss.detach())}
 
     def _play(self, batch: Batch, key: tuple[Key, ...]) -> Tensor:
@@ -109,16 +109,16 @@ class Game(Objective):
         draws = runtime.keyed(*key)
         given = batch.given
         if given is not None:
-            guess = runtime.categorical(self.model.log_prior.expand(len(given), -1), generator=draws)
+            guess = runtime.categorical(self.gan.log_prior.expand(len(given), -1), generator=draws)
             given = torch.where(given == UNLABELLED, guess, given)
-        return self.model.generator(self.model.prior(len(batch.x), generator=draws), given)
+        return self.gan.generator(self.gan.prior(len(batch.x), generator=draws), given)
 
     @torch.no_grad()
     def _watch(self) -> dict[str, float]:
         if self.held_out is None or self.average.count % 50:
             return {}
-        u = self.model.to_network(self.held_out.x)
-        return {"critic_valid": float(self.model.critic(u, self.held_out.given).mean())}
+        u = self.gan.to_network(self.held_out.x)
+        return {"critic_valid": float(self.gan.critic(u, self.held_out.given).mean())}
 
     def state(self) -> Mapping[str, Tensor]:
         """The live generator and buffers, both optimisers, and how often the average was taken."""
@@ -135,4 +135,4 @@ class Game(Objective):
         self.average.count = int(state["count"])
 
     def _live(self) -> dict[str, Tensor]:
-        return {k: v for k, v in self.model.state_dict().items() if not k.startswith("critic.")}
+        return {k: v for k, v in self.gan.state_dict().items() if not k.startswith("critic.")}

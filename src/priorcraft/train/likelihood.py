@@ -19,7 +19,7 @@ class MaximumLikelihood(Objective):
     Args:
         model: an exact or an approximate model.
         lr, weight_decay, clip: as in `Descent`; the rate ends at zero with the budget.
-        batch: rows a step.
+        batch_size: rows a step.
         decay: of the average.
     """
 
@@ -29,15 +29,19 @@ class MaximumLikelihood(Objective):
         *,
         lr: float = 2e-3,
         weight_decay: float = 1e-4,
-        batch: int = 128,
+        batch_size: int = 128,
         decay: float = 0.999,
         clip: float = 10.0,
     ) -> None:
-        if batch < 1 or not lr > 0:
-            raise UsageError(f"batch must be at least 1 and lr above 0; got batch={batch}, lr={lr}.")
-        self.model, self.batch_size = model, batch
+        if batch_size < 1 or not lr > 0:
+            raise UsageError(f"batch_size must be at least 1 and lr above 0; got batch_size={batch_size}, lr={lr}.")
+        self.model, self.batch_size = model, batch_size
         self.descent = Descent(model.named_parameters(), lr, weight_decay=weight_decay, clip=clip)
         self.average = Average(model, decay)
+
+    def prepare(self, held_out: Batch) -> None:
+        """Starts the average at the model as `initialise` has left it."""
+        self.average.restart(self.model)
 
     @property
     def averaged(self) -> Exact | Approximate:

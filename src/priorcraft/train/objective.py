@@ -47,6 +47,13 @@ class Objective(ABC):
             Diverged: a loss or gradient is not finite; raised before anything is updated.
         """
 
+    def prepare(self, held_out: Batch) -> None:
+        """Called once before the first step of a process, when the model is set up; a resumed state comes after.
+
+        Args:
+            held_out: validation rows, for those who compare what they say of seen and unseen rows.
+        """
+
     @property
     def averaged(self) -> Generative:
         """The model to evaluate, sample and keep; may be a moving average of the trained one."""

@@ -57,9 +57,7 @@ class Descent:
         return norm
 
     def _first_bad(self) -> str:
-        bad = (
-            n for n, p in self.named.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())
-        )
+        bad = (n for n, p in self.named.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all()))
         return next(bad, "the parameters together")
 
     def state(self, prefix: str) -> dict[str, Tensor]:
@@ -84,9 +82,7 @@ class Descent:
         self.optimiser.load_state_dict({"state": entries, "param_groups": saved["param_groups"]})
 
 
-_REMEDY = (
-    "try a smaller learning rate (--set lr=...), or look at these rows. The last good checkpoint is kept."
-)
+_REMEDY = "try a smaller learning rate (--set lr=...), or look at these rows. The last good checkpoint is kept."
 
 
 def _named(rows: Tensor) -> str:
@@ -107,6 +103,10 @@ class Average:
     def __init__(self, module: Module, decay: float = 0.999) -> None:
         self.decay, self.count = decay, 0
         self.module = copy.deepcopy(module).requires_grad_(False)
+
+    def restart(self, module: nn.Module) -> None:
+        """Sets the average to `module` as it is."""
+        self.module.load_state_dict(module.state_dict())
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:

@@ -1,0 +1,88 @@
+"""The command line: thin, and fast to say --help."""
+
+import os
+import sys
+import warnings
+
+from cyclopts import App, CycloptsError
+
+from priorcraft import __version__
+from priorcraft.errors import PriorcraftError
+
+COMMANDS = {
+    "demo": "priorcraft.cli.compare:demo",
+    "fit": "priorcraft.cli.fit:fit",
+    "compare": "priorcraft.cli.compare:compare",
+    "sample": "priorcraft.cli.ask:sample",
+    "score": "priorcraft.cli.ask:score",
+    "bayes": "priorcraft.cli.bayes:bayes",
+    "models": "priorcraft.cli.catalogue:models",
+    "data": "priorcraft.cli.catalogue:data",
+}
+HELP = {
+    "demo": "Fit a model of each family to handwritten digits, compare them, and show the report.",
+    "fit": "Fit a model to data, in a run folder that can be killed and resumed.",
+    "compare": "Fit several models to the same data under one budget, and write a report.",
+    "sample": "Draw from a fitted model.",
+    "score": "How probable rows are under a fitted model, and what kind of number that is.",
+    "bayes": "Bayes' theorem on a table of categories, one piece of evidence after another.",
+    "models": "The models by name, and what is known of their density.",
+    "data": "The built-in data sets, and the forms that your own data may have.",
+}
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def make_app() -> App:
+    """The application; a command's module is imported when the command is run."""
+    app = App(
+        name="priorcraft",
+        version=__version__,
+        help="One learned prior, every question: fit p(x) to your own images or tables, and ask it.",
+        help_epilogue="Exit codes: 0 ok, 1 failure, 2 usage, 3 bad data, 4 diverged, 75 stopped but resumable, "
+        "130 interrupted. Results go to stdout, progress to stderr.",
+    )
+    for name, target in COMMANDS.items():
+        app.command(target, name=name, help=HELP[name])
+    app.register_install_completion_command()
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs one command; every refusal is a sentence on stderr and an exit code."""
+    warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}")
+    try:
+        make_app()(arguments, exit_on_error=False, print_error=False)
+    except PriorcraftError as error:
+        leave(str(error), error.exit_code)
+    except CycloptsError as error:
+        leave(f"{error} See priorcraft --help.", USAGE)
+    except KeyboardInterrupt:
+        leave("interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError:
+        leave("there is not enough memory; try a smaller n, batch_size or model.", FAILURE)
+    except OSError as error:
+        leave(f"{error.filename or 'a file'}: {error.strerror or error}.", FAILURE)
+    except RuntimeError as error:
+        reason = "there is not enough memory" if "memory" in str(error) else f"torch refused ({first_line(error)})"
+        leave(f"{reason}; try a smaller n, batch_size or model. PRIORCRAFT_TRACE=1 shows where.", FAILURE)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def say(text: str) -> None:
+    """One line on stderr, whatever the terminal's encoding."""
+    encoding = sys.stderr.encoding or "ascii"
+    print(text.encode(encoding, "replace").decode(encoding), file=sys.stderr, flush=True)
+
+
+def leave(sentence: str, code: int) -> None:
+    """Ends with a sentence and an exit code; with PRIORCRAFT_TRACE set, with the place of the error too."""
+    if os.environ.get("PRIORCRAFT_TRACE"):
+        raise
+    say(f"priorcraft: {sentence}")
+    sys.exit(code)

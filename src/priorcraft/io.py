@@ -1,0 +1,120 @@
+"""Runs on disk: what a run folder says, and the model in it."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import priorcraft
+from priorcraft import zoo
+from priorcraft.core import Generative, Space
+from priorcraft.data.splits import Splits
+from priorcraft.errors import CheckpointError, PriorcraftError
+from priorcraft.train.checkpoint import load_into
+from priorcraft.train.objective import Objective
+from priorcraft.train.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fitted model and where it came from.
+
+    Args:
+        path: the run folder.
+        name: the name by which the model was asked for.
+        model: the model, with its best weights, ready to be asked.
+        classes: names of the classes; () without labels.
+        data: source, seed, fingerprint and counts of the data that it was fitted to.
+        steps, seconds: how long it was trained.
+    """
+
+    path: Path
+    name: str
+    model: Generative
+    classes: tuple[str, ...]
+    data: dict[str, Any]
+    steps: int
+    seconds: float
+
+    @property
+    def family(self) -> str:
+        """ "exact", "approximate" or "implicit"."""
+        return zoo.family(type(self.model))
+
+
+def describe(
+    name: str, splits: Splits, settings: zoo.Settings, *, source: str, seed: int, budget: Any
+) -> dict[str, Any]:
+    """The config.json of a new run: everything that is needed to build the model and its objective again."""
+    member, _ = zoo.entry(name, splits.space, len(splits.train))
+    return {
+        "model": name,
+        "member": member,
+        "settings": dict(settings),
+        "space": asdict(splits.space),
+        "classes": list(splits.classes),
+        "rows": len(splits.train),
+        "data": {"source": source, "seed": seed, "fingerprint": splits.fingerprint, "counts": splits.counts},
+        "seed": seed,
+        "budget": asdict(budget),
+        "environment": {
+            "priorcraft": priorcraft.__version__,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+        },
+    }
+
+
+def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple[Generative, Objective]:
+    """The untrained model and objective that a run's config describes; names resolve through the zoo alone.
+
+    Raises:
+        CheckpointError: the config does not describe a model that this version knows.
+    """
+    try:
+        shape, levels = config["space"]["event_shape"], config["space"]["levels"]
+        space = Space(tuple(int(side) for side in shape), None if levels is None else int(levels))
+        context = Space((), len(config["classes"])) if config["classes"] else None
+        return zoo.build(
+            str(config["member"]),
+            space,
+            context,
+            int(config["rows"]),
+            dict(config["settings"]),
+            seed=int(config["seed"]),
+            device=device,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        reason = str(error) if isinstance(error, PriorcraftError) else f"{type(error).__name__} at {error}"
+        raise CheckpointError(f"config.json does not describe a model: {reason}") from None
+
+
+def load(path: str | Path, *, device: str | torch.device = "cpu") -> Run:
+    """Opens a run folder and loads its best weights.
+
+    Args:
+        path: the folder that `fit` wrote.
+        device: where the model shall live.
+
+    Raises:
+        CheckpointError: no run there, no complete checkpoint in it, or one that does not verify.
+    """
+    folder = RunFolder.open(Path(path))
+    checkpoint = folder.newest()
+    if checkpoint is None:
+        raise CheckpointError(
+            f"{path} holds no complete checkpoint yet; go on training it with fit --resume --out {path}."
+        )
+    model, _ = rebuild(folder.config)
+    load_into(model, checkpoint.files["model"])
+    config = folder.config
+    return Run(
+        Path(path),
+        str(config["model"]),
+        model.to(device).eval(),
+        tuple(config["classes"]),
+        dict(config["data"]),
+        checkpoint.step,
+        float(checkpoint.info["elapsed"]),
+    )

@@ -1,0 +1,149 @@
+"""The training loop: it knows no family, keeps no files, and yields what happens."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from priorcraft import runtime
+from priorcraft.core import Approximate, Exact, Generative
+from priorcraft.data.splits import Rows
+from priorcraft.errors import UsageError
+from priorcraft.train.objective import Batch, Objective
+
+VALIDATIONS = 20  # in one budget
+VALIDATION_ROWS = 1000
+VALIDATION_DRAWS = 8  # k of the bound by which approximate models are compared
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: a number of steps, or of seconds; schedules end with it.
+
+    >>> Budget(steps=10).progress(5, elapsed=99.0)
+    0.5
+    """
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.seconds is None):
+            raise UsageError("give either steps or minutes as the budget, not both and not neither.")
+        amount = self.steps if self.steps is not None else self.seconds
+        if amount is None or not 0 < amount < float("inf"):
+            raise UsageError(f"the budget must be above zero and finite, not {amount}.")
+
+    def progress(self, step: int, elapsed: float) -> float:
+        """Share of the budget that is used, 0 ... 1."""
+        used = step / self.steps if self.steps else elapsed / (self.seconds or 1.0)
+        return min(used, 1.0)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One thing that happened.
+
+    Args:
+        kind: "step" (an update), "validation" (a look at the validation rows), or "warning".
+        step: updates made so far.
+        progress: share of the budget that is used.
+        elapsed: seconds of training so far, earlier parts of a resumed run included.
+        values: numbers by name, or a sentence under "message".
+    """
+
+    kind: str
+    step: int
+    progress: float
+    elapsed: float
+    values: dict[str, float | str]
+
+    def as_event(self) -> dict[str, object]:
+        """One flat object for a line of events.jsonl."""
+        head = {"kind": self.kind, "step": self.step, "progress": round(self.progress, 6)}
+        return head | {"elapsed": round(self.elapsed, 3)} | self.values
+
+
+@dataclass
+class Progress:
+    """Where a training stands, and the best weights so far.
+
+    Args:
+        step, elapsed: updates and seconds so far.
+        nats: the lowest validation score so far; None before the first, and for models without a density.
+        best: the weights that scored it.
+    """
+
+    step: int = 0
+    elapsed: float = 0.0
+    nats: float | None = None
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+
+def train(
+    objective: Objective, rows: Rows, valid: Rows, budget: Budget, *, seed: int, at: Progress | None = None
+) -> Iterator[Record]:
+    """Makes updates until the budget is spent or the objective is finished; yields a record of each.
+
+    Every draw is a function of (seed, step), so a training that goes on from `at` makes the same updates as one
+    that was never stopped. After the last record `at.best` holds the weights to keep.
+    """
+    at = at if at is not None else Progress()
+    start, device = time.monotonic() - at.elapsed, objective.model.log_prior.device
+    while not objective.finished and (progress := budget.progress(at.step, at.elapsed)) < 1:
+        batch = draw(rows, objective.batch_size, seed, at.step, device)
+        values = objective.step(batch, progress=progress, key=(seed, at.step))
+        at.step, at.elapsed = at.step + 1, time.monotonic() - start
+        done = budget.progress(at.step, at.elapsed)
+        yield Record("step", at.step, done, at.elapsed, dict(values))
+        if int(done * VALIDATIONS) > int(progress * VALIDATIONS) or objective.finished:
+            yield validate(objective, valid, at, done, seed)
+
+
+def draw(rows: Rows, size: int | None, seed: int, step: int, device: torch.device) -> Batch:
+    """The rows of one step: a new permutation in every epoch, cut into batches; all rows if size is None."""
+    n = len(rows)
+    if size is None or size >= n:
+        return whole(rows, device)
+    epoch, place = divmod(step, n // size)
+    order = torch.randperm(n, generator=runtime.keyed(seed, "epoch", epoch))
+    return taken(rows, order[place * size : (place + 1) * size], device)
+
+
+def whole(rows: Rows, device: torch.device) -> Batch:
+    """All rows as one batch."""
+    return taken(rows, torch.arange(len(rows)), device)
+
+
+def taken(rows: Rows, index: Tensor, device: torch.device) -> Batch:
+    """The rows of these numbers as a batch."""
+    return Batch(rows.x[index].to(device), None if rows.y is None else rows.y[index].to(device), index)
+
+
+def validate(objective: Objective, valid: Rows, at: Progress, progress: float, seed: int) -> Record:
+    """Scores the averaged model on validation rows and keeps its weights if they are the best so far."""
+    model = objective.averaged
+    nats = validation_nats(model, valid, seed)
+    if nats is None or at.nats is None or nats < at.nats:
+        at.nats = nats
+        at.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    values: dict[str, float | str] = {} if nats is None else {"valid_nats": nats}
+    return Record("validation", at.step, progress, at.elapsed, values)
+
+
+@torch.no_grad()
+def validation_nats(model: Generative, valid: Rows, seed: int) -> float | None:
+    """Mean of -log p(x | c), or of the bound in its place, on the first validation rows; None without a density."""
+    model.eval()
+    device = model.log_prior.device
+    rows = taken(valid, torch.arange(min(len(valid), VALIDATION_ROWS)), device)
+    match model:
+        case Exact():
+            return -float(model.log_prob(rows.x, rows.given).mean())
+        case Approximate():
+            generator = runtime.keyed(seed, "validation", device=device)
+            return -float(model.bound(rows.x, VALIDATION_DRAWS, rows.given, generator=generator).mean())
+        case _:
+            return None

@@ -1,0 +1,83 @@
+"""A training whose every step can be lost without loss: events, checkpoints, and going on from them."""
+
+from collections.abc import Callable, Iterator
+
+from torch import Tensor
+
+from priorcraft.data.splits import Splits
+from priorcraft.errors import Interrupted, Stopped
+from priorcraft.train.checkpoint import Checkpoint, load_into
+from priorcraft.train.loop import Budget, Progress, Record, train
+from priorcraft.train.objective import Objective
+from priorcraft.train.run_folder import RunFolder
+from priorcraft.train.signals import StopRequest
+
+STEP_EVENTS = 400  # step records kept in one budget; the loop makes more than a curve can show
+
+
+def train_recorded(
+    run: RunFolder,
+    objective: Objective,
+    splits: Splits,
+    budget: Budget,
+    *,
+    seed: int,
+    resume: bool = False,
+    watch: Callable[[Record], list[str]] = lambda record: [],
+) -> Iterator[Record]:
+    """Trains inside a run folder; yields the loop's records, and warnings.
+
+    Raises:
+        Stopped: a signal came; the step was finished and saved, and the run can be resumed.
+    """
+    with run.lock(), StopRequest() as stop:
+        at = restore(objective, run.newest()) if resume else Progress()
+        run.truncate_events(at.step)
+        shown = int(budget.progress(at.step, at.elapsed) * STEP_EVENTS)
+        for record in train(objective, splits.train, splits.valid, budget, seed=seed, at=at):
+            if record.kind != "step" or int(record.progress * STEP_EVENTS) > shown:
+                shown = int(record.progress * STEP_EVENTS)
+                run.append(record.as_event())
+            yield record
+            for message in watch(record):
+                warning = Record("warning", record.step, record.progress, record.elapsed, {"message": message})
+                run.append(warning.as_event())
+                yield warning
+            if record.kind == "validation":
+                save(run, objective, at)
+            if stop.signal is not None:
+                save(run, objective, at)
+                raise halted(stop.signal, run)
+        if at.step:
+            save(run, objective, at)
+
+
+def halted(signal: int, run: RunFolder) -> Stopped:
+    """The error with which a stopped training ends."""
+    kind = Interrupted if signal == 2 else Stopped
+    return kind(f"stopped and saved. Go on with: priorcraft fit --resume --out {run.path}")
+
+
+def save(run: RunFolder, objective: Objective, at: Progress) -> None:
+    """Writes one checkpoint: `model` for those who use the model, `state` for those who go on training it."""
+    averaged = {f"averaged/{name}": value for name, value in objective.averaged.state_dict().items()}
+    model = at.best or objective.averaged.state_dict()
+    info = {"elapsed": at.elapsed, "nats": at.nats, "has_best": bool(at.best)}
+    run.save(at.step, {"model": dict(model), "state": averaged | dict(objective.state())}, info)
+
+
+def restore(objective: Objective, checkpoint: Checkpoint | None) -> Progress:
+    """Puts a checkpoint back into the objective; a run without one starts anew."""
+    if checkpoint is None:
+        return Progress()
+    state = checkpoint.files["state"]
+    load_into(objective.averaged, part(state, "averaged/"))
+    objective.restore({name: value for name, value in state.items() if not name.startswith("averaged/")})
+    info = checkpoint.info
+    best = dict(checkpoint.files["model"]) if info["has_best"] else {}
+    return Progress(checkpoint.step, float(info["elapsed"]), info["nats"], best)
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

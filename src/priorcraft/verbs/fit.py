@@ -1,0 +1,152 @@
+"""`fit`: a model of the user's data, in a run folder that can be killed and resumed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from priorcraft import io, runtime, zoo
+from priorcraft.core import Generative
+from priorcraft.data import Splits, open_data
+from priorcraft.errors import UsageError
+from priorcraft.metrics.likelihood import score as measure
+from priorcraft.report.grid import picture
+from priorcraft.train.loop import Budget, Record, whole
+from priorcraft.train.recorded import train_recorded
+from priorcraft.train.run_folder import RunFolder
+from priorcraft.train.watch import Watch
+
+DEFAULT_MINUTES = 2.0
+GRID = 40  # samples in one picture
+
+
+def fit(
+    data: str | Path | Splits | None = None,
+    model: str | None = None,
+    *,
+    out: str | Path,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    settings: zoo.Settings | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    allow_data_change: bool = False,
+    device: str = "auto",
+    on_record: Callable[[Record], None] = lambda record: None,
+) -> dict[str, Any]:
+    """Fits a model to data and keeps it in a run folder.
+
+    Args:
+        data: what `open_data` takes, or splits that are open already; may be left out with `resume`.
+        model: a name from `models()`; may be left out with `resume`.
+        out: the run folder.
+        minutes, steps: the budget, one of them; two minutes without either.
+        seed: of every draw.
+        settings: keywords of the model or its objective, by name.
+        resume: go on with the run in `out`; ends bit for bit where the run would have ended.
+        overwrite: replace a run that is there.
+        allow_data_change: go on although the data changed since.
+        device: auto, cpu, cuda or mps.
+        on_record: called with every record of the loop.
+
+    Returns:
+        "run", "model", "family", "steps", "seconds", and "score" on the validation rows.
+
+    Raises:
+        UsageError, DataError, Diverged, Stopped, CheckpointError: as their names say.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     answer = fit("digits", "naive-bayes", out=folder + "/nb", steps=3)
+    >>> answer["family"], answer["score"]["kind"]
+    ('exact', 'exact')
+    """
+    where = runtime.pick_device(device)
+    runtime.tune()
+    if resume:
+        run, splits, budget = reopen(Path(out), data, minutes, steps, allow_data_change)
+    else:
+        run, splits, budget = create(data, model, Path(out), minutes, steps, seed, settings or {}, overwrite)
+    fitted, objective = io.rebuild(run.config, where)
+    seed = int(run.config["seed"])
+    if run.newest() is None:
+        start = whole(splits.train, where)
+        fitted.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
+    objective.prepare(whole(splits.valid, where))
+    for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch(fitted)):
+        if record.kind == "validation":
+            draw_samples(run, objective.averaged, seed, record.step)
+        on_record(record)
+    return summary(run, splits, where)
+
+
+def create(
+    data: str | Path | Splits | None,
+    model: str | None,
+    out: Path,
+    minutes: float | None,
+    steps: int | None,
+    seed: int,
+    settings: zoo.Settings,
+    overwrite: bool,
+) -> tuple[RunFolder, Splits, Budget]:
+    """A new run folder for data that can be read and a model that can be built."""
+    if data is None or model is None:
+        raise UsageError("fit needs DATA and MODEL, as in: priorcraft fit digits vae --out runs/vae.")
+    splits = data if isinstance(data, Splits) else open_data(data, seed=seed)
+    source = splits.name if isinstance(data, Splits) else str(data)
+    budget = budget_of(minutes, steps)
+    config = io.describe(model, splits, settings, source=source, seed=seed, budget=budget)
+    zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
+    return RunFolder.create(out, config, overwrite=overwrite), splits, budget
+
+
+def budget_of(minutes: float | None, steps: int | None) -> Budget:
+    """The budget in the user's words."""
+    if minutes is None and steps is None:
+        minutes = DEFAULT_MINUTES
+    return Budget(steps, None if minutes is None else minutes * 60)
+
+
+def reopen(
+    out: Path, data: str | Path | Splits | None, minutes: float | None, steps: int | None, allow_data_change: bool
+) -> tuple[RunFolder, Splits, Budget]:
+    """The run in `out`, its data and its budget, which may be given anew."""
+    run = RunFolder.open(out)
+    saved = run.config["data"]
+    splits = data if isinstance(data, Splits) else open_data(data or saved["source"], seed=int(saved["seed"]))
+    run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
+    if minutes is None and steps is None:
+        return run, splits, Budget(**run.config["budget"])
+    return run, splits, budget_of(minutes, steps)
+
+
+@torch.no_grad()
+def draw_samples(run: RunFolder, model: Generative, seed: int, step: int) -> None:
+    """A picture of samples from the same noise at every step; one column a class."""
+    model.eval()
+    columns = min(model.classes, 20) or 10
+    count = max(GRID // columns, 2) * columns
+    given = torch.arange(count) % columns if model.classes else None
+    x = model.sample(count, given=given, generator=runtime.keyed(seed, "grid", device=model.log_prior.device))
+    run.samples.mkdir(exist_ok=True)
+    run.write_bytes(f"samples/step-{step:08d}.png", picture(x, model.space, columns))
+
+
+def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, Any]:
+    """What `fit` returns, from the files that it wrote."""
+    fitted = io.load(run.path, device=where)
+    valid = measure(fitted.model, splits.valid, generator=runtime.keyed(0, "score", device=where))
+    return {
+        "run": str(run.path),
+        "model": fitted.name,
+        "family": fitted.family,
+        "steps": fitted.steps,
+        "seconds": round(fitted.seconds, 3),
+        "score": valid.as_dict() | {"split": "valid"},
+    }
+
+
+__all__ = ["fit"]

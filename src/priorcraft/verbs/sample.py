@@ -1,0 +1,78 @@
+"""`sample`: new points from a fitted model."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from priorcraft import runtime
+from priorcraft.errors import UsageError, did_you_mean
+from priorcraft.io import Run, load
+from priorcraft.report.grid import picture
+from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
+
+LARGEST = 10_000_000  # entries of one answer, n times the entries of a point, in units of a hundred
+
+
+def sample(
+    run: str | Path | Run,
+    n: int = 16,
+    *,
+    given: Mapping[str, str | int] | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Draws from a fitted model.
+
+    Args:
+        run: a run folder, or what `load` returned.
+        n: how many.
+        given: {"label": name or number of a class}; classes are drawn from p(c) without it.
+        out: .npz (integers `x`, and `y` where labels were given) or .png (a picture of them).
+        overwrite: replace `out` if it is there.
+        seed: of the draws: the same seed gives the same samples.
+        device: auto, cpu, cuda or mps.
+
+    Returns:
+        "n", "seconds", "out", and "x" (and "y") as tensors if `out` is None.
+
+    Raises:
+        UsageError: n below 1 or too large, an unknown label, or an output that is there.
+    """
+    target = None if out is None else check_out(out, (".npz", ".png"), overwrite=overwrite)
+    where = runtime.pick_device(device)
+    runtime.tune()
+    fitted = run if isinstance(run, Run) else load(run, device=where)
+    limit = LARGEST * 100 // fitted.model.space.dims
+    if not 1 <= n <= limit:
+        raise UsageError(f"n must lie in 1 ... {limit:,} for points of this size, not {n:,}.")
+    label = label_of(fitted, given)
+    start = time.perf_counter()
+    x = fitted.model.sample(n, given=label, generator=runtime.keyed(seed, "sample", device=where)).cpu()
+    answer: dict[str, Any] = {"n": n, "seconds": round(time.perf_counter() - start, 4), "out": None}
+    drawn = {"x": x} if label is None else {"x": x, "y": label.cpu().expand(n)}
+    if target is None:
+        return answer | drawn
+    if target.suffix.lower() == ".png":
+        write_bytes(target, picture(x, fitted.model.space))
+    else:
+        write_arrays(target, {name: value.numpy() for name, value in drawn.items()})
+    return answer | {"out": str(target)}
+
+
+def label_of(run: Run, given: Mapping[str, str | int] | None) -> torch.Tensor | None:
+    """The class that `given` names, as a scalar tensor."""
+    if not given:
+        return None
+    if set(given) != {"label"}:
+        raise UsageError(f"given must be label=CLASS, not {', '.join(f'{k}={v}' for k, v in given.items())}.")
+    if not run.classes:
+        raise UsageError("given label cannot be used: this model was fitted to data without labels.")
+    name = str(given["label"])
+    if name not in run.classes:
+        raise UsageError(f"there is no class '{name}': {did_you_mean(name, run.classes)}")
+    return torch.tensor(run.classes.index(name), device=run.model.log_prior.device)

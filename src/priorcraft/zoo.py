@@ -1,0 +1,170 @@
+"""Every model by name: the only module that knows them all.
+
+A new model is one file in its family's folder, one row here, and one row in the table of the laws.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from priorcraft.core import Approximate, Exact, Generative, Space
+from priorcraft.errors import UsageError, did_you_mean
+from priorcraft.explicit.approximate.vae import VAE
+from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive
+from priorcraft.explicit.exact.mixture import Mixture
+from priorcraft.explicit.exact.naive_bayes import NaiveBayes
+from priorcraft.explicit.exact.ppca import PPCA
+from priorcraft.implicit.gan import GAN
+from priorcraft.runtime import borrowed_global_generator
+from priorcraft.train.game import Game
+from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood
+from priorcraft.train.objective import Objective
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model, the objective that fits it, and what was found to work.
+
+    Args:
+        model: its class.
+        objective: how it is fitted.
+        summary: one line for `priorcraft models`.
+        defaults: settings that depend on the data, from the space and the number of training rows.
+        share: weight of this model's part when a comparison divides its time.
+    """
+
+    model: type[Generative]
+    objective: Callable[..., Objective]
+    summary: str
+    defaults: Callable[[Space, int], Settings] = field(default=lambda space, n: {})
+    share: float = 1.0
+
+    @property
+    def family(self) -> str:
+        """ "exact", "approximate" or "implicit": the type says it."""
+        return family(self.model)
+
+
+def family(model: type[Generative]) -> str:
+    """The family that a class of models belongs to.
+
+    >>> family(VAE)
+    'approximate'
+    """
+    return "exact" if issubclass(model, Exact) else "approximate" if issubclass(model, Approximate) else "implicit"
+
+
+DENSITY = {"exact": "log p(x)", "approximate": "lower bound on log p(x)", "implicit": "none"}
+
+ZOO: dict[str, Entry] = {
+    "naive-bayes": Entry(NaiveBayes, ExpectationMaximisation, "independent entries, per class", share=0.0),
+    "mixture": Entry(Mixture, ExpectationMaximisation, "one discrete latent variable, fitted by EM", share=0.0),
+    "ppca": Entry(PPCA, ExpectationMaximisation, "one Gaussian latent variable, integrated in closed form", share=0.0),
+    "masked-mlp": Entry(MaskedAutoregressive, MaximumLikelihood, "masked perceptron, any order, exact ensemble"),
+    "vae": Entry(VAE, MaximumLikelihood, "latent variables bounded through an encoder"),
+    "gan": Entry(GAN, Game, "generator and critic: samples without a density"),
+}
+
+BEST: dict[str, Callable[[Space, int], str]] = {"autoregressive": lambda space, n: "masked-mlp"}
+
+
+def names() -> list[str]:
+    """Every name that `fit` understands."""
+    return [*BEST, *ZOO]
+
+
+def rows() -> list[dict[str, str]]:
+    """One row a name: name, family, density, summary."""
+    best = [
+        {
+            "name": name,
+            "family": "exact",
+            "density": DENSITY["exact"],
+            "summary": "the best autoregressive model for the data",
+        }
+        for name in BEST
+    ]
+    return best + [
+        {"name": name, "family": e.family, "density": DENSITY[e.family], "summary": e.summary}
+        for name, e in ZOO.items()
+    ]
+
+
+def entry(name: str, space: Space, n: int) -> tuple[str, Entry]:
+    """The member that a name stands for, for data of this space with n training rows.
+
+    Raises:
+        UsageError: no such name.
+    """
+    if name not in names():
+        raise UsageError(f"there is no model '{name}': {did_you_mean(name, names())}")
+    member = BEST[name](space, n) if name in BEST else name
+    return member, ZOO[member]
+
+
+def build(
+    name: str,
+    space: Space,
+    context: Space | None,
+    n: int,
+    settings: Settings,
+    *,
+    seed: int,
+    device: str | torch.device = "cpu",
+) -> tuple[Generative, Objective]:
+    """A new model and its objective.
+
+    Args:
+        name: as in `entry`.
+        settings: keywords of the model's or the objective's constructor, as text or as values.
+        seed: source of the initial weights.
+        device: where the model shall live.
+
+    Raises:
+        UsageError: a keyword that neither knows, or a value of another type.
+    """
+    _, found = entry(name, space, n)
+    given = found.defaults(space, n) | settings
+    model_keys, objective_keys = keywords(found.model), keywords(found.objective)
+    for key in given:
+        if key not in model_keys | objective_keys:
+            raise UsageError(f"{name} has no setting '{key}': {did_you_mean(key, model_keys | objective_keys)}")
+    arguments = {key: parsed(key, value, model_keys[key]) for key, value in given.items() if key in model_keys}
+    training = {key: parsed(key, value, objective_keys[key]) for key, value in given.items() if key in objective_keys}
+    with borrowed_global_generator(seed, "weights"):
+        model = found.model(space, context, **arguments)
+    return model, found.objective(model.to(device), **training)
+
+
+def keywords(constructor: Callable[..., object]) -> dict[str, Any]:
+    """Keyword-only arguments of a constructor that a command line can set, with their types."""
+    target = constructor.__init__ if isinstance(constructor, type) else constructor
+    hints = typing.get_type_hints(target)
+    parameters = inspect.signature(constructor).parameters.values()
+    return {p.name: hints[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY and hints[p.name] in _SIMPLE}
+
+
+_SIMPLE = (int, float, bool, str)
+
+
+def parsed(key: str, value: object, kind: type) -> object:
+    """`value`, which may be text, as a value of type `kind`.
+
+    >>> parsed("lr", "1e-3", float)
+    0.001
+    """
+    if kind is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    try:
+        number = kind(value)  # type: ignore[call-arg]
+    except (TypeError, ValueError):
+        raise UsageError(f"setting {key} must be of type {kind.__name__}, not '{value}'.") from None
+    if kind is bool or (kind in (int, float) and (number != number or isinstance(value, bool))):
+        raise UsageError(f"setting {key} must be of type {kind.__name__}, not '{value}'.")
+    return number
