@@ -1,10 +1,11 @@
 """Residual networks without normalisation, for images: a trunk that grows them and one that reads them.
 
-Every residual branch ends in zeros, and its first convolution is shrunk by the number of branches, so that the untrained
-network is as well scaled as a shallow one (Zhang, Dauphin & Ma 2019, arXiv:1901.09321).
+Every residual branch ends in zeros, and its first convolution is shrunk by the number of branches, so that the
+untrained network is as well scaled as a shallow one (Zhang, Dauphin & Ma 2019, arXiv:1901.09321).
 """
 
 import math
+from itertools import pairwise
 from typing import TypeVar
 
 import torch.nn.functional as F
@@ -50,10 +51,8 @@ class Grow(nn.Module):
         widths = [2 * width] * (len(self.sizes) - 1) + [width]
         branches = blocks * len(self.sizes)
         self.basis = he(nn.Linear(inputs, widths[0] * math.prod(self.sizes[0])))
-        self.change = nn.ModuleList(he(nn.Conv2d(a, b, 1)) for a, b in zip(widths, widths[1:], strict=False))
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(Residual(w, branches) for _ in range(blocks))) for w in widths
-        )
+        self.change = nn.ModuleList(he(nn.Conv2d(a, b, 1)) for a, b in pairwise(widths))
+        self.stages = nn.ModuleList(nn.Sequential(*(Residual(w, branches) for _ in range(blocks))) for w in widths)
         self.image = he(nn.Conv2d(width, shape[0], 3, padding=1))
 
     def forward(self, code: Tensor) -> Tensor:
@@ -80,10 +79,8 @@ class Read(nn.Module):
         widths = [width] + [2 * width] * (len(self.sizes) - 1)
         branches = blocks * len(self.sizes)
         self.image = he(nn.Conv2d(shape[0], width, 3, padding=1))
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(Residual(w, branches) for _ in range(blocks))) for w in widths
-        )
-        self.change = nn.ModuleList(he(nn.Conv2d(a, b, 1)) for a, b in zip(widths, widths[1:], strict=False))
+        self.stages = nn.ModuleList(nn.Sequential(*(Residual(w, branches) for _ in range(blocks))) for w in widths)
+        self.change = nn.ModuleList(he(nn.Conv2d(a, b, 1)) for a, b in pairwise(widths))
         self.basis = he(nn.Linear(widths[-1] * math.prod(self.sizes[-1]), outputs))
 
     def forward(self, u: Tensor) -> Tensor:
