@@ -25,6 +25,7 @@ REMEDY = {
     "fashion-mnist": "install Debian's package (apt install dataset-fashion-mnist), or put the four IDX files of "
     "https://github.com/zalandoresearch/fashion-mnist in one of them",
 }
+SYSTEM = Path("/usr/share/datasets")  # where Debian installs data sets
 VALID_ROWS = 10_000
 UBYTE = 0x08
 STEMS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
@@ -66,7 +67,7 @@ def places_of(name: str) -> list[Path]:
     own = os.environ.get("PRIORCRAFT_DATA")
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     mine = [Path(own, name), Path(own, f"{name}.npz")] if own else []
-    return [*mine, Path("/usr/share/datasets", name), Path(cache, "priorcraft", name)]
+    return [*mine, SYSTEM / name, Path(cache, "priorcraft", name)]
 
 
 def read_idx(path: Path) -> np.ndarray:

@@ -69,6 +69,8 @@ def over_white(colour: np.ndarray, alpha: np.ndarray, top: int) -> np.ndarray:
 
 
 def _check_shapes(x: Arrays) -> None:
+    if "train" not in x:
+        raise DataError(f"There are no training rows, only {' and '.join(x)}.")
     shape = x["train"].shape[1:]
     for part, a in x.items():
         if a.ndim == 0 or a.size == 0:
