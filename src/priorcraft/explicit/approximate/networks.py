@@ -6,29 +6,7 @@ from torch import Tensor, nn
 
 from priorcraft.core import Space
 from priorcraft.nn.conv import Down, Up, pyramid
-
-
-class Perceptron(nn.Module):
-    """(B, inputs) to (B, outputs) through `depth` residual hidden layers.
-
-    Args:
-        inputs, outputs, hidden, depth: sizes; depth 0 is linear.
-        dropout: share of hidden units dropped while training.
-    """
-
-    def __init__(self, inputs: int, outputs: int, hidden: int, depth: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        widths = [inputs, *[hidden] * depth]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
-        self.leave = nn.Linear(widths[-1], outputs)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, h: Tensor) -> Tensor:
-        """(..., inputs) to (..., outputs)."""
-        for i, layer in enumerate(self.layers):
-            out = self.dropout(F.silu(layer(h)))
-            h = out if i == 0 else h + out
-        return self.leave(h)
+from priorcraft.nn.mlp import residual_mlp
 
 
 def context_width(context: Space | None) -> int:
@@ -68,7 +46,7 @@ class ImageEncoder(nn.Module):
         channels, *size = space.event_shape
         sizes = pyramid(*size)
         self.down = Down(channels, width, sizes, dropout)
-        self.head = Perceptron(width * sizes[-1][0] * sizes[-1][1] + context, outputs, hidden, 1, dropout)
+        self.head = residual_mlp(width * sizes[-1][0] * sizes[-1][1] + context, outputs, hidden, 1, dropout)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         """(B, channels, height, width) and (B, context) to (B, outputs)."""
@@ -91,7 +69,7 @@ class ImageDecoder(nn.Module):
         channels, *size = space.event_shape
         self.channels, self.width, self.sizes = channels, width, pyramid(*size)
         h, w = self.sizes[-1]
-        self.head = Perceptron(inputs, width * h * w, hidden, 1, dropout)
+        self.head = residual_mlp(inputs, width * h * w, hidden, 1, dropout)
         self.up = Up(width, channels * per_entry, self.sizes, dropout)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -105,7 +83,7 @@ class VectorEncoder(nn.Module):
 
     def __init__(self, space: Space, context: int, outputs: int, hidden: int, depth: int, dropout: float) -> None:
         super().__init__()
-        self.network = Perceptron(space.dims + context, outputs, hidden, depth, dropout)
+        self.network = residual_mlp(space.dims + context, outputs, hidden, depth, dropout)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         """(B, *event_shape) and (B, context) to (B, outputs)."""
@@ -118,7 +96,7 @@ class VectorDecoder(nn.Module):
     def __init__(self, space: Space, inputs: int, per_entry: int, hidden: int, depth: int, dropout: float) -> None:
         super().__init__()
         self.shape = (*space.event_shape, per_entry)
-        self.network = Perceptron(inputs, space.dims * per_entry, hidden, depth, dropout)
+        self.network = residual_mlp(inputs, space.dims * per_entry, hidden, depth, dropout)
 
     def forward(self, z: Tensor) -> Tensor:
         """(B, inputs) to (B, *event_shape, per_entry)."""

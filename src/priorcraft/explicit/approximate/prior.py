@@ -1,7 +1,5 @@
 """p(z): standard normal, or a mixture of normals that is learned."""
 
-import math
-
 import torch
 from torch import Generator, Tensor, nn
 

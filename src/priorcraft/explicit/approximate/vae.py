@@ -34,13 +34,14 @@ class VAE(Variational):
         depth: hidden layers of the perceptrons.
         width: channels of the convolutions.
         components: components of a learned mixture as p(z); 0 is the standard normal.
-        class_prior: whether each class has a p(z | c) of its own.
-        mixture: components of a logistic mixture as p(x | z), whatever the number of levels; 0 chooses.
+        class_prior: whether each class, where there are any, has a p(z | c) of its own.
+        mixture: logistics an entry of an image with more than two levels; 0 takes what fits the levels, which for
+            few levels is a categorical that does not know that 7 is near 8.
         dropout: share of hidden units dropped while training.
         beta, free_bits, warm_up: see `Variational`.
 
     Raises:
-        UsageError: a size below 1, or class_prior without classes.
+        UsageError: a size below 1.
 
     >>> model = VAE(Space((1, 8, 8), 17), Space((), 10), latent=4, hidden=32)
     >>> x = model.sample(3, given=torch.tensor(7), generator=runtime.keyed(0))
@@ -54,13 +55,13 @@ class VAE(Variational):
         context: Space | None = None,
         *,
         latent: int = 16,
-        hidden: int = 256,
+        hidden: int = 128,
         depth: int = 2,
         width: int = 32,
         components: int = 0,
-        class_prior: bool = False,
-        mixture: int = 0,
-        dropout: float = 0.0,
+        class_prior: bool = True,
+        mixture: int = 5,
+        dropout: float = 0.2,
         beta: float = 1.0,
         free_bits: float = 0.0,
         warm_up: float = 0.1,
@@ -70,11 +71,11 @@ class VAE(Variational):
             raise UsageError(
                 f"latent, hidden, depth and width must be at least 1; found {latent}, {hidden}, {depth}, {width}."
             )
-        if class_prior and not self.classes:
-            raise UsageError("class_prior needs labels as context; leave it out.")
         self.latent = latent
-        self.head = head_for(space, mixture)
-        self.p_z = MixturePrior(latent, max(components, int(class_prior)), self.classes if class_prior else 1)
+        ordered = space.is_image and space.levels != 2 and space.levels is not None
+        self.head = head_for(space, mixture if ordered else 0)
+        own = class_prior and self.classes > 0
+        self.p_z = MixturePrior(latent, max(components, int(own)), self.classes if own else 1)
         c, per_entry = context_width(context), self.head.width
         if is_large_image(space):
             self.encoder: nn.Module = ImageEncoder(space, c, 2 * latent, width, hidden, dropout)

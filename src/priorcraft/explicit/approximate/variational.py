@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.core import UNLABELLED, Approximate, Encoder, Likelihood, Space
+from priorcraft.core import UNLABELLED, Approximate, Encoder, Likelihood, Space, Trainable
 from priorcraft.errors import UsageError
 from priorcraft.likelihoods import Gaussian
 
@@ -31,7 +31,7 @@ class Terms(NamedTuple):
         return self.log_likelihood - self.kl.sum(0)
 
 
-class Variational(Approximate, Encoder):
+class Variational(Approximate, Encoder, Trainable):
     """A model whose log p(x) is bounded through q(z | x).
 
     Args:
@@ -45,9 +45,7 @@ class Variational(Approximate, Encoder):
         UsageError: beta below 0, free_bits below 0, warm_up outside 0 ... 1.
     """
 
-    def __init__(
-        self, space: Space, context: Space | None, *, beta: float, free_bits: float, warm_up: float
-    ) -> None:
+    def __init__(self, space: Space, context: Space | None, *, beta: float, free_bits: float, warm_up: float) -> None:
         super().__init__(space, context)
         if beta < 0 or free_bits < 0:
             raise UsageError(f"beta and free_bits must not be negative; found {beta} and {free_bits}.")
@@ -110,7 +108,7 @@ class Variational(Approximate, Encoder):
 
     @torch.no_grad()
     def _imputed(self, x: Tensor, given: Tensor | None, generator: Generator) -> Tensor | None:
-        """`given` with each class that is not known drawn from q(c | x), proportional to p(c) exp(bound of p(x | c))."""
+        """`given` with each class that is not known drawn from q(c | x) ∝ p(c) exp(bound on log p(x | c))."""
         if not self.classes:
             return self._check_context(given, len(x))
         given = torch.full((len(x),), UNLABELLED, device=x.device) if given is None else given.clone()
