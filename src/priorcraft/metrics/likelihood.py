@@ -1,0 +1,142 @@
+"""How well a model predicts rows it has not seen, with the kind of number that is."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+from priorcraft.core import Approximate, Exact, Generative, Space
+from priorcraft.data.splits import Rows
+from priorcraft.errors import DataError, UsageError
+
+
+class Kind(StrEnum):
+    """What is known of log p(x): its value, a bound from below, or nothing."""
+
+    EXACT = "exact"
+    LOWER_BOUND = "lower bound"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean of -log p(x) over rows; lower is better.
+
+    A lower bound on log p(x) makes `nats` and `bits_per_dim` upper bounds: the truth is at most the figure, hence "≤".
+
+    Args:
+        kind: exact, lower bound or none.
+        nats: mean of -log p(x); None for kind none.
+        bits_per_dim: nats / (D log 2) for integers; None for real numbers, whose density has no bits.
+        standard_error: of bits_per_dim for integers, of nats for real numbers; None for a single row.
+        n: number of rows.
+        samples: k of the bound; None for the other kinds.
+    """
+
+    kind: Kind
+    nats: float | None
+    bits_per_dim: float | None
+    standard_error: float | None
+    n: int
+    samples: int | None
+
+    @property
+    def sign(self) -> str:
+        """What stands before the figure: "=", "≤", or nothing."""
+        return {Kind.EXACT: "=", Kind.LOWER_BOUND: "≤", Kind.NONE: ""}[self.kind]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The score as plain values for JSON."""
+        return {**vars(self), "kind": self.kind.value}
+
+
+def score(
+    model: Generative,
+    rows: Rows | Tensor,
+    *,
+    samples: int = 64,
+    batch: int = 512,
+    generator: Generator | None = None,
+) -> Score:
+    """Scores p(x), by the sum rule if the model has classes. Exact, lower bound or none, by the model's type.
+
+    Args:
+        model: exact, approximate, or neither. It is put into evaluation mode and back.
+        rows: points (B, *event_shape); `Rows` whose y is the context for a model of p(x | c) with c not a label.
+        samples: k of the importance-weighted bound, for approximate models.
+        batch: rows at once; fewer where k x classes would make more than 64 x batch evaluations at once.
+        generator: source of the bound's randomness.
+
+    Raises:
+        DataError: no rows, rows outside the space, or a row whose log p(x) is not finite.
+    """
+    rows = rows if isinstance(rows, Rows) else Rows(rows)
+    if not len(rows):
+        raise DataError("rows must hold at least one row to score; found none.")
+    if samples < 1 or batch < 1:
+        raise UsageError(f"samples and batch must be at least 1, not {samples} and {batch}.")
+    if not isinstance(model, Exact | Approximate):
+        return Score(Kind.NONE, None, None, None, len(rows), None)
+    k = None if isinstance(model, Exact) else samples
+    log_p = _log_p(model, rows, k, batch, runtime.fresh(generator))
+    return _summary(-_finite(log_p), model.space, k)
+
+
+@torch.no_grad()
+def _log_p(model: Exact | Approximate, rows: Rows, k: int | None, batch: int, generator: Generator) -> Tensor:
+    """log p(x), or its bound with k samples, row by row, float64, (B,)."""
+    size = max(1, min(batch, 64 * batch // ((k or 1) * max(model.classes, 1))))
+    device = model.log_prior.device
+    with _evaluating(model):
+        return torch.cat(
+            [_density(model, x.to(device), c, k, generator).double().cpu() for x, c in _chunks(model, rows, size)]
+        )
+
+
+def _chunks(model: Generative, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    given = None if model.context is None or model.context.is_label or rows.y is None else rows.y
+    for i in range(0, len(rows), size):
+        chunk = slice(i, i + size)
+        yield rows.x[chunk], None if given is None else given[chunk].to(model.log_prior.device)
+
+
+def _density(
+    model: Exact | Approximate, x: Tensor, given: Tensor | None, k: int | None, generator: Generator
+) -> Tensor:
+    if isinstance(model, Exact):
+        return model.log_prob(x, given)
+    return model.bound(x, k or 1, given, generator=generator)
+
+
+@contextmanager
+def _evaluating(model: Generative) -> Iterator[None]:
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
+def _finite(log_p: Tensor) -> Tensor:
+    bad = (~torch.isfinite(log_p)).nonzero().flatten()
+    if len(bad):
+        raise DataError(
+            f"rows cannot be scored: log p(x) of row {int(bad[0])} is {float(log_p[bad[0]])}, and so for {len(bad)} of "
+            f"{len(log_p)} rows. The model rules these rows out or has diverged; fit it with smoothing or a lower rate."
+        )
+    return log_p
+
+
+def _summary(nats: Tensor, space: Space, k: int | None) -> Score:
+    unit = 1.0 if space.levels is None else 1 / (space.dims * math.log(2))
+    n, mean = len(nats), float(nats.mean())
+    error = float(nats.std()) * unit / math.sqrt(n) if n > 1 else None
+    bits = None if space.levels is None else mean * unit
+    return Score(Kind.LOWER_BOUND if k else Kind.EXACT, mean, bits, error, n, k)

@@ -1,0 +1,14 @@
+"""What several tests share."""
+
+import pytest
+import torch
+
+from priorcraft.data import Splits, open_data
+
+torch.set_num_threads(1)  # tests are small and run side by side: threads that wait for each other only cost time
+
+
+@pytest.fixture(scope="session")
+def digits() -> Splits:
+    """The 8x8 digits, 1000/347/450 rows, stratified by class."""
+    return open_data("digits")
