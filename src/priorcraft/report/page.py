@@ -1,0 +1,82 @@
+"""One page that holds a whole comparison: opens from disk, asks nothing of the network."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import torch
+from jinja2 import Environment
+from torch import Tensor
+
+import priorcraft
+from priorcraft.core import Space
+from priorcraft.data.splits import Splits
+from priorcraft.report.curves import Events, critic_view, learning_curve
+from priorcraft.report.grid import picture
+from priorcraft.report.verdicts import family_notes, scored
+
+PER_CLASS = 8  # samples of a class in a grid
+COLUMNS = 20  # classes or columns in a grid at most
+
+
+def render(
+    answer: dict[str, Any],
+    splits: Splits,
+    real: Tensor,
+    samples: Sequence[Tensor],
+    labels: Tensor | None,
+    events: Sequence[Events],
+    command: str,
+) -> str:
+    """The page as HTML.
+
+    Args:
+        answer: what `compare` returns.
+        splits: the data.
+        real: test rows, (N, *event_shape).
+        samples: as many rows from each model.
+        labels: the classes of these rows, (N,).
+        events: the events of each model's run.
+        command: how to repeat the comparison.
+    """
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((files("priorcraft.report") / "page.html.j2").read_text("utf-8"))
+    models = [
+        result
+        | {
+            "scored": scored(result),
+            "samples": embedded(by_class(drawn, labels, splits.space)),
+            "curve": embedded(learning_curve(happened, result["family"])),
+            "critic": embedded(critic_view(happened)),
+            "warnings": [e["message"] for e in happened if e["kind"] == "warning"],
+        }
+        for result, drawn, happened in zip(answer["models"], samples, events, strict=True)
+    ]
+    return template.render(
+        answer=answer,
+        models=models,
+        real=embedded(by_class(real, labels, splits.space)),
+        families=family_notes(answer["models"]),
+        classes=splits.classes[:COLUMNS],
+        unit="nats" if splits.space.levels is None else "bits/dim",
+        command=command,
+        version=priorcraft.__version__,
+        torch=torch.__version__,
+        threads=torch.get_num_threads(),
+    )
+
+
+def by_class(x: Tensor, labels: Tensor | None, space: Space) -> bytes:
+    """A grid with one column a class, or of the first rows without classes; PNG."""
+    if labels is None or not bool((labels >= 0).any()):
+        return picture(x[: PER_CLASS * 10], space, 10)
+    names = [c for c in labels.unique().tolist() if c >= 0][:COLUMNS]
+    columns = [x[labels == c][:PER_CLASS] for c in names]
+    height = min(len(column) for column in columns)
+    return picture(torch.stack([column[:height] for column in columns], 1).flatten(0, 1), space, len(columns))
+
+
+def embedded(image: bytes | None) -> str | None:
+    """A PNG as a data: address."""
+    return None if image is None else "data:image/png;base64," + b64encode(image).decode()

@@ -1,0 +1,193 @@
+"""`compare` and `demo`: several models of the same data under one budget, measured alike, in one report."""
+
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from priorcraft import runtime, zoo
+from priorcraft.data import Rows, Splits, open_data
+from priorcraft.errors import UsageError
+from priorcraft.io import Run, load
+from priorcraft.metrics.baselines import baselines
+from priorcraft.metrics.copies import CopyTest
+from priorcraft.metrics.fidelity import Judge
+from priorcraft.metrics.likelihood import score
+from priorcraft.metrics.sharpness import sharpness
+from priorcraft.metrics.two_sample import TwoSampleTest
+from priorcraft.report.page import render
+from priorcraft.train.loop import Record
+from priorcraft.train.run_folder import RunFolder
+from priorcraft.verbs.fit import fit
+from priorcraft.verbs.outputs import write_bytes
+
+MODELS = ("naive-bayes", "mixture", "ppca", "autoregressive", "vae", "gan")
+DEMO = Path("priorcraft-demo")
+DEMO_MINUTES = 0.5
+COMPARE_MINUTES = 5.0
+TEST_ROWS = 1000
+BOUND_DRAWS = 64
+Listener = Callable[[str], Callable[[Record], None]]
+
+
+def demo(
+    *, out: str | Path = DEMO, seed: int = 0, listen: Listener = lambda name: lambda record: None
+) -> dict[str, Any]:
+    """Fits a model of each family to 8x8 handwritten digits and compares them: `compare` with its defaults.
+
+    Args:
+        out: folder of the runs and report.html; a comparison that is there is replaced.
+        seed: of every draw.
+        listen: gives a consumer of records for each model.
+
+    Returns:
+        As `compare`.
+    """
+    return compare("digits", minutes=DEMO_MINUTES, out=out, seed=seed, overwrite=True, listen=listen)
+
+
+def compare(
+    data: str | Path | Splits,
+    *,
+    models: Sequence[str] = (),
+    minutes: float = COMPARE_MINUTES,
+    out: str | Path,
+    seed: int = 0,
+    overwrite: bool = False,
+    device: str = "auto",
+    listen: Listener = lambda name: lambda record: None,
+) -> dict[str, Any]:
+    """Fits models to the same data, measures them alike on test rows, and writes one self-contained page.
+
+    Args:
+        data: what `open_data` takes.
+        models: names from `models()`; one or more of each family without any.
+        minutes: of training, shared among the models that train by gradient.
+        out: folder for the runs and report.html.
+        seed: of every draw.
+        overwrite: replace a comparison that is there.
+        device: auto, cpu, cuda or mps.
+        listen: gives a consumer of records for each model.
+
+    Returns:
+        "seconds", "report", "data", "baselines", and "models", one entry a model.
+    """
+    start = time.perf_counter()
+    splits = data if isinstance(data, Splits) else open_data(data, seed=seed)
+    chosen = chosen_models(models, splits)
+    folder = prepared(Path(out), overwrite)
+    part = minutes / max(sum(zoo.entry(name, splits.space, len(splits.train))[1].share for name in chosen), 1e-9)
+    tests = Tests(splits, seed)
+    real = tests.rows.x
+    results, runs, samples = [], [], []
+    for name in chosen:
+        share = zoo.entry(name, splits.space, len(splits.train))[1].share
+        budget = {"minutes": part * share} if share else {"steps": 100}
+        fit(splits, name, out=folder / name, seed=seed, device=device, on_record=listen(name), **budget)
+        run = load(folder / name, device=runtime.pick_device(device))
+        result, drawn = measured(run, tests, seed)
+        results.append(result)
+        runs.append(RunFolder.open(folder / name))
+        samples.append(drawn)
+    report = folder / "report.html"
+    answer = {
+        "seconds": round(time.perf_counter() - start, 2),
+        "report": str(report),
+        "data": about(splits),
+        "baselines": {} if splits.space.levels is None else baselines(splits),
+        "models": results,
+    }
+    command = (
+        f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} --minutes {minutes:g} --seed {seed}"
+    )
+    page = render(answer, splits, real, samples, tests.rows.y, [run.events() for run in runs], command)
+    write_bytes(report, page.encode())
+    return answer | {"seconds": round(time.perf_counter() - start, 2)}
+
+
+def chosen_models(models: Sequence[str], splits: Splits) -> list[str]:
+    """The models to compare; those that need integers are left out of the defaults for real-valued data."""
+    defaults = [m for m in MODELS if splits.space.levels is not None or m != "naive-bayes"]
+    chosen = list(models) or defaults
+    if len(set(chosen)) < len(chosen):
+        raise UsageError(f"models must not repeat a name; got {', '.join(chosen)}.")
+    for name in chosen:
+        zoo.build(name, splits.space, splits.context, len(splits.train), {}, seed=0)
+    return chosen
+
+
+def prepared(out: Path, overwrite: bool) -> Path:
+    """The folder to write; one that is there is reused only if it holds a comparison and may be replaced."""
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        if not overwrite:
+            raise UsageError(f"{out} exists; choose another --out, or replace the comparison in it with --overwrite.")
+        if not (out / "report.html").is_file() and not any(out.glob("*/config.json")):
+            raise UsageError(f"{out} exists and holds no comparison; choose another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("*/config.json"):
+        RunFolder.create(old.parent, {}, overwrite=True)
+    return out
+
+
+def about(splits: Splits) -> dict[str, Any]:
+    """The data in the answer: name, levels, shape, numbers of rows, notes."""
+    return {
+        "name": splits.name,
+        "levels": splits.space.levels,
+        "shape": list(splits.space.event_shape),
+        "n_train": len(splits.train),
+        "n_valid": len(splits.valid),
+        "n_test": len(splits.test),
+        "notes": list(splits.notes),
+    }
+
+
+@dataclass
+class Tests:
+    """The measuring instruments of one comparison: built once from the data, the same for every model.
+
+    Args:
+        splits: the data.
+        seed: of their draws.
+    """
+
+    splits: Splits
+    seed: int
+
+    def __post_init__(self) -> None:
+        test = self.splits.test
+        y = None if test.y is None else test.y[:TEST_ROWS]
+        self.rows = Rows(test.x[:TEST_ROWS], y)
+        labelled = self.splits.classes and y is not None and len(y[y >= 0].unique()) > 1
+        self.judge = Judge(self.splits, seed=self.seed) if labelled else None
+        self.two_sample = TwoSampleTest(self.splits, seed=self.seed)
+        self.copies = CopyTest(self.splits, seed=self.seed)
+
+
+def measured(run: Run, tests: Tests, seed: int) -> tuple[dict[str, Any], Tensor]:
+    """One entry of the answer, and the samples that it rests on: as many, and of the same classes, as test rows."""
+    device = run.model.log_prior.device
+    start = time.perf_counter()
+    given = None if tests.rows.y is None else tests.rows.y.clamp_min(0).to(device)
+    x = run.model.sample(len(tests.rows.x), given=given, generator=runtime.keyed(seed, "compare", device=device)).cpu()
+    seconds = time.perf_counter() - start
+    found = score(run.model, tests.rows, samples=BOUND_DRAWS, generator=runtime.keyed(seed, "score", device=device))
+    entry = {
+        "name": run.name,
+        "family": run.family,
+        "run": str(run.path),
+        "score": {k: v for k, v in found.as_dict().items() if k != "n"},
+        "fidelity": None if tests.judge is None or given is None else tests.judge.fidelity(x, given.cpu()),
+        "two_sample": tests.two_sample.test(x).as_dict(),
+        "copies": tests.copies.test(x).as_dict(),
+        "sharpness": sharpness(x, tests.splits) if tests.splits.space.is_image and tests.splits.space.levels else None,
+        "fit_seconds": round(run.seconds, 2),
+        "sample_ms": round(1000 * seconds / len(x), 4),
+        "parameters": sum(t.numel() for t in run.model.state_dict().values()),
+        "steps": run.steps,
+    }
+    return entry, x
