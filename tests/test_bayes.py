@@ -301,6 +301,7 @@ P = "disease,test,p\nyes,positive,{}\nyes,negative,0.1\nno,positive,0.2\nno,nega
     [
         ("", "is empty"),
         ("\r\n \r\n", "is empty"),
+        ('""\n,,\n', "is empty"),
         ("disease,test,count\n", "no rows"),
         ("count\n3\n", "no column but count"),
         ("disease,test,disease\na,b,c\n", "found 'disease' twice"),
@@ -331,9 +332,9 @@ def test_bad_files_name_the_line_and_the_remedy(csv, text, sentence):
 
 
 def test_many_columns_are_refused_as_a_whole_and_read_in_part(csv):
-    names = ",".join(f"v{i}" for i in range(3000))
-    path = csv(f"{names}\n" + ",".join("x" * 3000) + "\n")
-    with pytest.raises(DataError, match="3000 variables"):
+    names = ",".join(f"v{i}" for i in range(200_000))
+    path = csv(f"{names}\n" + ",".join("x" * 200_000) + "\n")
+    with pytest.raises(DataError, match="200000 variables"):
         Table.from_csv(path)
     assert Table.from_csv(path, variables=["v7"]).to_dict() == {"x": 1.0}
 

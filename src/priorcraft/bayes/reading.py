@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ class Rows:
     @property
     def variables(self) -> list[str]:
         """The other columns."""
-        return [name for name in self.names if name != self.weight]
+        weight = self.weight
+        return [name for name in self.names if name != weight]
 
 
 def from_csv(path: str | Path) -> Rows:
@@ -83,21 +85,26 @@ def from_csv(path: str | Path) -> Rows:
     Raises:
         DataError: a file that cannot be read, is empty, or has rows of another length than its header.
     """
-    text = _text(path)
-    header = next((line for line in io.StringIO(text) if line.strip(" ,;\t\r\n")), None)
-    if header is None:
+    rows = _cells(_text(path), path)
+    if not rows:
         raise DataError(f"{path} is empty; a line of column names and at least one row are needed.")
-    try:
-        delimiter = max(",;\t", key=lambda d: len(next(csv.reader([header], delimiter=d))))
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        cells = ([cell.strip() for cell in row] for row in reader)
-        (_, names), *rows = [(f"line {reader.line_num}", row) for row in cells if any(row)]
-    except csv.Error as e:
-        raise DataError(f"{path} is not a table of comma-separated values: {e}.") from e
+    (_, names), *rows = rows
     for place, row in rows:
         if len(row) != len(names):
             raise DataError(f"{path}, {place}: {len(names)} cells are needed, as in the header, not {len(row)}.")
     return Rows(str(path), names, rows)
+
+
+def _cells(text: str, path: str | Path) -> list[tuple[str, list[str]]]:
+    """The lines that are not empty, each with its place."""
+    header = next((line for line in io.StringIO(text) if line.strip()), "")
+    delimiter = max(",;\t", key=re.sub('"[^"]*"', "", header).count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        lines = [(f"line {reader.line_num}", [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as e:
+        raise DataError(f"{path} is not a table of comma-separated values: {e}.") from e
+    return [(place, row) for place, row in lines if any(row)]
 
 
 def _text(path: str | Path) -> str:
@@ -144,12 +151,13 @@ def counted(rows: Rows, variables: Sequence[str] | None) -> tuple[dict[str, tupl
 
 
 def _chosen(rows: Rows, variables: Sequence[str] | None) -> list[str]:
-    if not rows.variables:
+    known = rows.variables
+    if not known:
         raise DataError(f"{rows.source} has no column but {rows.weight}; a column a variable is needed.")
     for name in variables or ():
-        if name not in rows.variables:
-            raise UsageError(f"{rows.source} has no variable '{name}'; {did_you_mean(name, rows.variables)}")
-    return rows.variables if variables is None else list(dict.fromkeys(variables))
+        if name not in known:
+            raise UsageError(f"{rows.source} has no variable '{name}'; {did_you_mean(name, known)}")
+    return known if variables is None else list(dict.fromkeys(variables))
 
 
 def _weighed(rows: Rows, chosen: list[int]) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -167,7 +175,8 @@ def _weighed(rows: Rows, chosen: list[int]) -> Iterator[tuple[tuple[str, ...], f
         first = seen.setdefault((*row[:column], *row[column + 1 :]), place)
         if first != place:
             raise DataError(f"{rows.source}, {place}: the same states as {first}; merge the two rows.")
-        number = row[column].replace(",", ".") if rows.weight == "p" else row[column]  # a comma in a count: thousands?
+        # the comma of a count may be a thousands separator, so only a probability may have one
+        number = row[column].replace(",", ".") if rows.weight == "p" else row[column]
         yield key, _number(number, f"{rows.source}, {place}: {rows.weight}")
 
 
