@@ -16,7 +16,7 @@ from priorcraft.explicit.approximate.networks import (
     is_large_image,
 )
 from priorcraft.explicit.approximate.prior import MixturePrior
-from priorcraft.explicit.approximate.variational import Terms, Variational, kl_divergence
+from priorcraft.explicit.approximate.variational import Terms, Variational, kl_divergence, repeated
 from priorcraft.likelihoods import Gaussian, head_for
 
 
@@ -94,12 +94,11 @@ class VAE(Variational):
         """p(x | z, c) for z (B, latent)."""
         return self.head(self.decoder(torch.cat([z, embed_context(self.context, given, z)], -1)))
 
-    def _terms(self, x: Tensor, given: Tensor | None, k: int, generator: Generator, closed: bool) -> Terms:
-        q = self.posterior(x, given)
-        noise = runtime.normal((k, *q.loc.shape), generator=generator, like=q.loc)
+    def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
+        q, k = self.posterior(x, given), len(noise)
         z = q.loc + q.log_scale.exp() * noise
-        contexts = None if given is None else given.repeat(k, *[1] * (given.dim() - 1))
-        entries = self.likelihood(z.flatten(0, 1), contexts).log_prob(x.repeat(k, *[1] * (x.dim() - 1)))
+        contexts = None if given is None else repeated(k, given)
+        entries = self.likelihood(z.flatten(0, 1), contexts).log_prob(repeated(k, x))
         log_likelihood = entries.flatten(1).sum(1).unflatten(0, (k, len(x)))
         normal = self.p_z.normal(given, len(x))
         if closed and normal is not None:
@@ -107,6 +106,19 @@ class VAE(Variational):
         else:
             kl = q.log_prob(z).sum(-1) - self.p_z.log_prob(z, given)
         return Terms(log_likelihood, kl.unsqueeze(0))
+
+    def noise_of(self, z: Tensor, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """The noise from which q(z | x, c) would make z, (B, latent)."""
+        q = self.posterior(x, given)
+        return (z - q.loc) * (-q.log_scale).exp()
+
+    def draw(self, z: Tensor, given: Tensor | None = None, *, generator: Generator) -> Tensor:
+        """One x ~ p(x | z, c) for each z, (B, *event_shape)."""
+        return self.likelihood(z, given).sample(generator)
+
+    def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        """The mean of p(x | z, c) in the data's own units, (B, *event_shape)."""
+        return self.likelihood(z, self._check_context(given, len(z))).mean()
 
     def prior(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """n draws of z from p(z | c), (n, latent)."""

@@ -7,8 +7,9 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.core import UNLABELLED, Approximate, Encoder, Likelihood, Space, Trainable
+from priorcraft.core import UNLABELLED, Approximate, Encoder, Space, Trainable
 from priorcraft.errors import UsageError
+from priorcraft.explicit.approximate.bounds import Estimate, estimate
 from priorcraft.likelihoods import Gaussian
 
 ENTRIES = 2**24  # numbers of x that one pass of the decoder may produce: 64 MB, times the likelihood's width
@@ -53,17 +54,32 @@ class Variational(Approximate, Encoder, Trainable):
             raise UsageError(f"warm_up must be a share of the training, 0 ... 1, not {warm_up}.")
         self.beta, self.free_bits, self.warm_up = beta, free_bits, warm_up
 
-    @abstractmethod
-    def _terms(self, x: Tensor, given: Tensor | None, k: int, generator: Generator, closed: bool) -> Terms:
-        """Both sides of the bound for k draws; with `closed`, the KL is exact where it has a closed form."""
+    latent: int  # numbers in z, over all layers
 
     @abstractmethod
-    def likelihood(self, z: Tensor, given: Tensor | None = None) -> Likelihood:
-        """p(x | z, c) for z (B, latent)."""
+    def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
+        """Both sides of the bound at z = mean + scale * noise, for noise (k, B, latent).
 
-    def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
-        """The mean of p(x | z, c) in the data's own units, (B, *event_shape)."""
-        return self.likelihood(z, self._check_context(given, len(z))).mean()
+        With `closed`, the KL is the exact one where it has a closed form, and not its value at z.
+        """
+
+    @abstractmethod
+    def noise_of(self, z: Tensor, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """The noise from which q(z | x) would make z, (B, latent)."""
+
+    @abstractmethod
+    def draw(self, z: Tensor, given: Tensor | None = None, *, generator: Generator) -> Tensor:
+        """One x ~ p(x | z, c) for each z, (B, *event_shape)."""
+
+    def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
+        return self.draw(self.prior(n, given=given, generator=generator), given, generator=generator)
+
+    def log_weights_at(self, noise: Tensor, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """log p(x, z) - log q(z | x) at the z that q(z | x) makes of noise (k, B, latent); nats, (k, B)."""
+        return self._terms(x, given, noise, closed=False).log_weights
+
+    def _noise(self, k: int, n: int, generator: Generator) -> Tensor:
+        return runtime.normal((k, n, self.latent), generator=generator, like=self.log_prior)
 
     def elbo(self, x: Tensor, given: Tensor | None = None, *, generator: Generator | None = None) -> Tensor:
         """One-sample evidence lower bound; unbiased for the bound, nats, (B,).
@@ -76,12 +92,33 @@ class Variational(Approximate, Encoder, Trainable):
         if self.classes and (given is None or bool((given == UNLABELLED).any())):
             return self.bound(x, 1, given, generator=generator)
         x, given = self.space.check(x), self._check_context(given, len(x))
-        return self._terms(x, given, 1, runtime.fresh(generator), closed=True).log_weights[0]
+        noise = self._noise(1, len(x), runtime.fresh(generator))
+        return self._terms(x, given, noise, closed=True).log_weights[0]
 
     def _log_weights(self, x: Tensor, given: Tensor | None, k: int, generator: Generator) -> Tensor:
-        step = k if torch.is_grad_enabled() else max(1, ENTRIES // (len(x) * self.space.dims))
+        step = k if torch.is_grad_enabled() else self._step(len(x))
         parts = [min(step, k - start) for start in range(0, k, step)]
-        return torch.cat([self._terms(x, given, n, generator, closed=False).log_weights for n in parts])
+        return torch.cat([self.log_weights_at(self._noise(n, len(x), generator), x, given) for n in parts])
+
+    def _step(self, n: int) -> int:
+        """How many draws for each of n points one pass can hold."""
+        return max(1, ENTRIES // (n * self.space.dims * max(self.classes, 1)))
+
+    @torch.no_grad()
+    def estimate(
+        self, x: Tensor, k: int, given: Tensor | None = None, *, generator: Generator | None = None
+    ) -> Estimate:
+        """`bound` with its standard error and effective sample size, for any k in bounded memory.
+
+        Raises:
+            UsageError: k outside 1 ... 10^6.
+        """
+        x, generator = self.space.check(x), runtime.fresh(generator)
+
+        def log_weights(n: int) -> Tensor:
+            return self._over_classes(lambda x, c: self._log_weights(x, c, n, generator), x, given)
+
+        return estimate(log_weights, k, self._step(len(x)))
 
     def loss_terms(
         self, x: Tensor, given: Tensor | None, *, progress: float, generator: Generator
@@ -99,7 +136,8 @@ class Variational(Approximate, Encoder, Trainable):
             "loss", "reconstruction" (-log p(x | z)), "kl", and "kl_z0", "kl_z1", ... for each latent layer.
         """
         x = self.space.check(x)
-        terms = self._terms(x, self._imputed(x, given, generator), 1, generator, closed=True)
+        given = self._imputed(x, given, generator)
+        terms = self._terms(x, given, self._noise(1, len(x), generator), closed=True)
         kl, reconstruction = terms.kl.mean((1, 2)), -terms.log_likelihood.mean()
         weight = self.beta * min(1.0, progress / self.warm_up if self.warm_up else 1.0)
         loss = reconstruction + weight * kl.clamp_min(self.free_bits).sum()
@@ -118,13 +156,14 @@ class Variational(Approximate, Encoder, Trainable):
             given[unknown] = runtime.categorical(joint, generator=generator)
         return self._check_context(given, len(x))
 
-    def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
-        z = self.prior(n, given=given, generator=generator)
-        return self.likelihood(z, given).sample(generator)
-
 
 def kl_divergence(q: Gaussian, p: Gaussian) -> Tensor:
     """KL(q || p) entry by entry, exact, nats."""
     ratio = (q.log_scale - p.log_scale).mul(2).exp()
     distance = ((q.loc - p.loc) * (-p.log_scale).exp()).square()
     return 0.5 * (ratio + distance - 1) - q.log_scale + p.log_scale
+
+
+def repeated(k: int, value: Tensor) -> Tensor:
+    """A batch k times over, (k * B, ...)."""
+    return value.repeat(k, *[1] * (value.dim() - 1))
