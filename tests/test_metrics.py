@@ -327,10 +327,11 @@ class TestCopies:
         assert found.as_dict() == {"share": 0.0, "control": found.control_share, "verdict": "cannot tell"}
         assert found.control_share < 0.95
 
-    def test_cannot_tell_from_few_samples_or_few_test_rows(self, digits):
-        assert copies(digits.train.x[:49], digits).verdict == "cannot tell"
+    def test_few_rows_convict_but_do_not_acquit(self, digits):
         few = dataclasses.replace(digits, test=Rows(digits.test.x[:50]))
-        assert copies(digits.train.x, few).verdict == "cannot tell"
+        assert copies(digits.valid.x[:49], digits).verdict == "cannot tell"
+        assert copies(digits.valid.x, few).verdict == "cannot tell"
+        assert copies(digits.train.x[:49], few).verdict == "copies"
 
     def test_real_numbers(self):
         a, b, c, d = torch.randn(4, 400, 6, generator=keyed(0))

@@ -20,7 +20,7 @@ QUANTILE = 0.005
 NEIGHBOURS = 5
 POWER = 0.95  # share of disguised training rows that has to be found
 DISGUISE = 0.05  # share of entries that the disguise changes
-MAX_FALSE = 0.05  # largest false positive rate with which a verdict is given
+MAX_FALSE = 0.05  # largest false positive rate with which samples are acquitted
 
 
 class Verdict(StrEnum):
@@ -38,8 +38,9 @@ class CopyCheck:
     Args:
         share: of the samples that the rule calls copies.
         threshold: relative distance below which a row is called a copy.
-        verdict: "copies" if `share` exceeds `false_share` by more than both their 95 % intervals; "cannot tell" if
-            control_share < 0.95, if false_share may exceed 0.05, or if there are fewer than 50 samples.
+        verdict: "copies" if `share` exceeds `false_share` by more than both 95 % intervals; "no copies" otherwise,
+            but "cannot tell" if the rule is blind: control_share < 0.95, false_share may exceed 0.05, or there are
+            fewer than 50 samples.
         control_share: of slightly changed training rows that the rule calls copies: its power.
         false_share: of real test rows that the rule calls copies: its false positive rate.
     """
@@ -85,9 +86,10 @@ class CopyTest:
 
     def _verdict(self, hits: int, n: int) -> Verdict:
         false = wilson(*self._false)[1]
-        if self.control_share < POWER or false > MAX_FALSE or n < MIN_SAMPLES:
-            return Verdict.CANNOT_TELL
-        return Verdict.COPIES if wilson(hits, n)[0] > false else Verdict.NONE
+        if wilson(hits, n)[0] > false:
+            return Verdict.COPIES
+        blind = self.control_share < POWER or false > MAX_FALSE or n < MIN_SAMPLES
+        return Verdict.CANNOT_TELL if blind else Verdict.NONE
 
     @cached_property
     def threshold(self) -> float:
