@@ -142,12 +142,18 @@ def build(
     return model, found.objective(model.to(device), **training)
 
 
-def keywords(constructor: Callable[..., object]) -> dict[str, Any]:
+def keywords(constructor: Callable[..., object]) -> dict[str, type]:
     """Keyword-only arguments of a constructor that a command line can set, with their types."""
     target = constructor.__init__ if isinstance(constructor, type) else constructor
     hints = typing.get_type_hints(target)
-    parameters = inspect.signature(constructor).parameters.values()
-    return {p.name: hints[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY and hints[p.name] in _SIMPLE}
+    named = [p.name for p in inspect.signature(constructor).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return {name: kind for name in named if (kind := simple(hints[name])) is not None}
+
+
+def simple(hint: Any) -> type | None:
+    """int, float, bool or str, if that is what a type hint says, None apart."""
+    kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
+    return kinds[0] if len(kinds) == 1 and kinds[0] in _SIMPLE else None
 
 
 _SIMPLE = (int, float, bool, str)

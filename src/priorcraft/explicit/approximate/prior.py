@@ -28,7 +28,7 @@ class MixturePrior(nn.Module):
         learned = nn.Parameter if components else nn.Buffer
         self.loc = learned(spread * noise)
         self.log_scale = learned(torch.zeros(*shape, latent))
-        self.logits = learned(torch.zeros(shape))
+        self.logits = (nn.Parameter if components > 1 else nn.Buffer)(torch.zeros(shape))
 
     def _of(self, given: Tensor | None, n: int) -> tuple[Tensor, Gaussian]:
         """log pi (n, M) and the normals (n, M, latent) for each context."""

@@ -1,0 +1,64 @@
+"""Tiny instances of every model, so that each law can be put to all of them: one row a model."""
+
+import itertools
+
+import torch
+
+from priorcraft import runtime
+from priorcraft.core import ClosedForm, Generative, Space
+from priorcraft.explicit.approximate.vae import VAE
+from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive
+from priorcraft.explicit.exact.mixture import Mixture
+from priorcraft.explicit.exact.naive_bayes import NaiveBayes
+from priorcraft.explicit.exact.ppca import PPCA
+from priorcraft.implicit.gan import GAN
+
+BITS = Space((1, 3, 3), 2)
+PLANE = Space((2,))
+LABELS = Space((), 3)
+
+MODELS = {
+    "naive-bayes": (NaiveBayes, {}),
+    "mixture": (Mixture, {"components": 3}),
+    "ppca": (PPCA, {"latent": 2}),
+    "masked-mlp": (MaskedAutoregressive, {"orders": 3, "width": 12, "depth": 1}),
+    "vae": (VAE, {"latent": 2, "hidden": 12, "depth": 1}),
+    "gan": (GAN, {"latent": 2, "hidden": 12, "layers": 1}),
+}
+REAL_VALUED = ("mixture", "ppca", "gan")
+EXACT = ("naive-bayes", "mixture", "ppca", "masked-mlp")
+APPROXIMATE = ("vae",)
+IMPLICIT = ("gan",)
+
+
+def rows(space: Space, n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows in which entries and labels depend on one another."""
+    generator = runtime.keyed("rows", n)
+    y = torch.arange(n) % 3
+    x = torch.randn(n, space.dims, generator=generator, dtype=torch.float64) + (y[:, None] - 1.0)
+    x = x + 0.5 * x.roll(1, 1)
+    if space.levels is not None:
+        x = (x > 0).long()
+    return x.view(n, *space.event_shape), y
+
+
+def tiny(name: str, *, space: Space = BITS, labels: bool = True, noise: float = 0.3) -> Generative:
+    """A small model in float64 that has seen some rows, its weights shaken so that no law holds by symmetry."""
+    kind, settings = MODELS[name]
+    with runtime.borrowed_global_generator("tiny", name):
+        model = kind(space, LABELS if labels else None, **settings).double()
+        x, y = rows(space)
+        given = y if labels else None
+        model.initialise(x, given, generator=runtime.keyed("tiny", name))
+        if isinstance(model, ClosedForm):
+            for _ in range(3):
+                model.update(x, given)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(noise * torch.randn_like(parameter))
+    return model.eval()
+
+
+def every_image() -> torch.Tensor:
+    """All 2^9 binary 3x3 images."""
+    return torch.tensor(list(itertools.product([0, 1], repeat=9))).view(-1, 1, 3, 3)
