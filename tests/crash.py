@@ -23,7 +23,7 @@ COUNTED = ("open", "write", "fsync", "rename", "replace", "mkdir", "unlink", "re
 class _Fuse:
     """Counts operations in a process that will not outlive them, and kills it at the k-th.
 
-    With `power_loss`, the disk forgets what was not synced: the content of files, and new names in folders.
+    With `power_loss`, the disk forgets what was not synced: the content of files, new files and new names in folders.
     """
 
     def __init__(self, k: int | None, power_loss: bool) -> None:
@@ -32,8 +32,10 @@ class _Fuse:
         self.log: list[str] = []
         self.copies: dict[int, int] = {}  # of open files: still there when their number is closed and used again
         self.unsynced: set[int] = set()
+        self.created: set[int] = set()
         self.renamed: list[tuple[str, str]] = []
         self.real = {name: getattr(os, name) for name in COUNTED}
+        self.real["fsync"] = lambda fd: None  # a kill does not need it, and it is slow
         for name in COUNTED:
             setattr(os, name, self._wrapped(name))
 
@@ -42,9 +44,12 @@ class _Fuse:
             if len(self.log) == self.k:
                 self._die(name, args)
             self.log.append(name)
+            created = name == "open" and args[1] & os.O_CREAT and not os.path.lexists(args[0])
             result = self.real[name](*args, **kwargs)
             if self.power_loss:
                 self._note(name, args, result)
+            if self.power_loss and created:
+                self.created.add(self.copies[result])
             return result
 
         return operation
@@ -60,9 +65,10 @@ class _Fuse:
             self.renamed.append((os.fspath(args[0]), os.fspath(args[1])))
 
     def _settle(self, fd: int) -> None:
+        """A synced file keeps its content, a synced folder its names."""
         self.unsynced.discard(self.copies.get(fd, fd))
-        synced = os.path.realpath(f"/proc/self/fd/{fd}")
-        self.renamed = [(a, b) for a, b in self.renamed if os.path.dirname(os.path.realpath(b)) != synced]
+        self.created = {file for file in self.created if os.path.dirname(_path(file)) != _path(fd)}
+        self.renamed = [(a, b) for a, b in self.renamed if os.path.dirname(os.path.realpath(b)) != _path(fd)]
 
     def _die(self, name: str, args: tuple) -> None:
         if name == "write":
@@ -74,9 +80,15 @@ class _Fuse:
     def _lose_power(self) -> None:
         for fd in self.unsynced:
             self.real["ftruncate"](fd, 0)
+        for path in filter(os.path.exists, map(_path, self.created)):
+            self.real["unlink"](path)
         for source, target in reversed(self.renamed):
             if os.path.exists(target) and not os.path.exists(source):
                 self.real["rename"](target, source)
+
+
+def _path(fd: int) -> str:
+    return os.readlink(f"/proc/self/fd/{fd}")
 
 
 def _forked(script: Script, k: int | None, power_loss: bool, log: int | None = None) -> int:

@@ -108,6 +108,23 @@ def test_create_killed_at_any_file_operation_can_be_repeated(tmp_path):
         assert RunFolder.create(config.parent, CONFIG, overwrite=config.exists()).config == CONFIG
 
 
+def test_overwriting_killed_at_any_file_operation_can_be_repeated(run, tmp_path):
+    run.write_json("score.json", {})
+    run.append({"step": 1})
+    shutil.copytree(run.path, tmp_path / "spare")
+
+    def script():
+        RunFolder.create(run.path, {"seed": 4}, overwrite=True)
+
+    for k in range(len(operations(script, tmp_path / "log"))):
+        shutil.rmtree(run.path)
+        shutil.copytree(tmp_path / "spare", run.path)
+        assert run_until_operation(script, k)
+        assert RunFolder.open(run.path).config in (CONFIG, {"seed": 4})
+        script()
+        assert sorted(p.name for p in run.path.iterdir()) == ["config.json", "lock"]
+
+
 def test_config_must_be_json(tmp_path):
     with pytest.raises(UsageError, match="config must be JSON"):
         RunFolder.create(tmp_path / "run", {"model": torch.ones(1)})

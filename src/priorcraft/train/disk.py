@@ -94,6 +94,7 @@ def discard(folder: Path) -> None:
     """Deletes a folder in one instant: it loses its name before its first file."""
     temporary = folder.with_name(folder.name + TEMPORARY)
     os.rename(folder, temporary)
+    sync_folder(folder.parent)
     shutil.rmtree(temporary, ignore_errors=True)
 
 
