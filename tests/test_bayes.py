@@ -408,7 +408,7 @@ def test_the_command_prints_one_json_object(csv, capsys):
 
 
 def test_the_plot_never_replaces_a_file_unasked(csv, tmp_path, capsys):
-    path, plot = csv(DISEASE.replace("yes", "$x$ $")), tmp_path / "belief.png"
+    path, plot = csv(DISEASE.replace("yes", "$x^$")), tmp_path / "belief.png"
     command(path, query="disease", given=["test=positive"], plot=plot)
     first = plot.read_bytes()
     assert first.startswith(b"\x89PNG")
