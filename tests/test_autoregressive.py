@@ -1,0 +1,141 @@
+"""Laws of the autoregressive family: sums to one, sees no later entry, and draws fast what it draws slowly."""
+
+import itertools
+
+import pytest
+import torch
+
+from priorcraft import runtime
+from priorcraft.core import Space
+from priorcraft.errors import UsageError
+from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive
+
+ORDER = torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
+IMAGE, LABELS = Space((1, 3, 3), 2), Space((), 3)
+
+
+def disturbed(model: Autoregressive, scale: float = 0.3) -> Autoregressive:
+    """The model in float64 with every weight moved: nothing is zero by initialisation."""
+    generator = runtime.keyed("weights")
+    for parameter in model.parameters():
+        parameter.data += scale * torch.randn(parameter.shape, generator=generator)
+    return model.double().eval()
+
+
+BINARY = {
+    "masked MLP": lambda context: MaskedAutoregressive(IMAGE, context, orders=3),
+    "narrow masked MLP": lambda context: MaskedAutoregressive(IMAGE, context, orders=3, width=4, depth=2),
+}
+OTHER = {
+    "17 levels, label": lambda: MaskedAutoregressive(Space((1, 3, 4), 17), LABELS, width=30),
+    "256 levels": lambda: MaskedAutoregressive(Space((1, 2, 3), 256), width=30, depth=2),
+    "table, vector context": lambda: MaskedAutoregressive(Space((7,), 5), Space((2,)), width=5),
+    "real": lambda: MaskedAutoregressive(Space((6,)), width=20),
+    "one entry": lambda: MaskedAutoregressive(Space((1,), 2)),
+}
+MODELS = {name: lambda make=make: make(None) for name, make in BINARY.items()} | OTHER
+
+
+def contexts(model: Autoregressive, n: int):
+    """n contexts that the model can take."""
+    generator = runtime.keyed("contexts")
+    if model.context is None:
+        return None
+    if model.classes:
+        return torch.randint(model.classes, (n,), generator=generator)
+    return torch.randn((n, *model.context.event_shape), generator=generator).double()
+
+
+def every_image() -> torch.Tensor:
+    return torch.tensor(list(itertools.product((0, 1), repeat=9))).view(-1, 1, 3, 3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("make", BINARY.values(), ids=BINARY)
+def test_sums_to_one_in_every_order_and_in_the_ensemble(make):
+    model = disturbed(make(LABELS))
+    for order in (ORDER, *model.orders[:2]):
+        total = model.log_prob_in(every_image(), order, torch.full((512,), 1)).logsumexp(0)
+        assert abs(float(total)) < 1e-9
+    assert abs(float(model.log_prob(every_image()).logsumexp(0))) < 1e-6
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_no_parameter_sees_its_own_or_a_later_entry(make):
+    model = disturbed(make())
+    order = torch.randperm(model.space.dims, generator=runtime.keyed("order"))
+    given, other = contexts(model, 1), disturbed_points(model, 1)
+    before = model.conditionals(other, order, given).log_prob(torch.zeros_like(other))
+    for p, entry in enumerate(order.tolist()):
+        changed = other.clone()
+        changed[:, entry] = 1 - changed[:, entry]
+        after = model.conditionals(changed, order, given).log_prob(torch.zeros_like(other))
+        assert torch.equal(after[:, order[: p + 1]], before[:, order[: p + 1]])
+        assert p + 1 == len(order) or not torch.equal(after[:, order[p + 1 :]], before[:, order[p + 1 :]])
+
+
+def disturbed_points(model: Autoregressive, n: int) -> torch.Tensor:
+    generator = runtime.keyed("points")
+    if model.space.levels is None:
+        return torch.randn(n, model.space.dims, generator=generator).double()
+    return torch.randint(2, (n, model.space.dims), generator=generator)
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_fast_sampler_draws_what_the_naive_one_draws(make, share):
+    model, n = disturbed(make()), 50
+    given, dims = contexts(model, n), model.space.dims
+    u = torch.rand(n, dims, generator=runtime.keyed("u")).double()
+    order = torch.randperm(dims, generator=runtime.keyed("order"))
+    seen, start = disturbed_points(model, n), int(share * dims)
+    fast, naive = model.draw(seen, order, start, u, given), model.fill(seen, order, start, u, given)
+    assert torch.equal(fast[:, order[:start]], seen[:, order[:start]])
+    assert torch.equal(fast, naive) if model.space.levels else torch.allclose(fast, naive, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 60])
+def test_the_ensembles_samples_are_those_of_its_members(n):
+    model = disturbed(MaskedAutoregressive(Space((1, 3, 4), 17), LABELS, orders=5, width=30))
+    given, generator = contexts(model, n), runtime.keyed("sample")
+    member = torch.randint(5, (n,), generator=generator)
+    u = runtime.uniform((n, 12), generator=generator, like=model.log_prior)
+    x = model.sample(n, given=given, generator=runtime.keyed("sample")).flatten(1)
+    rows = [model.fill(model._empty(1), model.orders[o], 0, u[r, None], given[r, None]) for r, o in enumerate(member)]
+    assert torch.equal(x, torch.cat(rows))
+
+
+def test_ensemble_is_at_least_the_mean_of_its_members():
+    model = disturbed(BINARY["masked MLP"](None))
+    each = torch.stack([model.log_prob_in(every_image(), order) for order in model.orders])
+    ensemble = model.log_prob(every_image())
+    assert bool((ensemble >= each.mean(0) - 1e-12).all())
+    assert torch.allclose(ensemble.exp(), each.exp().mean(0))
+
+
+@pytest.mark.parametrize("order", [torch.zeros(9).long(), torch.arange(8), torch.arange(9) + 1])
+def test_what_is_no_permutation_is_refused(order):
+    with pytest.raises(UsageError, match="permutation of 0 ... 8"):
+        BINARY["masked MLP"](None).log_prob_in(every_image(), order)
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_every_weight_learns(make):
+    model = disturbed(make()).float().train()
+    x = disturbed_points(model, 8).view(8, *model.space.event_shape)
+    x = x if model.space.levels else x.float()
+    given = contexts(model, 8)
+    given = given.float() if given is not None and given.is_floating_point() else given
+    loss = sum(model.loss_terms(x, given, progress=0.5, generator=runtime.keyed("loss", i))["loss"] for i in range(3))
+    loss.backward()
+    if model.space.dims > 1:
+        assert [name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())] == []
+
+
+def test_report_of_a_sampling():
+    model = disturbed(BINARY["masked MLP"](LABELS))
+    x, report = model.sample_report(7, given=torch.tensor(2), generator=runtime.keyed("report"))
+    assert x.shape == (7, 1, 3, 3)
+    assert torch.equal(x, model.sample(7, given=torch.tensor(2), generator=runtime.keyed("report")))
+    assert (report.method, report.network_evaluations) == ("triangular", 1)
+    assert report.forward_ratio > 0
