@@ -326,6 +326,14 @@ class TestCopies:
         found = copies(x, splits)
         assert found.as_dict() == {"share": 0.0, "control": found.control_share, "verdict": "cannot tell"}
         assert found.control_share < 0.95
+        assert found.threshold == 1.0
+
+    def test_distance_is_relative_to_the_neighbourhood(self):
+        """Half of the rows lie fifty times closer together: a copy of the others is farther than those are apart."""
+        scale = torch.where(torch.arange(400) % 2 == 0, 0.02, 1.0)[:, None]
+        a, b, c = torch.randn(3, 400, 6, generator=keyed(0)) * scale
+        splits = Splits("two scales", Space((6,)), (), Rows(a), Rows(b), Rows(c), "none", {})
+        assert copies(a[1::2] + 0.03, splits).share > 0.95
 
     def test_few_rows_convict_but_do_not_acquit(self, digits):
         few = dataclasses.replace(digits, test=Rows(digits.test.x[:50]))
