@@ -788,6 +788,12 @@ def test_every_change_changes_the_fingerprint():
     assert open_data(given).fingerprint == open_data(dict(reversed(given.items()))).fingerprint
 
 
+def test_a_row_that_moves_to_another_part_changes_the_fingerprint():
+    x = noise(20, 4)
+    splits = [open_data({"x_train": x[:n], "x_valid": x[n:18], "x_test": x[18:]}) for n in (10, 11)]
+    assert splits[0].fingerprint != splits[1].fingerprint
+
+
 def test_a_change_is_explained_with_its_counts(tmp_path):
     before = open_data(album(tmp_path))
     saved = {"fingerprint": before.fingerprint, "counts": before.counts}
