@@ -8,7 +8,7 @@ import torch
 from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive
+from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
 
 ORDER = torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
 IMAGE, LABELS = Space((1, 3, 3), 2), Space((), 3)
@@ -25,12 +25,17 @@ def disturbed(model: Autoregressive, scale: float = 0.3) -> Autoregressive:
 BINARY = {
     "masked MLP": lambda context: MaskedAutoregressive(IMAGE, context, orders=3),
     "narrow masked MLP": lambda context: MaskedAutoregressive(IMAGE, context, orders=3, width=4, depth=2),
+    "convolution": lambda context: MaskedConvolution(IMAGE, context, channels=6, depth=2, window=5),
 }
 OTHER = {
     "17 levels, label": lambda: MaskedAutoregressive(Space((1, 3, 4), 17), LABELS, width=30),
     "256 levels": lambda: MaskedAutoregressive(Space((1, 2, 3), 256), width=30, depth=2),
     "table, vector context": lambda: MaskedAutoregressive(Space((7,), 5), Space((2,)), width=5),
     "real": lambda: MaskedAutoregressive(Space((6,)), width=20),
+    "convolution, 17 levels, label": lambda: MaskedConvolution(Space((1, 3, 4), 17), LABELS, channels=5, depth=1),
+    "convolution, colour, image context": lambda: MaskedConvolution(
+        Space((3, 3, 2), 256), Space((1, 2, 2), 5), channels=6, depth=1, orders=2
+    ),
     "one entry": lambda: MaskedAutoregressive(Space((1,), 2)),
 }
 MODELS = {name: lambda make=make: make(None) for name, make in BINARY.items()} | OTHER
@@ -115,7 +120,7 @@ def test_ensemble_is_at_least_the_mean_of_its_members():
 
 @pytest.mark.parametrize("order", [torch.zeros(9).long(), torch.arange(8), torch.arange(9) + 1])
 def test_what_is_no_permutation_is_refused(order):
-    with pytest.raises(UsageError, match="permutation of 0 ... 8"):
+    with pytest.raises(UsageError, match=r"permutation of 0 \.\.\. 8"):
         BINARY["masked MLP"](None).log_prob_in(every_image(), order)
 
 

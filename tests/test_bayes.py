@@ -13,7 +13,7 @@ from priorcraft import runtime
 from priorcraft.bayes import Table, posterior, update
 from priorcraft.cli.bayes import bayes as command
 from priorcraft.errors import DataError, ImpossibleEvidence, PriorcraftError, UsageError
-from priorcraft.verbs.bayes import bayes
+from priorcraft.verbs.tables import bayes
 
 SIZES = {"a": 2, "b": 3, "c": 2}
 AXES = {name: tuple(f"{name}{i}" for i in range(size)) for name, size in SIZES.items()}

@@ -31,7 +31,7 @@ def bayes(
         overwrite: Let --plot replace a file.
         json: Print one JSON object.
     """
-    from priorcraft.verbs.bayes import bayes
+    from priorcraft.verbs.tables import bayes
 
     answer = bayes(table, query=query, given=given or [], plot=plot, overwrite=overwrite)
     if json:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -85,3 +86,35 @@ class Up(nn.Module):
         for size, convolution, block in zip(self.sizes, self.convolutions, self.blocks, strict=True):
             h = block(convolution(F.interpolate(h, size, mode="nearest")))
         return self.leave(F.silu(h))
+
+
+class LocalContext(nn.Module):
+    """What an image's pixels that come earlier, row by row, say of each pixel, as far as a window reaches.
+
+    Args:
+        channels: channels of the image.
+        width: channels of the result.
+        reach: pixels seen above, to the left and to the right; 0 sees nothing.
+    """
+
+    mask: Tensor
+
+    def __init__(self, channels: int, width: int, reach: int) -> None:
+        super().__init__()
+        self.reach, side = reach, 2 * reach + 1
+        self.weight = nn.Parameter(torch.randn(width, channels, side, side) / max(1, side))
+        earlier = torch.arange(side * side).view(side, side) < side * side // 2
+        self.register_buffer("mask", earlier[: reach + 1].to(self.weight.dtype))
+
+    @property
+    def kernel(self) -> Tensor:
+        """The masked weights of the rows that are seen, (width, channels, reach + 1, 2 reach + 1)."""
+        return self.weight[:, :, : self.reach + 1] * self.mask
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(B, channels, height, width) to features of the same size, each blind to its own pixel and all later ones."""
+        return F.conv2d(self.padded(u), self.kernel)
+
+    def padded(self, u: Tensor) -> Tensor:
+        """The image with a border of zeros as wide as the window needs."""
+        return F.pad(u, (self.reach, self.reach, self.reach, 0))

@@ -43,7 +43,7 @@ class Descent:
             Diverged: the loss or a gradient is not finite; nothing was updated.
         """
         if not bool(torch.isfinite(loss)):
-            raise Diverged(f"the loss is {float(loss)} {_named(rows)}; {_REMEDY}")
+            raise Diverged(f"the loss is {float(loss.detach())} {_named(rows)}; {_REMEDY}")
         gradients = torch.autograd.grad(loss, list(self.named.values()), allow_unused=True)
         for parameter, gradient in zip(self.named.values(), gradients, strict=True):
             parameter.grad = gradient

@@ -1,12 +1,41 @@
-"""What can be done, one function a verb: the command line's twins."""
+"""What can be done, one function a verb: the command line's twins.
 
-from priorcraft.data import open_data
-from priorcraft.io import load
-from priorcraft.verbs.bayes import bayes
-from priorcraft.verbs.catalogue import data, models
-from priorcraft.verbs.compare import compare, demo
-from priorcraft.verbs.fit import fit
-from priorcraft.verbs.sample import sample
-from priorcraft.verbs.score import score
+>>> from priorcraft import verbs
+>>> [row["name"] for row in verbs.models()][0]
+'autoregressive'
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from priorcraft.data import open_data
+    from priorcraft.io import load
+    from priorcraft.verbs.tables import bayes
+    from priorcraft.verbs.catalogue import data, models
+    from priorcraft.verbs.comparing import compare, demo
+    from priorcraft.verbs.fitting import fit
+    from priorcraft.verbs.sampling import sample
+    from priorcraft.verbs.scoring import score
+
+_HOMES = {
+    "bayes": "priorcraft.verbs.tables",
+    "compare": "priorcraft.verbs.comparing",
+    "data": "priorcraft.verbs.catalogue",
+    "demo": "priorcraft.verbs.comparing",
+    "fit": "priorcraft.verbs.fitting",
+    "load": "priorcraft.io",
+    "models": "priorcraft.verbs.catalogue",
+    "open_data": "priorcraft.data",
+    "sample": "priorcraft.verbs.sampling",
+    "score": "priorcraft.verbs.scoring",
+}
 
 __all__ = ["bayes", "compare", "data", "demo", "fit", "load", "models", "open_data", "sample", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the module of a verb when it is first asked for; a table of Bayes needs no model."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'priorcraft.verbs' has no attribute '{name}'")

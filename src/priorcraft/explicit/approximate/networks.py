@@ -1,10 +1,13 @@
 """The two networks of an autoencoder, sized from the spaces that they connect."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from priorcraft.core import Space
+from priorcraft.likelihoods import Head, head_for
 from priorcraft.nn.conv import Down, Up, pyramid
 from priorcraft.nn.mlp import residual_mlp
 
@@ -101,3 +104,40 @@ class VectorDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """(B, inputs) to (B, *event_shape, per_entry)."""
         return self.network(z).unflatten(1, self.shape)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of a pair of networks.
+
+    Args:
+        hidden: units of a hidden layer.
+        depth: residual blocks of a perceptron.
+        width: channels of convolutions.
+        dropout: share of hidden units dropped while training.
+    """
+
+    hidden: int
+    depth: int
+    width: int
+    dropout: float
+
+    def encoder(self, space: Space, context: Space | None, outputs: int) -> nn.Module:
+        """A network from x and the context vector to `outputs` numbers."""
+        c = context_width(context)
+        if is_large_image(space):
+            return ImageEncoder(space, c, outputs, self.width, self.hidden, self.dropout)
+        return VectorEncoder(space, c, outputs, self.hidden, self.depth, self.dropout)
+
+    def decoder(self, space: Space, context: Space | None, inputs: int, per_entry: int) -> nn.Module:
+        """A network from `inputs` numbers and the context vector to the parameters of every entry of x."""
+        n = inputs + context_width(context)
+        if is_large_image(space):
+            return ImageDecoder(space, n, per_entry, self.width, self.hidden, self.dropout)
+        return VectorDecoder(space, n, per_entry, self.hidden, self.depth, self.dropout)
+
+
+def head_of(space: Space, mixture: int) -> Head:
+    """The likelihood of an entry: logistics for images with more than two levels, else what fits the levels."""
+    ordered = space.is_image and space.levels is not None and space.levels > 2
+    return head_for(space, mixture if ordered else 0)

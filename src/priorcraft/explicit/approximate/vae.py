@@ -1,23 +1,15 @@
 """The variational autoencoder: p(x) = integral of p(x | z) p(z) dz, bounded through q(z | x)."""
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import Likelihood, Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.approximate.networks import (
-    ImageDecoder,
-    ImageEncoder,
-    VectorDecoder,
-    VectorEncoder,
-    context_width,
-    embed_context,
-    is_large_image,
-)
+from priorcraft.explicit.approximate.networks import Sizes, embed_context, head_of
 from priorcraft.explicit.approximate.prior import MixturePrior
 from priorcraft.explicit.approximate.variational import Terms, Variational, kl_divergence, repeated
-from priorcraft.likelihoods import Gaussian, head_for
+from priorcraft.likelihoods import Gaussian
 
 
 class VAE(Variational):
@@ -71,18 +63,11 @@ class VAE(Variational):
             raise UsageError(
                 f"latent, hidden, depth and width must be at least 1; found {latent}, {hidden}, {depth}, {width}."
             )
-        self.latent = latent
-        ordered = space.is_image and space.levels != 2 and space.levels is not None
-        self.head = head_for(space, mixture if ordered else 0)
-        own = class_prior and self.classes > 0
+        self.latent, own = latent, class_prior and self.classes > 0
         self.p_z = MixturePrior(latent, max(components, int(own)), self.classes if own else 1)
-        c, per_entry = context_width(context), self.head.width
-        if is_large_image(space):
-            self.encoder: nn.Module = ImageEncoder(space, c, 2 * latent, width, hidden, dropout)
-            self.decoder: nn.Module = ImageDecoder(space, latent + c, per_entry, width, hidden, dropout)
-        else:
-            self.encoder = VectorEncoder(space, c, 2 * latent, hidden, depth, dropout)
-            self.decoder = VectorDecoder(space, latent + c, per_entry, hidden, depth, dropout)
+        self.head, sizes = head_of(space, mixture), Sizes(hidden, depth, width, dropout)
+        self.encoder = sizes.encoder(space, context, 2 * latent)
+        self.decoder = sizes.decoder(space, context, latent, self.head.width)
 
     def posterior(self, x: Tensor, given: Tensor | None = None) -> Gaussian:
         """q(z | x, c), normals (B, latent)."""

@@ -10,6 +10,7 @@ from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Approximate, Encoder, Space, Trainable
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.bounds import Estimate, estimate
+from priorcraft.explicit.approximate.classes import completed
 from priorcraft.likelihoods import Gaussian
 
 ENTRIES = 2**24  # numbers of x that one pass of the decoder may produce: 64 MB, times the likelihood's width
@@ -136,25 +137,13 @@ class Variational(Approximate, Encoder, Trainable):
             "loss", "reconstruction" (-log p(x | z)), "kl", and "kl_z0", "kl_z1", ... for each latent layer.
         """
         x = self.space.check(x)
-        given = self._imputed(x, given, generator)
+        given = completed(self, x, given, generator)
         terms = self._terms(x, given, self._noise(1, len(x), generator), closed=True)
         kl, reconstruction = terms.kl.mean((1, 2)), -terms.log_likelihood.mean()
         weight = self.beta * min(1.0, progress / self.warm_up if self.warm_up else 1.0)
         loss = reconstruction + weight * kl.clamp_min(self.free_bits).sum()
         layers = {f"kl_z{i}": value for i, value in enumerate(kl.detach())}
         return {"loss": loss, "reconstruction": reconstruction.detach(), "kl": kl.detach().sum(), **layers}
-
-    @torch.no_grad()
-    def _imputed(self, x: Tensor, given: Tensor | None, generator: Generator) -> Tensor | None:
-        """`given` with each class that is not known drawn from q(c | x) ∝ p(c) exp(bound on log p(x | c))."""
-        if not self.classes:
-            return self._check_context(given, len(x))
-        given = torch.full((len(x),), UNLABELLED, device=x.device) if given is None else given.clone()
-        unknown = given == UNLABELLED
-        if bool(unknown.any()):
-            joint = self._joint(lambda x, c: self._log_weights(x, c, 1, generator)[0], x[unknown])
-            given[unknown] = runtime.categorical(joint, generator=generator)
-        return self._check_context(given, len(x))
 
 
 def kl_divergence(q: Gaussian, p: Gaussian) -> Tensor:

@@ -1,6 +1,7 @@
 """The autoregressive family: one contract, and its members."""
 
 from priorcraft.explicit.exact.chain import Autoregressive, SamplingReport, ensemble
+from priorcraft.explicit.exact.masked_conv import MaskedConvolution
 from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
 
-__all__ = ["Autoregressive", "MaskedAutoregressive", "SamplingReport", "ensemble"]
+__all__ = ["Autoregressive", "MaskedAutoregressive", "MaskedConvolution", "SamplingReport", "ensemble"]

@@ -74,6 +74,11 @@ class Autoregressive(Exact):
         order = self.check_order(order)
         return self._over_classes(lambda x, c: self._log_prob_in(x.flatten(1), order, c), self.space.check(x), given)
 
+    def _loss_in(self, order: Tensor, x: Tensor, given: Tensor | None) -> Tensor:
+        """The mean of -log p(x) in one order, for training: products in bfloat16, everything else in full."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.log_prior.dtype == torch.float32):
+            return -self.log_prob_in(x, order, given).mean()
+
     def check_order(self, order: Tensor) -> Tensor:
         """`order` itself, if it is a permutation of 0 ... D-1."""
         if order.shape != (self.space.dims,) or not bool(

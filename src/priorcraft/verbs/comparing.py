@@ -22,7 +22,7 @@ from priorcraft.metrics.two_sample import TwoSampleTest
 from priorcraft.report.page import render
 from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
-from priorcraft.verbs.fit import fit
+from priorcraft.verbs.fitting import fit
 from priorcraft.verbs.outputs import write_bytes
 
 MODELS = ("naive-bayes", "mixture", "ppca", "autoregressive", "vae", "gan")
