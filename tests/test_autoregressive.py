@@ -9,6 +9,8 @@ from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
+from priorcraft.explicit.exact.masked_conv import pixelwise, rasters
+from priorcraft.nn.local_masked import LocallyMaskedConv2d, Neighbours
 
 ORDER = torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
 IMAGE, LABELS = Space((1, 3, 3), 2), Space((), 3)
@@ -48,7 +50,16 @@ def contexts(model: Autoregressive, n: int):
         return None
     if model.classes:
         return torch.randint(model.classes, (n,), generator=generator)
+    if model.context.levels:
+        return torch.randint(model.context.levels, (n, *model.context.event_shape), generator=generator)
     return torch.randn((n, *model.context.event_shape), generator=generator).double()
+
+
+def any_order(model: Autoregressive) -> torch.Tensor:
+    """A random order; the channels of a pixel keep together in a convolution."""
+    colours = model.space.event_shape[0] if isinstance(model, MaskedConvolution) else 1
+    pixels = torch.randperm(model.space.dims // colours, generator=runtime.keyed("order"))
+    return pixelwise(pixels[None], colours)[0]
 
 
 def every_image() -> torch.Tensor:
@@ -68,7 +79,7 @@ def test_sums_to_one_in_every_order_and_in_the_ensemble(make):
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_no_parameter_sees_its_own_or_a_later_entry(make):
     model = disturbed(make())
-    order = torch.randperm(model.space.dims, generator=runtime.keyed("order"))
+    order = any_order(model)
     given, other = contexts(model, 1), disturbed_points(model, 1)
     before = model.conditionals(other, order, given).log_prob(torch.zeros_like(other))
     for p, entry in enumerate(order.tolist()):
@@ -92,7 +103,7 @@ def test_fast_sampler_draws_what_the_naive_one_draws(make, share):
     model, n = disturbed(make()), 50
     given, dims = contexts(model, n), model.space.dims
     u = torch.rand(n, dims, generator=runtime.keyed("u")).double()
-    order = torch.randperm(dims, generator=runtime.keyed("order"))
+    order = any_order(model)
     seen, start = disturbed_points(model, n), int(share * dims)
     fast, naive = model.draw(seen, order, start, u, given), model.fill(seen, order, start, u, given)
     assert torch.equal(fast[:, order[:start]], seen[:, order[:start]])
@@ -144,3 +155,19 @@ def test_report_of_a_sampling():
     assert torch.equal(x, model.sample(7, given=torch.tensor(2), generator=runtime.keyed("report")))
     assert (report.method, report.network_evaluations) == ("triangular", 1)
     assert report.forward_ratio > 0
+
+
+def test_channels_of_a_pixel_keep_together():
+    model = OTHER["convolution, colour, image context"]()
+    with pytest.raises(UsageError, match="channels of each pixel together"):
+        model.check_order(torch.arange(18))
+
+
+@pytest.mark.parametrize("order", rasters(5, 4))
+@pytest.mark.parametrize("centre", [False, True])
+def test_rasters_take_an_ordinary_convolution_that_equals_the_general_one(order, centre):
+    layer = LocallyMaskedConv2d(2, 3, 5).double()
+    neighbours = Neighbours(order, 5, 4, 5, centre)
+    assert neighbours.kernel is not None
+    x = torch.randn(2, 2, 5, 4, generator=runtime.keyed("x")).double()
+    assert torch.allclose(layer(x, neighbours), layer._varying(x, neighbours))
