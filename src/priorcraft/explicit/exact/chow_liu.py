@@ -1,0 +1,97 @@
+"""The Chow-Liu tree: each entry depends on one other, and the tree of these dependences is the best there is."""
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft.core import Space
+from priorcraft.errors import UsageError
+from priorcraft.explicit.exact.structure import chow_liu_tree
+from priorcraft.explicit.exact.tree_model import Groups, TreeModel
+
+NUMBERS = 2**28  # 1 GB of tables
+
+
+class ChowLiu(TreeModel):
+    """A tree over the entries themselves, with tables per class; exact, fitted by counting.
+
+    p(x | c) = prod_i p(x_i | x_parent(i), c),   p(l | j, c) = (n_cijl + s p(l | c)) / (n_cij + s)
+
+    The tree maximises the summed mutual information (Chow & Liu 1968, doi:10.1109/TIT.1968.1054142), given the
+    class where there are labels (tree-augmented naive Bayes: Friedman, Geiger & Goldszmidt 1997).
+
+    Args:
+        space: integers.
+        context: labels or None.
+        smoothing: s, imagined rows for each value of the parent, spread like the entry itself.
+
+    Raises:
+        UsageError: real-valued space, a context that is no label, or tables of more than 2^28 numbers.
+
+    >>> from priorcraft.runtime import keyed
+    >>> model = ChowLiu(Space((2,), levels=2), smoothing=0.0)
+    >>> x = torch.tensor([[0, 0], [1, 1], [1, 1], [0, 1]])
+    >>> model.initialise(x, None, generator=keyed(0))
+    >>> _ = model.update(x, None)
+    >>> model.log_prob(torch.tensor([[1, 1]])).exp()
+    tensor([0.5000])
+    """
+
+    def __init__(self, space: Space, context: Space | None = None, *, smoothing: float = 1.0) -> None:
+        levels = space.levels or 1
+        numbers = space.dims * levels**2 * max(1, context.levels or 1 if context is not None else 1)
+        if numbers > NUMBERS:
+            raise UsageError(
+                f"chow-liu keeps levels^2 numbers an entry, here {numbers:,} in all, more than {NUMBERS:,}; "
+                "use latent-tree, or data with fewer levels."
+            )
+        super().__init__(space, context, trees=1, states=None)
+        if smoothing < 0:
+            raise UsageError(f"smoothing must not be negative; found {smoothing}.")
+        self.smoothing = smoothing
+
+    def _emission(self) -> Tensor:
+        # A state is the level itself.
+        identity = torch.eye(self.levels).to(self.log_transition)
+        return identity.log().expand(self.space.dims, -1, -1)
+
+    def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
+        """Counts p(c) and finds the tree; rows without a label count in every class by its share."""
+        super().initialise(x, given, generator=generator)
+        x = self.space.check(x)
+        self.forest.plant([chow_liu_tree(x.flatten(1), self.class_weights(x, given), self.levels)])
+
+    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
+        """One round of EM; with every label known, the first is the maximum of the smoothed likelihood."""
+        x = self.space.check(x)
+        before = self.log_prob(x, given).mean()
+        counts = torch.zeros_like(self.log_transition)
+        weights = self.class_weights(x, given)
+        for rows in self._pieces(len(x)):
+            groups = Groups.of(weights[rows])
+            place = self._cells(x[rows].flatten(1)[groups.row], groups.classes)
+            counts.view(-1).index_add_(0, place.flatten(), groups.weight.expand_as(place).flatten().to(counts))
+        self.log_transition.copy_(smoothed(counts, self.smoothing))
+        return before
+
+    def _cells(self, x: Tensor, classes: Tensor) -> Tensor:
+        """Where log p(x_i | x_parent(i), c) stands in the flat table, (N, C, R), for rows (C, R, D)."""
+        value = x.movedim(-1, 0)[self.forest.variable]
+        above = value[self.forest.parent].index_fill_(0, torch.zeros(1, dtype=torch.long, device=x.device), 0)
+        nodes = torch.arange(len(value), device=x.device).view(-1, 1, 1)
+        table = nodes * self.log_transition.shape[1] + classes.view(-1, 1)
+        return (table * self.levels + above) * self.levels + value
+
+    def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
+        label = torch.zeros(len(x), dtype=torch.long, device=x.device) if given is None else given
+        cells = self._cells(x.flatten(1).unsqueeze(1), label)
+        return self.log_transition.view(-1)[cells].sum(0).squeeze(-1)
+
+
+def smoothed(counts: Tensor, smoothing: float) -> Tensor:
+    """log p(l | j, c) from counts (N, C, J, L); a value of the parent that was never seen says nothing of x_i."""
+    marginal = counts.sum(2, keepdim=True) + smoothing / counts.shape[-1]
+    marginal = marginal / marginal.sum(-1, keepdim=True).clamp_min(1e-30)
+    tables = counts + smoothing * marginal
+    never = tables.sum(-1, keepdim=True) == 0
+    tables = torch.where(never, marginal, tables)
+    return (tables / tables.sum(-1, keepdim=True)).log()

@@ -1,0 +1,208 @@
+"""What every tree-structured model can do: each marginal and each conditional, exactly, for any mask."""
+
+import math
+from abc import abstractmethod
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
+from priorcraft.errors import DataError, UsageError
+from priorcraft.explicit.exact.forest import Forest, Upward
+
+NUMBERS = 2**22  # of one (N, C, R, K) tensor; rows are taken in pieces of this size
+
+
+class Groups(NamedTuple):
+    """Rows arranged by class, so that a class is one matrix product.
+
+    classes: those that occur, (C,).
+    row: which row stands where, (C, R).
+    weight: how much it counts there, 0 where it only fills up, (C, R).
+    """
+
+    classes: Tensor
+    row: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, weights: Tensor) -> "Groups":
+        """From p(class | row), (B, C): a row stands in each class that it may belong to."""
+        classes = (weights > 0).any(0).nonzero().squeeze(1)
+        weights = weights[:, classes]
+        weight, row = weights.T.topk(int((weights > 0).sum(0).max()), -1)
+        return cls(classes, row, weight)
+
+    def rows(self, grouped: Tensor) -> Tensor:
+        """(..., C, R) back to (..., B), where each row stands in one class."""
+        taken = self.weight > 0
+        values = grouped[..., taken]
+        return torch.empty_like(values).index_copy_(-1, self.row[taken], values)
+
+
+class TreeModel(Exact, ClosedForm):
+    """A uniform mixture of M trees with a discrete state at each entry.
+
+    p(x | c) = 1/M sum_m sum_z prod_i p(z_i | z_parent(i), c) p(x_i | z_i)
+
+    No order of the entries is chosen: any of them may be seen or hidden. The classes share the trees.
+
+    Args:
+        space: integers.
+        context: labels or None.
+        trees: M.
+        states: K; None for one state a level.
+
+    Raises:
+        UsageError: real-valued space, a context that is no label, or fewer than one tree or state.
+    """
+
+    log_transition: Tensor
+
+    def __init__(self, space: Space, context: Space | None, trees: int, states: int | None) -> None:
+        if space.levels is None:
+            raise UsageError("a tree counts integers, and this data set is real-valued; use mixture or ppca.")
+        if context is not None and not context.is_label:
+            raise UsageError("a tree takes class labels as context, or none; for another context use autoregressive.")
+        super().__init__(space, context)
+        self.levels, self.states = space.levels, space.levels if states is None else states
+        if trees < 1 or self.states < 1:
+            raise UsageError(f"at least one tree and one state are needed, not {trees} and {states}.")
+        self.forest = Forest(trees, space.dims)
+        shape = (trees * space.dims, max(self.classes, 1), self.states, self.states)
+        self.register_buffer("log_transition", torch.full(shape, -math.log(self.states)))
+
+    @abstractmethod
+    def _emission(self) -> Tensor:
+        """log p(x_i = l | z_i = k), (N, levels, K)."""
+
+    def log_marginal(self, x: Tensor, seen: Tensor, given: Tensor | None = None) -> Tensor:
+        """log p(x_seen | given), the hidden entries summed out. Exact, nats, (B,).
+
+        Args:
+            x: points, (B, *event_shape); hidden entries may hold anything.
+            seen: True where x counts, (B, *event_shape), or one mask for all.
+            given: labels, (B,); the class is summed out where it is not known.
+        """
+        x, seen = self._observed(x, seen)
+        return self._over_classes(lambda x, c: self._seen_log_prob(x, seen, c), x, given)
+
+    @torch.no_grad()
+    def sample_given(
+        self, x: Tensor, seen: Tensor, n: int = 1, *, given: Tensor | None = None, generator: Generator | None = None
+    ) -> Tensor:
+        """n exact draws of the hidden entries from p(x_hidden | x_seen), seen ones untouched, (B, n, *event_shape).
+
+        Args as in `log_marginal`.
+        """
+        if n < 1:
+            raise UsageError(f"n must be at least 1, not {n}.")
+        x, seen = self._observed(x, seen)
+        generator = runtime.fresh(generator)
+        log_class = self._log_class(x, seen, given).repeat_interleave(n, 0)
+        label = runtime.categorical(log_class, generator=generator) if self.classes else None
+        drawn = self._draw(x.repeat_interleave(n, 0), seen.repeat_interleave(n, 0), label, generator)
+        return drawn.view(len(x), n, *self.space.event_shape)
+
+    def conditional_tables(self, x: Tensor, seen: Tensor, given: Tensor | None = None) -> Tensor:
+        """p(x_i = l | x_seen) of every entry, (B, *event_shape, levels), one-hot where seen. Exact.
+
+        Args as in `log_marginal`.
+        """
+        x, seen = self._observed(x, seen)
+        weights = self._log_class(x, seen, given).exp()
+        tables = torch.zeros(len(x), self.space.dims, self.levels).to(self.log_transition)
+        for c in range(weights.shape[1]):
+            some = weights[:, c] > 0
+            label = torch.full((int(some.sum()),), c, device=x.device) if self.classes else None
+            tables[some] += weights[some, c].view(-1, 1, 1) * self._tables(x[some], seen[some], label)
+        return tables.view(*x.shape, self.levels)
+
+    def _observed(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """x with zeros where hidden, and one mask a row."""
+        if seen.dtype != torch.bool or tuple(seen.shape[-len(x.shape[1:]) :]) != tuple(x.shape[1:]):
+            raise DataError(
+                f"seen must be a boolean mask of shape {self.space.event_shape}, one or one a row of x; "
+                f"found {seen.dtype} of shape {tuple(seen.shape)}."
+            )
+        return self.space.check(torch.where(seen, x, 0)), seen.expand_as(x)
+
+    def _log_class(self, x: Tensor, seen: Tensor, given: Tensor | None) -> Tensor:
+        """log p(c | x_seen), or the label where it is known, (B, max(C, 1))."""
+        if not self.classes:
+            self._check_context(given, len(x))
+            return torch.zeros(len(x), 1).to(self.log_prior)
+        summed = self._joint(lambda x, c: self._seen_log_prob(x, seen, c), x).log_softmax(-1)
+        if given is None:
+            return summed
+        self._check_context(given.clamp_min(0), len(x))
+        known = F.one_hot(given.clamp_min(0), self.classes).to(summed).log()
+        return torch.where((given == UNLABELLED).unsqueeze(1), summed, known)
+
+    def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
+        return self._seen_log_prob(x, None, given)
+
+    def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
+        x = torch.zeros(n, *self.space.event_shape, dtype=torch.long, device=self.log_transition.device)
+        return self._draw(x, torch.zeros_like(x, dtype=torch.bool), given, generator)
+
+    def _seen_log_prob(self, x: Tensor, seen: Tensor | None, label: Tensor | None) -> Tensor:
+        if seen is not None:
+            seen = seen.repeat_interleave(len(x) // len(seen), 0)
+        each = []
+        for rows in self._pieces(len(x)):
+            groups, up = self._messages(x, seen, label, rows)
+            each.append(groups.rows(up.log_prob).logsumexp(0) - math.log(self.forest.trees))
+        return torch.cat(each)
+
+    def _draw(self, x: Tensor, seen: Tensor, label: Tensor | None, generator: Generator) -> Tensor:
+        drawn = torch.empty_like(x)
+        for rows in self._pieces(len(x)):
+            groups, up = self._messages(x, seen, label, rows)
+            states = self.forest.draw(up.belief, self.log_transition[:, groups.classes].exp(), generator)
+            tree = runtime.categorical(groups.rows(up.log_prob).T, generator=generator)
+            nodes = self.forest.nodes()[tree]
+            states = groups.rows(states)[nodes, torch.arange(len(nodes), device=x.device).unsqueeze(1)]
+            levels = runtime.categorical(self._emission()[nodes, :, states], generator=generator)
+            drawn[rows] = levels.view_as(x[rows])
+        return torch.where(seen, x, drawn)
+
+    def _tables(self, x: Tensor, seen: Tensor, label: Tensor | None) -> Tensor:
+        """p(x_i = l | x_seen, label), (B, D, levels)."""
+        tables = F.one_hot(x.flatten(1), self.levels).to(self.log_transition)
+        for rows in self._pieces(len(x)):
+            groups, up = self._messages(x, seen, label, rows)
+            transition = self.log_transition[:, groups.classes].exp()
+            posterior, _ = self.forest.downward(up, transition, groups.weight)
+            states = groups.rows(posterior.movedim(-1, 0))[:, self.forest.nodes()]
+            emission = self._emission().exp()[self.forest.nodes()]
+            tree = groups.rows(up.log_prob).softmax(0)
+            expected = torch.einsum("mb,kmdb,mdlk->bdl", tree, states, emission)
+            tables[rows] = torch.where(seen[rows].flatten(1).unsqueeze(-1), tables[rows], expected)
+        return tables
+
+    def _pieces(self, rows: int) -> list[slice]:
+        step = max(1, NUMBERS // (len(self.log_transition) * self.states))
+        return [slice(i, i + step) for i in range(0, rows, step)]
+
+    def _messages(self, x: Tensor, seen: Tensor | None, label: Tensor | None, rows: slice) -> tuple[Groups, Upward]:
+        x = x[rows].flatten(1)
+        weights = self.log_prior.new_ones(len(x), 1) if label is None else self._one_hot(label[rows])
+        groups = Groups.of(weights)
+        mask = None if seen is None else seen[rows].flatten(1)[groups.row]
+        evidence = self._log_evidence(x[groups.row], mask)
+        return groups, self.forest.upward(evidence, self.log_transition[:, groups.classes].exp())
+
+    def _one_hot(self, label: Tensor) -> Tensor:
+        return F.one_hot(label, self.classes).to(self.log_prior)
+
+    def _log_evidence(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        """log p(x_i | z_i) where seen, 0 where hidden, (N, C, R, K), from rows (C, R, D)."""
+        nodes = torch.arange(len(self.log_transition), device=x.device).view(-1, 1, 1)
+        evidence = self._emission()[nodes, x.movedim(-1, 0)[self.forest.variable]]
+        if seen is None:
+            return evidence
+        return evidence.masked_fill_(~seen.movedim(-1, 0)[self.forest.variable].unsqueeze(-1), 0.0)
