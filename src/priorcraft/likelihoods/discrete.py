@@ -110,9 +110,7 @@ class LogisticMixture(Discrete):
         lower = (2 * x - 1) / (self.levels - 1) - 1
         upper = (2 * x + 1) / (self.levels - 1) - 1
         lower = torch.where(x <= 0, lower.new_tensor(-far), lower)
-        return lower.unsqueeze(-1), torch.where(x >= self.levels - 1, upper.new_tensor(far), upper).unsqueeze(
-            -1
-        )
+        return lower.unsqueeze(-1), torch.where(x >= self.levels - 1, upper.new_tensor(far), upper).unsqueeze(-1)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x), exact, nats, shape of x."""

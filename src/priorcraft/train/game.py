@@ -7,11 +7,14 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED
+from priorcraft.implicit.detectors import diversity
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.objectives import RELATIVISTIC, Loss, squared_gradient
 from priorcraft.runtime import Key
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.optimise import Average, Descent, cosine
+
+WATCH = 25  # steps from one look at diversity and held-out rows to the next
 
 
 class Game(Objective):
@@ -68,7 +71,7 @@ class Game(Objective):
         record = self._teach_critic(real, batch, scale, progress, key)
         record |= self._teach_generator(real, batch, scale, key)
         self.average.update(self.gan)
-        return record | self._watch()
+        return record | (self._watch(real, batch, key) if self.average.count % WATCH == 0 else {})
 
     def _schedule(self, progress: float) -> None:
         beta2 = 0.99 - 0.09 * cosine(progress, warm=0.0)
@@ -114,11 +117,13 @@ class Game(Objective):
         return self.gan.generator(self.gan.prior(len(batch.x), generator=draws), given)
 
     @torch.no_grad()
-    def _watch(self) -> dict[str, float]:
-        if self.held_out is None or self.average.count % 50:
-            return {}
-        u = self.gan.to_network(self.held_out.x)
-        return {"critic_valid": float(self.gan.critic(u, self.held_out.given).mean())}
+    def _watch(self, real: Tensor, batch: Batch, key: tuple[Key, ...]) -> dict[str, float]:
+        """What the detectors want to know now and then."""
+        seen = {"diversity": diversity(self._play(batch, (*key, "watch")), real)} if len(real) >= 8 else {}
+        if self.held_out is not None:
+            u = self.gan.to_network(self.held_out.x)
+            seen["critic_valid"] = float(self.gan.critic(u, self.held_out.given).mean())
+        return seen
 
     def state(self) -> Mapping[str, Tensor]:
         """The live generator and buffers, both optimisers, and how often the average was taken."""

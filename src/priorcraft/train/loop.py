@@ -62,8 +62,8 @@ class Record:
 
     def as_event(self) -> dict[str, object]:
         """One flat object for a line of events.jsonl."""
-        head = {"kind": self.kind, "step": self.step, "progress": round(self.progress, 6)}
-        return head | {"elapsed": round(self.elapsed, 3)} | self.values
+        head: dict[str, object] = {"kind": self.kind, "step": self.step, "progress": round(self.progress, 6)}
+        return {**head, "elapsed": round(self.elapsed, 3), **self.values}
 
 
 @dataclass

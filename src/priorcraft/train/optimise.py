@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +90,7 @@ def _named(rows: Tensor) -> str:
     return f"on training rows {shown}{', ...' if len(rows) > 8 else ''}"
 
 
-class Average:
+class Average(Generic[Module]):
     """An exponential moving average of a module's weights, which starts as their plain mean.
 
     theta' <- theta' + (1 - d) (theta - theta'),   d = min(decay, t / (t + 9))   (Polyak & Juditsky 1992)
@@ -102,7 +102,7 @@ class Average:
 
     def __init__(self, module: Module, decay: float = 0.999) -> None:
         self.decay, self.count = decay, 0
-        self.module = copy.deepcopy(module).requires_grad_(False)
+        self.module: Module = copy.deepcopy(module).requires_grad_(False)
 
     def restart(self, module: nn.Module) -> None:
         """Sets the average to `module` as it is."""
@@ -113,8 +113,8 @@ class Average:
         """Moves the average towards `module`."""
         self.count += 1
         weight = 1 - min(self.decay, self.count / (self.count + 9))
-        ours, theirs = list(self.module.parameters()), list(module.parameters())
-        torch._foreach_lerp_(ours, theirs, weight)
+        for mine, other in zip(self.module.parameters(), module.parameters(), strict=True):
+            mine.lerp_(other, weight)
         for mine, other in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(other)
 

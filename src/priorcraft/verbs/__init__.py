@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from priorcraft.data import open_data
     from priorcraft.io import load
-    from priorcraft.verbs.tables import bayes
     from priorcraft.verbs.catalogue import data, models
     from priorcraft.verbs.comparing import compare, demo
     from priorcraft.verbs.fitting import fit
     from priorcraft.verbs.sampling import sample
     from priorcraft.verbs.scoring import score
+    from priorcraft.verbs.tables import bayes
 
 _HOMES = {
     "bayes": "priorcraft.verbs.tables",

@@ -31,6 +31,7 @@ DEMO_MINUTES = 0.5
 COMPARE_MINUTES = 5.0
 TEST_ROWS = 1000
 BOUND_DRAWS = 64
+EM_ROUNDS = 100
 Listener = Callable[[str], Callable[[Record], None]]
 
 
@@ -79,20 +80,14 @@ def compare(
     start = time.perf_counter()
     splits = data if isinstance(data, Splits) else open_data(data, seed=seed)
     chosen = chosen_models(models, splits)
-    folder = prepared(Path(out), overwrite)
-    part = minutes / max(sum(zoo.entry(name, splits.space, len(splits.train))[1].share for name in chosen), 1e-9)
-    tests = Tests(splits, seed)
-    real = tests.rows.x
-    results, runs, samples = [], [], []
-    for name in chosen:
-        share = zoo.entry(name, splits.space, len(splits.train))[1].share
-        budget = {"minutes": part * share} if share else {"steps": 100}
+    folder, tests = prepared(Path(out), overwrite), Tests(splits, seed)
+    results, samples, events = [], [], []
+    for name, budget in budgets(chosen, splits, minutes).items():
         fit(splits, name, out=folder / name, seed=seed, device=device, on_record=listen(name), **budget)
-        run = load(folder / name, device=runtime.pick_device(device))
-        result, drawn = measured(run, tests, seed)
+        result, drawn = measured(load(folder / name, device=runtime.pick_device(device)), tests, seed)
         results.append(result)
-        runs.append(RunFolder.open(folder / name))
         samples.append(drawn)
+        events.append(RunFolder.open(folder / name).events())
     report = folder / "report.html"
     answer = {
         "seconds": round(time.perf_counter() - start, 2),
@@ -104,9 +99,16 @@ def compare(
     command = (
         f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} --minutes {minutes:g} --seed {seed}"
     )
-    page = render(answer, splits, real, samples, tests.rows.y, [run.events() for run in runs], command)
+    page = render(answer, splits, tests.rows.x, samples, tests.rows.y, events, command)
     write_bytes(report, page.encode())
     return answer | {"seconds": round(time.perf_counter() - start, 2)}
+
+
+def budgets(models: Sequence[str], splits: Splits, minutes: float) -> dict[str, dict[str, Any]]:
+    """The budget of each model: a share of the minutes, or rounds of EM where the updates are in closed form."""
+    shares = {name: zoo.entry(name, splits.space, len(splits.train))[1].share for name in models}
+    part = minutes / max(sum(shares.values()), 1e-9)
+    return {name: {"minutes": part * share} if share else {"steps": EM_ROUNDS} for name, share in shares.items()}
 
 
 def chosen_models(models: Sequence[str], splits: Splits) -> list[str]:

@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.structure import chow_liu_tree
-from priorcraft.explicit.exact.tree_model import Groups, TreeModel
+from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning
 
 NUMBERS = 2**28  # 1 GB of tables
 
@@ -14,7 +14,7 @@ NUMBERS = 2**28  # 1 GB of tables
 class ChowLiu(TreeModel):
     """A tree over the entries themselves, with tables per class; exact, fitted by counting.
 
-    p(x | c) = prod_i p(x_i | x_parent(i), c),   p(l | j, c) = (n_cijl + s p(l | c)) / (n_cij + s)
+    p(x | c) = prod_i p(x_i | x_parent(i), c)
 
     The tree maximises the summed mutual information (Chow & Liu 1968, doi:10.1109/TIT.1968.1054142), given the
     class where there are labels (tree-augmented naive Bayes: Friedman, Geiger & Goldszmidt 1997).
@@ -22,7 +22,7 @@ class ChowLiu(TreeModel):
     Args:
         space: integers.
         context: labels or None.
-        smoothing: s, imagined rows for each value of the parent, spread like the entry itself.
+        smoothing: s, imagined rows for each value of the parent, see `leaning`.
 
     Raises:
         UsageError: real-valued space, a context that is no label, or tables of more than 2^28 numbers.
@@ -70,7 +70,7 @@ class ChowLiu(TreeModel):
             groups = Groups.of(weights[rows])
             place = self._cells(x[rows].flatten(1)[groups.row], groups.classes)
             counts.view(-1).index_add_(0, place.flatten(), groups.weight.expand_as(place).flatten().to(counts))
-        self.log_transition.copy_(smoothed(counts, self.smoothing))
+        self.log_transition.copy_(leaning(counts, self.smoothing).log())
         return before
 
     def _cells(self, x: Tensor, classes: Tensor) -> Tensor:
@@ -85,13 +85,3 @@ class ChowLiu(TreeModel):
         label = torch.zeros(len(x), dtype=torch.long, device=x.device) if given is None else given
         cells = self._cells(x.flatten(1).unsqueeze(1), label)
         return self.log_transition.view(-1)[cells].sum(0).squeeze(-1)
-
-
-def smoothed(counts: Tensor, smoothing: float) -> Tensor:
-    """log p(l | j, c) from counts (N, C, J, L); a value of the parent that was never seen says nothing of x_i."""
-    marginal = counts.sum(2, keepdim=True) + smoothing / counts.shape[-1]
-    marginal = marginal / marginal.sum(-1, keepdim=True).clamp_min(1e-30)
-    tables = counts + smoothing * marginal
-    never = tables.sum(-1, keepdim=True) == 0
-    tables = torch.where(never, marginal, tables)
-    return (tables / tables.sum(-1, keepdim=True)).log()

@@ -66,9 +66,7 @@ class GaussianComponents(nn.Module):
         """The M-step: x (N, D), responsibilities (N, Z)."""
         x, weights = x.to(self.means), weights.to(self.means)
         total = weights.sum(0)
-        means = (weights.T @ x + self.smoothing * 1e-3 * x.mean(0)) / (
-            total + self.smoothing * 1e-3
-        ).unsqueeze(1)
+        means = (weights.T @ x + self.smoothing * 1e-3 * x.mean(0)) / (total + self.smoothing * 1e-3).unsqueeze(1)
         floor = x.var(0, correction=0).clamp_min(1e-6 * float(x.var(correction=0)) + 1e-12) * 0.1
         for z in range(len(means)):
             centred = x - means[z]
@@ -83,9 +81,7 @@ class GaussianComponents(nn.Module):
     def _gaussian(self, x: Tensor, z: int) -> Tensor:
         root = self.cholesky[z]
         white = torch.linalg.solve_triangular(root, (x - self.means[z]).T, upper=False)
-        return (
-            -0.5 * (white.square().sum(0) + x.shape[1] * math.log(2 * math.pi)) - root.diagonal().log().sum()
-        )
+        return -0.5 * (white.square().sum(0) + x.shape[1] * math.log(2 * math.pi)) - root.diagonal().log().sum()
 
     def sample(self, z: Tensor, generator: Generator) -> Tensor:
         """One draw for every z, (B, D)."""

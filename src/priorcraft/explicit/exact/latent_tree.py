@@ -10,7 +10,7 @@ from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.structure import Tree, chow_liu_tree
-from priorcraft.explicit.exact.tree_model import Groups, TreeModel
+from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning, normalised
 
 ROWS = 8192  # that the structure and the first tables are read off
 STAY = 0.5  # how often a state begins as its parent's
@@ -26,9 +26,8 @@ class LatentTree(TreeModel):
     mean of probabilities. Source: Liu & Van den Broeck 2021, arXiv:2106.02264, "Tractable regularization of
     probabilistic circuits".
 
-    Smoothing is counted in imagined rows. s rows for each state of the parent are spread half like p(z_i | c), half
-    like the p(z_i | z_parent) that the classes share, so that a class with few rows leans on the others; and
-    s (levels - 1) / 2 rows for each state are spread over the levels near those that it has shown.
+    Smoothing is counted in imagined rows: s for each state of the parent, see `leaning`, and s (levels - 1) / 2 for
+    each state, spread over the levels near those that it has shown.
 
     Args:
         space: integers.
@@ -138,18 +137,11 @@ class LatentTree(TreeModel):
     def _maximise(self, transitions: Tensor, emissions: Tensor) -> None:
         """The M-step, with imagined rows as the class says."""
         s = self.smoothing
-        shared = normalised(transitions.sum(1, keepdim=True) + s / (2 * self.states), -1)
-        alone = normalised(transitions.sum(2, keepdim=True), -1)
-        self.log_transition.copy_(normalised(transitions + s * (shared + alone) / 2, -1).log())
+        self.log_transition.copy_(leaning(transitions, s).log())
         marginal = normalised(emissions.sum(-1, keepdim=True) + s / 4, 1)
         near = neighbours(self.levels, self.levels / 8).to(emissions) @ emissions + marginal
         imagined = s * (self.levels - 1) / 2 * normalised(near, 1)
         self.log_emission.copy_(normalised(emissions + imagined, 1).log())
-
-
-def normalised(counts: Tensor, dim: int) -> Tensor:
-    """Counts divided by their sum, which is kept from zero."""
-    return (counts + 1e-12) / (counts + 1e-12).sum(dim, keepdim=True)
 
 
 def neighbours(levels: int, width: float) -> Tensor:

@@ -97,7 +97,5 @@ def spread_rows(x: Tensor, k: int, generator: Generator) -> Tensor:
     chosen, distance = [int(first)], torch.full((len(x),), math.inf)
     for _ in range(k - 1):
         distance = torch.minimum(distance, (x - x[chosen[-1]]).square().sum(1).float())
-        chosen.append(
-            int(runtime.categorical(distance.clamp_min(1e-12).log().unsqueeze(0), generator=generator))
-        )
+        chosen.append(int(runtime.categorical(distance.clamp_min(1e-12).log().unsqueeze(0), generator=generator)))
     return torch.tensor(chosen)

@@ -28,9 +28,7 @@ class NaiveBayes(Exact, ClosedForm):
     def __init__(self, space: Space, context: Space | None = None, *, smoothing: float = 2.0) -> None:
         super().__init__(space, context)
         if space.levels is None:
-            raise UsageError(
-                "naive-bayes counts integers, and this data set is real-valued; use mixture or ppca."
-            )
+            raise UsageError("naive-bayes counts integers, and this data set is real-valued; use mixture or ppca.")
         self.smoothing = smoothing
         uniform = torch.full((max(self.classes, 1), space.dims, space.levels), 1 / space.levels)
         self.register_buffer("log_table", uniform.log())

@@ -29,9 +29,7 @@ class PPCA(Exact, ClosedForm, Encoder):
     weight: Tensor
     noise: Tensor
 
-    def __init__(
-        self, space: Space, context: Space | None = None, *, latent: int = 8, smoothing: float = 10.0
-    ) -> None:
+    def __init__(self, space: Space, context: Space | None = None, *, latent: int = 8, smoothing: float = 10.0) -> None:
         super().__init__(space, context)
         self.latent, self.smoothing = min(latent, max(space.dims - 1, 1)), smoothing
         classes = max(self.classes, 1)
@@ -56,9 +54,7 @@ class PPCA(Exact, ClosedForm, Encoder):
         extra = self.smoothing if self.classes else 0.0
         scatter = ((x - mean) * share.unsqueeze(1)).T @ (x - mean) + extra * common
         values, vectors = torch.linalg.eigh(scatter / (total + extra))
-        noise = (
-            values[: -self.latent].mean().clamp_min(1e-6) if x.shape[1] > 1 else values.mean().clamp_min(1e-6)
-        )
+        noise = values[: -self.latent].mean().clamp_min(1e-6) if x.shape[1] > 1 else values.mean().clamp_min(1e-6)
         gains = (values[-self.latent :] - noise).clamp_min(0).sqrt()
         self.means[c], self.noise[c] = mean.to(self.means), noise.to(self.noise)
         self.weight[c] = (vectors[:, -self.latent :] * gains).to(self.weight)
@@ -105,9 +101,7 @@ class PPCA(Exact, ClosedForm, Encoder):
     def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         """W z + mu, (B, *event_shape)."""
         c = torch.zeros(len(z), dtype=torch.long, device=z.device) if given is None else given
-        return ((self.weight[c] @ z.unsqueeze(-1)).squeeze(-1) + self.means[c]).view(
-            len(z), *self.space.event_shape
-        )
+        return ((self.weight[c] @ z.unsqueeze(-1)).squeeze(-1) + self.means[c]).view(len(z), *self.space.event_shape)
 
     def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """E[z | x] = (W'W + sigma^2 I)^-1 W' (x - mu), exact for real-valued x, (B, latent)."""

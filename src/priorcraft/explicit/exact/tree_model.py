@@ -206,3 +206,23 @@ class TreeModel(Exact, ClosedForm):
         if seen is None:
             return evidence
         return evidence.masked_fill_(~seen.movedim(-1, 0)[self.forest.variable].unsqueeze(-1), 0.0)
+
+
+def leaning(counts: Tensor, smoothing: float) -> Tensor:
+    """p(k | j, c) from counts (N, C, J, K), where classes and parents with few rows lean on those with many.
+
+    p(k | j, c) = (n_cjk + s (p(k | j) + p(k | c)) / 2) / (n_cj + s)
+
+    Args:
+        counts: rows with k under the parent's j, in each class; they may be expected counts.
+        smoothing: s, imagined rows for each j.
+    """
+    shared = normalised(counts.sum(1, keepdim=True) + smoothing / (2 * counts.shape[-1]), -1)
+    alone = normalised(counts.sum(2, keepdim=True), -1)
+    return normalised(counts + smoothing * (shared + alone) / 2, -1)
+
+
+def normalised(counts: Tensor, dim: int) -> Tensor:
+    """Counts divided by their sum, which is kept from zero."""
+    counts = counts + 1e-12
+    return counts / counts.sum(dim, keepdim=True)
