@@ -1,0 +1,334 @@
+"""Approximate models against a truth that is known: linear-Gaussian data, where log p(x) has a closed form."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from priorcraft import runtime
+from priorcraft.core import Space
+from priorcraft.errors import NoDensity, UsageError
+from priorcraft.explicit.approximate import bounds, latent
+from priorcraft.explicit.approximate.check import annealed, sandwich
+from priorcraft.explicit.approximate.ladder import LadderVAE
+from priorcraft.explicit.approximate.prior import MixturePrior
+from priorcraft.explicit.approximate.vae import VAE
+from priorcraft.explicit.approximate.variational import Variational
+from priorcraft.explicit.approximate.vqvae import VQVAE
+from priorcraft.explicit.exact.naive_bayes import NaiveBayes
+from priorcraft.likelihoods import Gaussian
+
+LABELS = Space((), 3)
+BITS = Space((1, 8, 8), 2)
+NOISE = 0.25  # variance of x given z
+AXES = torch.linalg.qr(torch.randn(5, 2, generator=runtime.keyed(0), dtype=torch.float64))[0] * torch.tensor([2.0, 1.0])
+X = torch.randn(20, 5, generator=runtime.keyed(1), dtype=torch.float64)
+
+
+class LinearDecoder(nn.Module):
+    """p(x | z) = N(A z, noise)."""
+
+    def forward(self, z):
+        mean = z @ AXES.T
+        return torch.stack([mean, torch.full_like(mean, 0.5 * math.log(NOISE))], -1)
+
+
+class LinearEncoder(nn.Module):
+    """The true posterior, which is diagonal as the axes are orthogonal; moved and stretched if asked."""
+
+    def __init__(self, shift, stretch):
+        super().__init__()
+        self.shift, self.stretch = nn.Parameter(torch.tensor(shift)), stretch
+
+    def forward(self, x, c):
+        precision = 1 + AXES.square().sum(0) / NOISE
+        mean = x @ AXES / NOISE / precision + self.shift
+        return torch.cat([mean, (math.log(self.stretch) - 0.5 * precision.log()).expand(len(x), -1)], 1)
+
+
+def linear_gaussian(shift=0.0, stretch=1.0):
+    model = VAE(Space((5,)), latent=2, hidden=4, depth=1).double()
+    model.decoder, model.encoder = LinearDecoder(), LinearEncoder(shift, stretch)
+    return model.eval()
+
+
+def truth():
+    covariance = AXES @ AXES.T + NOISE * torch.eye(5)
+    return torch.distributions.MultivariateNormal(torch.zeros(5).double(), covariance).log_prob(X)
+
+
+def gap(shift, stretch):
+    """KL(q || posterior), summed over the two entries of z."""
+    precision = 1 + AXES.square().sum(0) / NOISE
+    return float(0.5 * (stretch**2 - 1 - 2 * math.log(stretch) + shift**2 * precision).sum())
+
+
+@torch.no_grad()
+def test_the_bound_is_the_truth_at_the_true_posterior():
+    for k in (1, 7):
+        assert torch.allclose(linear_gaussian().bound(X, k, generator=runtime.keyed(0)), truth(), atol=1e-9)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("shift", "stretch"), [(0.3, 1.0), (0.0, 1.5), (0.2, 0.7)])
+def test_the_gap_is_the_divergence_of_q_from_the_posterior(shift, stretch):
+    """Mean of 20 x 4000 elbos; 5 standard errors are below 0.05 nats."""
+    model, rows = linear_gaussian(shift, stretch), X.repeat(4000, 1)
+    for bound in (model.elbo(rows, generator=runtime.keyed(0)), model.bound(rows, 1, generator=runtime.keyed(1))):
+        assert float(bound.mean()) == pytest.approx(float(truth().mean()) - gap(shift, stretch), abs=0.05)
+
+
+@torch.no_grad()
+def test_the_bound_rises_with_k_to_the_truth():
+    model, rows = linear_gaussian(0.2, 1.3), X.repeat(100, 1)
+    means = [float(model.bound(rows, k, generator=runtime.keyed(k)).mean()) for k in (1, 4, 16, 64)]
+    assert means == sorted(means)
+    assert means[-1] == pytest.approx(float(truth().mean()), abs=0.03)
+    assert means[-1] < float(truth().mean()) + 0.01
+
+
+@torch.no_grad()
+def test_the_error_of_an_estimate_covers_the_truth():
+    found = linear_gaussian(0.1, 1.3).estimate(X, 2000, generator=runtime.keyed(0))
+    z = (found.value - truth()) / found.standard_error
+    assert float(z.abs().max()) < 4.5
+    assert 0.5 < float(z.square().mean()) < 2
+    assert 0 < float(found.effective.min()) <= float(found.effective.max()) < 2000
+
+
+def test_chunks_do_not_change_an_estimate():
+    log_w = torch.randn(100, 4, generator=runtime.keyed(0), dtype=torch.float64)
+
+    def estimated(step):
+        parts = iter(log_w.split(step))
+        return bounds.estimate(lambda n: next(parts), 100, step)
+
+    for one, other in zip(vars(estimated(100)).values(), vars(estimated(7)).values(), strict=True):
+        assert one == other if isinstance(one, int) else torch.allclose(one, other)
+    assert torch.allclose(estimated(9).value, bounds.importance_bound(log_w, torch.zeros_like(log_w)))
+    with pytest.raises(UsageError, match="k must lie in 1"):
+        bounds.estimate(lambda n: log_w, 10**9, 100)
+
+
+def test_annealing_reaches_the_truth_where_q_is_poor():
+    """q is shifted by 0.8 (up to 3 posterior deviations): the plain bound is nats away, annealing is not."""
+    model, generator = linear_gaussian(0.8, 0.7), runtime.keyed(0)
+    with torch.no_grad():
+        assert float(model.bound(X, 8, generator=generator).mean()) < float(truth().mean()) - 1
+    found = annealed(model, X, steps=40, chains=16, generator=generator)
+    assert float(found.value.mean()) == pytest.approx(float(truth().mean()), abs=0.25)
+
+
+def test_the_truth_lies_in_the_sandwich_and_more_steps_close_it():
+    model = linear_gaussian(0.3, 0.8)
+    wide = sandwich(model, 300, steps=5, generator=runtime.keyed(0))
+    narrow = sandwich(model, 300, steps=40, generator=runtime.keyed(0))
+    assert wide.upper - wide.lower > narrow.upper - narrow.lower > 0
+    covariance = AXES @ AXES.T + NOISE * torch.eye(5)
+    entropy = float(torch.distributions.MultivariateNormal(torch.zeros(5).double(), covariance).entropy())
+    spread = 5 * math.sqrt(2.5 / 300)  # log p of a 5-dimensional normal has variance 5/2
+    assert narrow.lower - spread < -entropy < narrow.upper + spread
+    assert narrow.upper - narrow.lower < 0.25
+
+
+def test_the_doubly_reparametrised_gradient_is_that_of_the_bound_with_less_noise():
+    """Gradient of the shift over 3000 repetitions, against the reparametrised one; 5 standard errors."""
+    model, k = linear_gaussian(0.2, 1.2), 16
+    precision = 1 + AXES.square().sum(0) / NOISE
+
+    def gradients(doubly):
+        shift = torch.full((3000, 2), 0.2, dtype=torch.float64, requires_grad=True)
+        q = Gaussian((X[:1] @ AXES / NOISE / precision) + shift, math.log(1.2) - 0.5 * precision.log().expand(3000, 2))
+        noise = torch.randn(k, 3000, 2, generator=runtime.keyed(0), dtype=torch.float64)
+        z = q.loc + q.log_scale.exp() * noise
+        stopped = Gaussian(q.loc.detach(), q.log_scale)
+        likelihood = model.likelihood(z.flatten(0, 1)).log_prob(X[:1]).sum(-1).unflatten(0, (k, 3000))
+        log_joint = likelihood + model.p_z.log_prob(z)
+        if doubly:
+            bounds.doubly_reparametrised(log_joint, stopped.log_prob(z).sum(-1), z).sum().backward()
+        else:
+            bounds.importance_bound(log_joint, q.log_prob(z).sum(-1)).sum().backward()
+        return shift.grad
+
+    plain, double = gradients(False), gradients(True)
+    error = (plain - double).std(0) / math.sqrt(3000)
+    assert bool(((plain.mean(0) - double.mean(0)).abs() < 5 * error).all())
+    assert bool((double.std(0) < plain.std(0)).all())
+
+
+def made(kind, context=LABELS, **settings):
+    with runtime.borrowed_global_generator("made"):
+        if kind is VQVAE:
+            prior = NaiveBayes(VQVAE.codes_space(4, 6), context)
+            return VQVAE(BITS, context, prior=prior, positions=4, words=6, word=3, hidden=12)
+        small = {"width": 8, "latent": 2, "dropout": 0.0} | (
+            {"layers": 2, "pixel_width": 6, "reach": 2} if kind is LadderVAE else {"hidden": 12}
+        )
+        return kind(BITS, context, **{**small, **settings})
+
+
+def at_prior(model):
+    """A ladder whose q is its prior: poor, but never wildly wrong."""
+    for layer in model.layers if isinstance(model, LadderVAE) else []:
+        nn.init.zeros_(layer.posterior.weight)
+        nn.init.zeros_(layer.posterior.bias)
+    return model
+
+
+def rows(n=12):
+    return torch.randint(2, (n, 1, 8, 8), generator=runtime.keyed("rows")), torch.arange(n) % 3
+
+
+KINDS = [VAE, LadderVAE, VQVAE]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_works_in_float64_and_repeats_itself(kind):
+    model, (x, y) = made(kind).double().eval(), rows()
+    with torch.no_grad():
+        bound = model.bound(x, 3, y, generator=runtime.keyed(0))
+        assert bound.dtype == torch.float64
+        assert torch.equal(bound, model.bound(x, 3, y, generator=runtime.keyed(0)))
+        assert model.decode(model.encode(x, y), y).shape == x.shape
+    assert torch.equal(model.sample(5, generator=runtime.keyed(1)), model.sample(5, generator=runtime.keyed(1)))
+    BITS.check(model.sample(5))
+    with pytest.raises(NoDensity):
+        model.log_prob(x)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_reach_every_parameter(kind):
+    model, (x, y) = made(kind, **({"components": 2} if kind is VAE else {})), rows()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=runtime.keyed("shake")))
+    model.loss_terms(x, y, progress=1.0, generator=runtime.keyed(0))["loss"].backward()
+    still = [n for n, p in model.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)]
+    assert [name for name in still if not name.startswith("p_z") or kind is not VQVAE] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_travels(kind):
+    model, other = made(kind), made(kind)
+    x, y = rows()
+    model.initialise(x, y, generator=runtime.keyed(0))
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(model.sample(4, generator=runtime.keyed(0)), other.sample(4, generator=runtime.keyed(0)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_sum_over_classes_is_a_bound_below_which_no_class_lies(kind):
+    """log p(x) >= log p(c) + log p(x | c) for every class, and the bound of one class is reached by its row."""
+    model, (x, y) = at_prior(made(kind).double().eval()), rows()
+    x, y = x[:4], y[:4]
+    summed = model.bound(x, 400, generator=runtime.keyed(0))
+    known = torch.stack([model.bound(x, 400, torch.full_like(y, c), generator=runtime.keyed(1)) for c in range(3)])
+    assert torch.allclose(summed, (known + model.log_prior[:, None]).logsumexp(0), atol=0.5)
+    assert bool((summed > known.max(0).values + model.log_prior.min() - 0.5).all())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", [VAE, LadderVAE])
+def test_noise_and_z_are_two_names_of_one_point(kind):
+    model, (x, y) = made(kind).double().eval(), rows()
+    for parameter in model.parameters():
+        parameter.add_(0.1 * torch.randn(parameter.shape, generator=runtime.keyed("shake"), dtype=torch.float64))
+    assert float(model.noise_of(model.encode(x, y), x, y).abs().max()) < 1e-9
+
+
+@torch.no_grad()
+def test_the_ladder_agrees_with_its_own_samples():
+    """Bidirectional Monte Carlo on what the ladder draws: a wrong prior pass, sampler or likelihood would open it."""
+    model = made(LadderVAE, context=None).double().eval()
+    for parameter in model.parameters():
+        parameter.add_(0.05 * torch.randn(parameter.shape, generator=runtime.keyed("shake"), dtype=torch.float64))
+    found = sandwich(at_prior(model), 64, steps=10, leapfrog=3, generator=runtime.keyed(0))
+    assert found.lower - 0.05 < found.upper < found.lower + 0.5
+
+
+def test_the_window_never_sees_its_own_pixel_or_a_later_one():
+    model, (x, _) = made(LadderVAE).double().eval(), rows(1)
+    h = torch.randn(1, 8, 4, 4, dtype=torch.float64, generator=runtime.keyed(0))
+    with torch.no_grad():
+        for i in (0, 9, 27, 63):
+            changed = x.clone().view(1, -1)
+            changed[0, i:] = 1 - changed[0, i:]
+            one, other = model.pixels(h, x).flatten(), model.pixels(h, changed.view_as(x)).flatten()
+            assert torch.equal(one[: i + 1], other[: i + 1])
+            assert i == 63 or not torch.equal(one, other)
+
+
+def test_free_bits_and_warm_up_change_the_loss_as_they_say():
+    x, y = rows()
+
+    def terms(progress, **settings):
+        return made(VAE, beta=2.0, **settings).eval().loss_terms(x, y, progress=progress, generator=runtime.keyed(0))
+
+    full = terms(1.0, warm_up=0.5)
+    assert float(full["loss"]) == pytest.approx(float(full["reconstruction"] + 2 * full["kl"]), rel=1e-5)
+    early = terms(0.1, warm_up=0.5)
+    assert float(early["loss"]) == pytest.approx(float(early["reconstruction"] + 0.4 * early["kl"]), rel=1e-5)
+    free = terms(1.0, free_bits=100.0)
+    assert float(free["loss"]) == pytest.approx(float(free["reconstruction"] + 200), rel=1e-5)
+    assert {f"kl_z{i}" for i in range(2)} <= set(
+        made(LadderVAE).loss_terms(x, y, progress=1, generator=runtime.keyed(0))
+    )
+
+
+@torch.no_grad()
+def test_the_mixture_prior_draws_what_it_scores():
+    """Entropy of 4000 draws by its own density, against quadrature on a grid; 5 standard errors."""
+    prior = MixturePrior(1, 3, 2).double()
+    given = torch.ones(4000, dtype=torch.long)
+    own = -prior.log_prob(prior.sample(4000, given, runtime.keyed(0)).unsqueeze(0), given)[0]
+    grid = torch.linspace(-9, 9, 4000, dtype=torch.float64)
+    log_p = prior.log_prob(grid.view(1, -1, 1), given)[0]
+    step = 18 / 3999
+    assert float(log_p.exp().sum()) * step == pytest.approx(1, abs=1e-4)
+    entropy = -float((log_p.exp() * log_p).sum()) * step
+    assert abs(float(own.mean()) - entropy) < 5 * float(own.std()) / math.sqrt(4000)
+
+
+def test_moving_z():
+    model, (x, _) = made(VAE, context=None).eval(), rows()
+    path = latent.interpolate(model, x[0], x[1], 5)
+    ends = model.decode(model.encode(x[:2]))
+    assert torch.allclose(path[[0, -1]], ends, atol=1e-6)
+    moved = latent.traverse(model, model.encode(x[:1])[0].detach(), [1], 3)
+    assert torch.allclose(moved[0, 1], ends[0], atol=1e-6)
+    assert not torch.allclose(moved[0, 0], moved[0, 2])
+    assert torch.allclose(latent.analogy(model, x[0], x[0], x[1]), ends[1], atol=1e-6)
+    assert latent.latent_map(model, x).shape == (12, 2)
+    assert latent.plane(model, 4).shape == (4, 4, 1, 8, 8)
+    for wrong in (
+        lambda: latent.interpolate(model, x[0], x[1], 1),
+        lambda: latent.traverse(model, torch.zeros(2), [2]),
+    ):
+        with pytest.raises(UsageError):
+            wrong()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("x", [torch.zeros(5, 1, 8, 8), torch.ones(1, 1, 8, 8)])
+def test_constant_images_and_a_single_one_do_no_harm(kind, x):
+    model, y = made(kind), torch.zeros(len(x), dtype=torch.long)
+    model.initialise(x, y, generator=runtime.keyed(0))
+    assert math.isfinite(float(model.loss_terms(x, y, progress=0.5, generator=runtime.keyed(0))["loss"]))
+
+
+def test_bad_sizes_are_sentences():
+    for kind, settings in [
+        (VAE, {"latent": 0}),
+        (VAE, {"beta": -1.0}),
+        (VAE, {"warm_up": 2.0}),
+        (LadderVAE, {"layers": 0}),
+    ]:
+        with pytest.raises(UsageError, match="must"):
+            kind(BITS, **settings)
+    with pytest.raises(UsageError, match="images"):
+        LadderVAE(Space((5,), 2))
+    with pytest.raises(UsageError, match="prior must be a model of"):
+        VQVAE(BITS, prior=NaiveBayes(Space((3,), 6)), positions=4, words=6)
+    assert issubclass(LadderVAE, Variational)
