@@ -36,7 +36,7 @@ class ChowLiu(TreeModel):
     tensor([0.5000])
     """
 
-    def __init__(self, space: Space, context: Space | None = None, *, smoothing: float = 1.0) -> None:
+    def __init__(self, space: Space, context: Space | None = None, *, smoothing: float = 4.0) -> None:
         levels = space.levels or 1
         numbers = space.dims * levels**2 * max(1, context.levels or 1 if context is not None else 1)
         if numbers > NUMBERS:

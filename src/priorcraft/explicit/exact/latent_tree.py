@@ -26,7 +26,7 @@ class LatentTree(TreeModel):
     mean of probabilities. Source: Liu & Van den Broeck 2021, arXiv:2106.02264, "Tractable regularization of
     probabilistic circuits".
 
-    Smoothing is counted in imagined rows: s for each state of the parent, see `leaning`, and s (levels - 1) / 2 for
+    Smoothing is counted in imagined rows: s for each state of the parent, see `leaning`, and 2 s (levels - 1) for
     each state, spread over the levels near those that it has shown.
 
     Args:
@@ -59,7 +59,7 @@ class LatentTree(TreeModel):
         *,
         members: int = 4,
         latents: int = 16,
-        smoothing: float = 2.0,
+        smoothing: float = 0.5,
     ) -> None:
         super().__init__(space, context, members, latents)
         if smoothing < 0:
@@ -104,15 +104,25 @@ class LatentTree(TreeModel):
 
     @torch.no_grad()
     def update(self, x: Tensor, given: Tensor | None) -> Tensor:
-        """One round of EM over all rows, each member by itself."""
+        """One pass of EM over all rows, each member by itself; 16,384 rows or more are taken in blocks.
+
+        After each of b blocks the tables move by 1 / sqrt(b) towards the block's own (stepwise EM: Cappe & Moulines
+        2009, arXiv:0712.4273), and the likelihood returned is that of each block before its step.
+        """
+        x = self.space.check(x)
+        blocks = max(1, len(x) // ROWS)
+        parts = [slice(b, None, blocks) for b in range(blocks)]
+        totals = [self._step(x[part], None if given is None else given[part], blocks) for part in parts]
+        return torch.stack(totals).sum() / len(x)
+
+    def _step(self, x: Tensor, given: Tensor | None, blocks: int) -> Tensor:
         weights = self.class_weights(x, given)
         total = self._class_term(weights, given)
         transitions, emissions = torch.zeros_like(self.log_transition), torch.zeros_like(self.log_emission)
-        x = self.space.check(x).flatten(1)
         for rows in self._pieces(len(x)):
-            total += self._expect(x[rows], Groups.of(weights[rows]), transitions, emissions)
-        self._maximise(transitions, emissions)
-        return total / len(x)
+            total += self._expect(x[rows].flatten(1), Groups.of(weights[rows]), transitions, emissions)
+        self._maximise(transitions * blocks, emissions * blocks, blocks**-0.5)
+        return total
 
     def _class_term(self, weights: Tensor, given: Tensor | None) -> Tensor:
         """What turns sum_c p(c | x) log p(x | c) into log p(x), summed over the rows without a label."""
@@ -134,14 +144,18 @@ class LatentTree(TreeModel):
         emissions.view(-1, self.states).index_add_(0, cells.flatten(), posterior.flatten(0, 2))
         return (groups.weight * (up.log_prob.logsumexp(0) - math.log(self.forest.trees))).sum()
 
-    def _maximise(self, transitions: Tensor, emissions: Tensor) -> None:
-        """The M-step, with imagined rows as the class says."""
-        s = self.smoothing
-        self.log_transition.copy_(leaning(transitions, s).log())
-        marginal = normalised(emissions.sum(-1, keepdim=True) + s / 4, 1)
+    def _maximise(self, transitions: Tensor, emissions: Tensor, step: float) -> None:
+        """The M-step from expected counts, with imagined rows as the class says."""
+        marginal = normalised(emissions.sum(-1, keepdim=True) + 0.5, 1)
         near = neighbours(self.levels, self.levels / 8).to(emissions) @ emissions + marginal
-        imagined = s * (self.levels - 1) / 2 * normalised(near, 1)
-        self.log_emission.copy_(normalised(emissions + imagined, 1).log())
+        imagined = 2 * self.smoothing * (self.levels - 1) * normalised(near, 1)
+        move(self.log_transition, leaning(transitions, self.smoothing), step)
+        move(self.log_emission, normalised(emissions + imagined, 1), step)
+
+
+def move(log_table: Tensor, target: Tensor, step: float) -> None:
+    """Moves a table of log probabilities towards the probabilities `target`, all the way where step is 1."""
+    log_table.copy_(torch.lerp(log_table.exp(), target, step).log())
 
 
 def neighbours(levels: int, width: float) -> Tensor:
