@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one command; every refusal is a sentence on stderr and an exit code."""
     warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}")
     try:
-        make_app()(arguments, exit_on_error=False, print_error=False)
+        make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except PriorcraftError as error:
         leave(str(error), error.exit_code)
     except CycloptsError as error:

@@ -32,7 +32,7 @@ def sample(
         json: Print one JSON object.
     """
     from priorcraft import verbs
-    from priorcraft.cli.show import print_json, print_table, settings_of
+    from priorcraft.cli.show import print_answer, print_json, settings_of
 
     answer = verbs.sample(
         run, n, given=settings_of(given or []), out=out, overwrite=overwrite, seed=seed, device=device
@@ -40,7 +40,7 @@ def sample(
     if json:
         print_json(answer)
     else:
-        print_table([answer])
+        print_answer(answer)
 
 
 def score(
@@ -65,10 +65,10 @@ def score(
         json: Print one JSON object.
     """
     from priorcraft import verbs
-    from priorcraft.cli.show import print_json, print_table
+    from priorcraft.cli.show import print_answer, print_json
 
     answer = verbs.score(run, data, split=split, samples=samples, seed=seed, device=device)
     if json:
         print_json(answer)
     else:
-        print_table([answer])
+        print_answer(answer)

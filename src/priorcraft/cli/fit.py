@@ -42,7 +42,7 @@ def fit(
         json: Print one JSON object.
     """
     from priorcraft import verbs
-    from priorcraft.cli.show import TrainingBar, print_json, print_table, settings_of
+    from priorcraft.cli.show import TrainingBar, print_answer, print_json, settings_of
 
     with TrainingBar(quiet=quiet) as bar:
         answer = verbs.fit(
@@ -62,4 +62,4 @@ def fit(
     if json:
         print_json(answer)
     else:
-        print_table([{k: v for k, v in answer.items() if k != "score"} | answer["score"]])
+        print_answer({k: v for k, v in answer.items() if k != "score"} | answer["score"])

@@ -26,6 +26,13 @@ def print_table(rows: Iterable[Mapping[str, Any]], *, title: str | None = None) 
     console().print(table)
 
 
+def print_answer(answer: Mapping[str, Any]) -> None:
+    """One answer on stdout, a line a key."""
+    width = max(map(len, answer))
+    for key, value in answer.items():
+        print(f"{key.replace('_', ' '):{width}}  {text(value)}")
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps its lines whole when nobody watches."""
     stream = sys.stderr if stderr else sys.stdout

@@ -1,0 +1,149 @@
+"""The command line as a user types it: answers on stdout, one sentence and a code for what cannot be done."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from priorcraft.cli import main
+from priorcraft.verbs import fit
+
+QUICK = ["--steps", "3", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A naive Bayes of the digits."""
+    path = tmp_path_factory.mktemp("cli") / "nb"
+    fit("digits", "naive-bayes", out=path, steps=3)
+    return path
+
+
+def ask(capsys: pytest.CaptureFixture, *words: object) -> dict:
+    """The JSON that a command prints."""
+    main([*map(str, words), "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_fit_sample_score_and_read_it_all_back(run, capsys, tmp_path):
+    fitted = ask(capsys, "fit", "digits", "ppca", "--out", tmp_path / "ppca", *QUICK, "--set", "latent=5")
+    assert set(fitted) == {"run", "model", "family", "steps", "seconds", "score"}
+    assert (fitted["family"], fitted["score"]["kind"]) == ("exact", "exact")
+
+    scored = ask(capsys, "score", run)
+    assert set(scored) >= {"kind", "nats", "bits_per_dim", "standard_error", "n", "samples"}
+    assert scored["n"] == 450
+    assert 2.15 < scored["bits_per_dim"] < 2.35
+    assert scored["nats"] == pytest.approx(scored["bits_per_dim"] * 64 * np.log(2))
+
+    out = tmp_path / "threes.npz"
+    drawn = ask(capsys, "sample", run, "-n", 7, "--given", "label=3", "--out", out)
+    assert set(drawn) == {"n", "seconds", "out"}
+    with np.load(out, allow_pickle=False) as arrays:
+        assert arrays["x"].shape == (7, 1, 8, 8)
+        assert arrays["x"].dtype.kind == "i"
+        assert arrays["y"].tolist() == [3] * 7
+    assert ask(capsys, "sample", run, "--out", tmp_path / "x.png")["n"] == 16
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_models_and_data_are_listed(capsys):
+    main(["models", "--json"])
+    models = json.loads(capsys.readouterr().out)
+    assert all(set(row) == {"name", "family", "density", "summary"} for row in models)
+    assert {"autoregressive", "vae", "gan", "naive-bayes", "mixture", "ppca"} <= {row["name"] for row in models}
+    main(["data", "--json"])
+    assert "digits" in {row["name"] for row in json.loads(capsys.readouterr().out)}
+
+
+def test_real_valued_data(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "plane.npz", x=rng.normal(size=(200, 2)).astype("float32"))
+    for model, kind in (("mixture", "exact"), ("ppca", "exact"), ("gan", "none")):
+        answer = ask(capsys, "fit", tmp_path / "plane.npz", model, "--out", tmp_path / model, *QUICK)
+        assert answer["score"]["kind"] == kind
+        assert answer["score"]["bits_per_dim"] is None
+
+
+REFUSED = {
+    "unknown model": (["fit", "digits", "vea", "--out", "{new}"], 2, "did you mean 'vae'"),
+    "unknown data": (["fit", "digit", "vae", "--out", "{new}"], 2, "did you mean 'digits'"),
+    "missing file": (["fit", "no/such.npz", "vae", "--out", "{new}"], 3, "no/such.npz"),
+    "existing run": (["fit", "digits", "vae", "--out", "{run}"], 2, "--overwrite"),
+    "no samples": (["sample", "{run}", "-n", "0", "--out", "{new}.npz"], 2, "n must lie in 1"),
+    "too many samples": (["sample", "{run}", "-n", "1000000000", "--out", "{new}.npz"], 2, "n must lie in"),
+    "existing output": (["sample", "{run}", "--out", "{file}"], 2, "--overwrite"),
+    "unknown label": (["sample", "{run}", "--given", "label=ten", "--out", "{new}.npz"], 2, "no class 'ten'"),
+    "malformed given": (["sample", "{run}", "--given", "3", "--out", "{new}.npz"], 2, "key=value"),
+    "no run": (["score", "{new}"], 1, "not a run folder"),
+    "unknown split": (["score", "{run}", "--split", "tset"], 2, "did you mean 'test'"),
+    "other images": (["score", "{run}", "{array}"], 3, "the model was fitted to 8 x 8 images"),
+    "naive Bayes of reals": (["fit", "{floats}", "naive-bayes", "--out", "{new}"], 2, "real-valued"),
+    "unknown setting": (["fit", "digits", "vae", "--out", "{new}", "--set", "latnet=3"], 2, "did you mean 'latent'"),
+    "setting of another type": (["fit", "digits", "vae", "--out", "{new}", "--set", "latent=many"], 2, "of type int"),
+    "both budgets": (["fit", "digits", "vae", "--out", "{new}", "--steps", "2", "--minutes", "1"], 2, "not both"),
+    "no budget": (["fit", "digits", "vae", "--out", "{new}", "--minutes", "0"], 2, "above zero"),
+    "budget of nothing": (["fit", "digits", "vae", "--out", "{new}", "--minutes", "nan"], 2, "above zero"),
+    "no data": (["fit", "--out", "{new}"], 2, "needs DATA and MODEL"),
+    "unknown option": (["fit", "digits", "vae", "--otu", "{new}"], 2, "--help"),
+    "unknown command": (["fti"], 2, "--help"),
+    "unknown device": (["score", "{run}", "--device", "tpu"], 2, "auto, cpu, cuda or mps"),
+    "repeated model": (["compare", "digits", "--models", "vae,vae", "--out", "{new}"], 2, "repeat"),
+    "foreign folder": (["compare", "digits", "--out", "{folder}", "--overwrite"], 2, "holds no comparison"),
+    "nothing to resume": (["fit", "--resume", "--out", "{new}"], 1, "not a run folder"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_done_is_a_sentence_and_a_code(case, run, tmp_path, capsys):
+    (tmp_path / "file.npz").write_bytes(b"precious")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis.txt").write_text("precious")
+    np.save(tmp_path / "array.npy", np.random.default_rng(0).integers(0, 200, (30, 9, 9)))
+    np.save(tmp_path / "floats.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    names = {
+        "new": tmp_path / "new", "run": run, "file": tmp_path / "file.npz", "array": tmp_path / "array.npy",
+        "floats": tmp_path / "floats.npy", "folder": tmp_path / "folder",
+    }  # fmt: skip
+    words, code, sentence = REFUSED[case]
+    before = sorted(run.rglob("*"))
+    with pytest.raises(SystemExit) as left:
+        main([word.format(**names) for word in words])
+    said = capsys.readouterr()
+    assert left.value.code == code, said.err
+    assert sentence in said.err
+    assert "Traceback" not in said.err
+    assert said.out == ""
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "file.npz").read_bytes() == b"precious"
+    assert (tmp_path / "folder" / "thesis.txt").read_text() == "precious"
+    assert sorted(run.rglob("*")) == before
+
+
+def test_labels_missing_where_given_needs_them(tmp_path, capsys):
+    np.savez(tmp_path / "bits.npz", x=np.random.default_rng(0).integers(0, 2, (50, 6)))
+    ask(capsys, "fit", tmp_path / "bits.npz", "naive-bayes", "--out", tmp_path / "nb", *QUICK)
+    with pytest.raises(SystemExit) as left:
+        main(["sample", str(tmp_path / "nb"), "--given", "label=1", "--out", str(tmp_path / "x.npz")])
+    assert left.value.code == 2
+    assert "without labels" in capsys.readouterr().err
+
+
+def test_help_is_fast_because_it_loads_no_torch():
+    program = "import sys; from priorcraft.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    check = "print([m for m in ('torch', 'numpy', 'sklearn', 'matplotlib') if m in sys.modules], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program + check], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "fit" in done.stdout
+
+
+def test_module_and_script_work_without_home_terminal_or_utf8(tmp_path):
+    bare = {"PATH": os.environ["PATH"], "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "HOME": "/nonexistent"}
+    words = [sys.executable, "-O", "-m", "priorcraft", "fit", "digits", "naive-bayes", "--steps", "2", "--out"]
+    done = subprocess.run([*words, str(tmp_path / "nb")], capture_output=True, env=bare)
+    assert done.returncode == 0, done.stderr
+    assert b"exact" in done.stdout
