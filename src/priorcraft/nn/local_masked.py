@@ -59,7 +59,7 @@ class LocallyMaskedConv2d(nn.Module):
         return F.conv2d(F.pad(x, padding), weight, self.bias)
 
     def _varying(self, x: Tensor, neighbours: Neighbours) -> Tensor:
-        out = self.bias[:, None, None].expand(len(x), -1, *x.shape[-2:])
+        out = self.bias[:, None, None].to(x.dtype)
         r, k = neighbours.radius, neighbours.size
         padded = F.pad(x, (r, r, r, r))
         for tap, seen in enumerate(neighbours.earlier):
@@ -108,15 +108,9 @@ class LocallyMaskedNet(nn.Module):
 
     def forward(self, codes: Tensor, order: Tensor, context: Tensor | None = None) -> Tensor:
         """(B, features, H, W) to (B, channels, H, W); a context (B, channels, H or 1, W or 1) is added first."""
-        return self.layers(codes, order, context)[-1]
-
-    def layers(self, codes: Tensor, order: Tensor, context: Tensor | None = None) -> list[Tensor]:
-        """What each block gathers from its neighbours, and last the features of the pixels."""
         first, others = self.neighbours(order)
-        h = self.enter(codes, first) + self.place
-        h = h if context is None else h + context
-        seen = []
+        h = self.enter(codes, first)
+        h = h + (self.place if context is None else self.place + context).to(h.dtype)
         for gather, mix in zip(self.gather, self.mix, strict=True):
-            seen.append(F.silu(h))
-            h = h + mix(self.dropout(F.silu(gather(seen[-1], others))))
-        return [*seen, F.silu(h)]
+            h = h + mix(self.dropout(F.silu(gather(F.silu(h), others))))
+        return F.silu(h)

@@ -54,16 +54,12 @@ class LocalSteps:
         first, others = net.neighbours(order)
         self.codes = _by_pixel(codes)
         self.enter = Taps(net.enter, first, self.codes)
-        caches = self._caches(codes, order, start)
-        self.gather = [Taps(layer, others, cache) for layer, cache in zip(net.gather, caches, strict=True)]  # pyright: ignore[reportArgumentType]
+        shape = (len(order), len(codes), net.place.shape[0])
+        self.gather = [Taps(layer, others, codes.new_zeros(shape)) for layer in net.gather]  # pyright: ignore[reportArgumentType]
         self.mix = [(layer.weight.flatten(1).t(), layer.bias) for layer in net.mix]  # pyright: ignore[reportCallIssue]
 
-    def _caches(self, codes: Tensor, order: Tensor, start: int) -> list[Tensor]:
-        """What each block gathers from, right for the pixels that are known."""
-        if start:
-            return [_by_pixel(h) for h in self.net.layers(codes, order, self.context)[:-1]]
-        channels = self.net.place.shape[0]
-        return [codes.new_zeros(len(order), len(codes), channels) for _ in self.net.gather]
+        for pixel in rim(order, start, net.height, net.width, len(net.gather)):
+            self.features(pixel)
 
     def features(self, pixel: int) -> Tensor:
         """The features of the next pixel of the order, (n, channels)."""
@@ -85,3 +81,17 @@ class LocalSteps:
 def _by_pixel(images: Tensor) -> Tensor:
     """(n, channels, H, W) to (H * W, n, channels)."""
     return images.flatten(2).permute(2, 0, 1).contiguous()
+
+
+def rim(order: Tensor, start: int, height: int, width: int, depth: int) -> list[int]:
+    """Of the first `start` pixels, those that `depth` layers of 3 x 3 windows see from the others, in their order.
+
+    >>> rim(torch.arange(25), 15, 5, 5, 1)
+    [10, 11, 12, 13, 14]
+    """
+    hidden = torch.zeros(height * width, device=order.device).index_fill_(0, order[start:], 1.0)
+    near = hidden.view(1, 1, height, width)
+    for _ in range(depth):
+        near = F.max_pool2d(near, 3, 1, 1)
+    known = order[:start]
+    return known[near.flatten()[known] > 0].tolist()
