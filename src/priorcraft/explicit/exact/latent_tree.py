@@ -139,9 +139,7 @@ class LatentTree(TreeModel):
         posterior, counts = self.forest.downward(up, transition, groups.weight)
         transitions.index_add_(1, groups.classes, counts)
         posterior *= groups.weight.unsqueeze(-1)
-        nodes = torch.arange(len(posterior), device=x.device).view(-1, 1, 1)
-        cells = nodes * self.levels + x.movedim(-1, 0)[self.forest.variable]
-        emissions.view(-1, self.states).index_add_(0, cells.flatten(), posterior.flatten(0, 2))
+        emissions.view(-1, self.states).index_add_(0, self._shown(x).flatten(), posterior.flatten(0, 2))
         return (groups.weight * (up.log_prob.logsumexp(0) - math.log(self.forest.trees))).sum()
 
     def _maximise(self, transitions: Tensor, emissions: Tensor, step: float) -> None:

@@ -201,11 +201,15 @@ class TreeModel(Exact, ClosedForm):
 
     def _log_evidence(self, x: Tensor, seen: Tensor | None) -> Tensor:
         """log p(x_i | z_i) where seen, 0 where hidden, (N, C, R, K), from rows (C, R, D)."""
-        nodes = torch.arange(len(self.log_transition), device=x.device).view(-1, 1, 1)
-        evidence = self._emission()[nodes, x.movedim(-1, 0)[self.forest.variable]]
+        evidence = F.embedding(self._shown(x), self._emission().flatten(0, 1))
         if seen is None:
             return evidence
         return evidence.masked_fill_(~seen.movedim(-1, 0)[self.forest.variable].unsqueeze(-1), 0.0)
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """Which of the N * levels rows of the emission table each entry is, (N, C, R), for rows (C, R, D)."""
+        nodes = torch.arange(len(self.log_transition), device=x.device).view(-1, 1, 1)
+        return nodes * self.levels + x.movedim(-1, 0)[self.forest.variable]
 
 
 def leaning(counts: Tensor, smoothing: float) -> Tensor:
