@@ -14,7 +14,12 @@ import torch
 from priorcraft.core import Approximate, Exact, Generative, Space
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.approximate.vae import VAE
-from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive
+from priorcraft.explicit.exact.chow_liu import ChowLiu
+from priorcraft.explicit.exact.ensemble import TreesAndNetwork
+from priorcraft.explicit.exact.kernel import KernelDensity
+from priorcraft.explicit.exact.latent_tree import LatentTree
+from priorcraft.explicit.exact.masked_conv import MaskedConvolution
+from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
@@ -23,6 +28,7 @@ from priorcraft.runtime import borrowed_global_generator
 from priorcraft.train.game import Game
 from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood
 from priorcraft.train.objective import Objective
+from priorcraft.train.team import Team
 
 Settings = dict[str, Any]
 
@@ -67,11 +73,34 @@ ZOO: dict[str, Entry] = {
     "mixture": Entry(Mixture, ExpectationMaximisation, "one discrete latent variable, fitted by EM", share=0.0),
     "ppca": Entry(PPCA, ExpectationMaximisation, "one Gaussian latent variable, integrated in closed form", share=0.0),
     "masked-mlp": Entry(MaskedAutoregressive, MaximumLikelihood, "masked perceptron, any order, exact ensemble"),
+    "masked-conv": Entry(
+        MaskedConvolution, MaximumLikelihood, "locally masked convolutions, any order, exact ensemble"
+    ),
+    "chow-liu": Entry(ChowLiu, ExpectationMaximisation, "a tree over the entries, counted", share=0.0),
+    "latent-tree": Entry(LatentTree, ExpectationMaximisation, "hidden trees by EM: every conditional exact", share=0.0),
+    "trees-and-network": Entry(TreesAndNetwork, Team, "hidden trees and a masked perceptron, exactly averaged"),
+    "kernel": Entry(
+        KernelDensity,
+        ExpectationMaximisation,
+        "a kernel on every row and its deformations; learns from unlabelled rows",
+        lambda space, n: {"rows": max(min(n, 2000), 2), "deform": space.dims <= 400},
+        share=0.0,
+    ),
     "vae": Entry(VAE, MaximumLikelihood, "latent variables bounded through an encoder"),
     "gan": Entry(GAN, Game, "generator and critic: samples without a density"),
 }
 
-BEST: dict[str, Callable[[Space, int], str]] = {"autoregressive": lambda space, n: "masked-mlp"}
+LARGE = 12  # pixels a side from which images have more to gain from convolutions than from trees
+
+
+def best_autoregressive(space: Space, n: int) -> str:
+    """Convolutions for large images, trees and a network for other integers, a masked perceptron for real numbers."""
+    if space.is_image and max(space.event_shape[1:]) > LARGE:
+        return "masked-conv"
+    return "masked-mlp" if space.levels is None else "trees-and-network"
+
+
+BEST: dict[str, Callable[[Space, int], str]] = {"autoregressive": best_autoregressive}
 
 
 def names() -> list[str]:

@@ -7,7 +7,12 @@ import torch
 from priorcraft import runtime
 from priorcraft.core import ClosedForm, Generative, Space
 from priorcraft.explicit.approximate.vae import VAE
-from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive
+from priorcraft.explicit.exact.chow_liu import ChowLiu
+from priorcraft.explicit.exact.ensemble import TreesAndNetwork
+from priorcraft.explicit.exact.kernel import KernelDensity
+from priorcraft.explicit.exact.latent_tree import LatentTree
+from priorcraft.explicit.exact.masked_conv import MaskedConvolution
+from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
@@ -22,13 +27,18 @@ MODELS = {
     "mixture": (Mixture, {"components": 3}),
     "ppca": (PPCA, {"latent": 2}),
     "masked-mlp": (MaskedAutoregressive, {"orders": 3, "width": 12, "depth": 1}),
+    "masked-conv": (MaskedConvolution, {"orders": 2, "channels": 8, "depth": 1, "window": 3}),
+    "chow-liu": (ChowLiu, {}),
+    "latent-tree": (LatentTree, {"members": 2, "latents": 3}),
+    "trees-and-network": (TreesAndNetwork, {"latents": 2, "trees": 1, "orders": 2, "width": 8, "depth": 1}),
+    "kernel": (KernelDensity, {"rows": 60}),
     "vae": (VAE, {"latent": 2, "hidden": 12, "depth": 1}),
     "gan": (GAN, {"latent": 2, "hidden": 12, "layers": 1}),
 }
-REAL_VALUED = ("mixture", "ppca", "gan")
-EXACT = ("naive-bayes", "mixture", "ppca", "masked-mlp")
+REAL_VALUED = ("mixture", "ppca", "kernel", "gan")
 APPROXIMATE = ("vae",)
 IMPLICIT = ("gan",)
+EXACT = tuple(name for name in MODELS if name not in (*APPROXIMATE, *IMPLICIT))
 
 
 def rows(space: Space, n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,7 +9,7 @@ from priorcraft.core import Exact
 from priorcraft.data.splits import Rows
 from priorcraft.errors import DataError, UsageError
 from priorcraft.train.checkpoint import load_into
-from priorcraft.train.loop import Budget, Progress, train
+from priorcraft.train.loop import Budget, Progress, train, whole
 
 CASES = [(name, BITS) for name in MODELS] + [(name, PLANE) for name in REAL_VALUED]
 
@@ -65,9 +65,8 @@ def test_every_parameter_moves_when_it_is_trained(name):
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=runtime.keyed("shake")))
     model.initialise(x, y, generator=runtime.keyed(0))
     before = {key: value.clone() for key, value in model.named_parameters()}
-    if objective.batch_size:
-        objective.batch_size = 60
-    list(train(objective, Rows(x, y), Rows(x, y), Budget(steps=4), seed=0, at=Progress()))
+    objective.prepare(whole(Rows(x, y), x.device))
+    list(train(objective, Rows(x, y), Rows(x, y), Budget(steps=6), seed=0, at=Progress()))
     still = [key for key, value in model.named_parameters() if torch.equal(value, before[key])]
     assert not still
 
@@ -78,6 +77,7 @@ def test_a_row_without_a_label_still_teaches(name):
     for labels in (torch.where(torch.arange(60) < 30, y, -1), torch.full((60,), -1)):
         model, objective = zoo.build(name, BITS, tiny(name).context, 60, dict(MODELS[name][1]), seed=0)
         model.initialise(x, labels, generator=runtime.keyed(0))
+        objective.prepare(whole(Rows(x, labels), x.device))
         records = list(train(objective, Rows(x, labels), Rows(x, labels), Budget(steps=2), seed=0))
         assert all(r.values["loss"] == r.values["loss"] for r in records if r.kind == "step")
 

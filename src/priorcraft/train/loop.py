@@ -93,7 +93,7 @@ def train(
     at = at if at is not None else Progress()
     start, device = time.monotonic() - at.elapsed, objective.model.log_prior.device
     while not objective.finished and (progress := budget.progress(at.step, at.elapsed)) < 1:
-        batch = draw(rows, objective.batch_size, seed, at.step, device)
+        batch = draw(rows, objective.rows_at(progress), seed, at.step, device)
         values = objective.step(batch, progress=progress, key=(seed, at.step))
         at.step, at.elapsed = at.step + 1, time.monotonic() - start
         done = budget.progress(at.step, at.elapsed)
@@ -124,6 +124,7 @@ def taken(rows: Rows, index: Tensor, device: torch.device) -> Batch:
 
 def validate(objective: Objective, valid: Rows, at: Progress, progress: float, seed: int) -> Record:
     """Scores the averaged model on validation rows and keeps its weights if they are the best so far."""
+    objective.settle()
     model = objective.averaged
     nats = validation_nats(model, valid, seed)
     if nats is None or at.nats is None or nats < at.nats:

@@ -54,6 +54,13 @@ class Objective(ABC):
             held_out: validation rows, for those who compare what they say of seen and unseen rows.
         """
 
+    def rows_at(self, progress: float) -> int | None:
+        """How many rows the next step takes; None for all."""
+        return self.batch_size
+
+    def settle(self) -> None:
+        """Called before the averaged model is validated, to finish what is worth finishing only then."""
+
     @property
     def averaged(self) -> Generative:
         """The model to evaluate, sample and keep; may be a moving average of the trained one."""
