@@ -92,10 +92,17 @@ class TriangularSteps:
 
     def parameters(self, p: int) -> Tensor:
         """Parameters of the entry at position p, (O, n, outputs); all earlier positions must have been pushed."""
+        return self.ahead(p, p)
+
+    def ahead(self, p: int, past: int) -> Tensor:
+        """Parameters of the entry at position p if it followed the first `past` positions, (O, n, outputs).
+
+        Needs past <= p < past + `block`, and the first `past` positions pushed.
+        """
         if p >= self.end:
-            self._begin(p, min(p + self.block, self.net.entries))
+            self._begin(past, min(past + self.block, self.net.entries))
         first, last = p * self.net.outputs, (p + 1) * self.net.outputs
-        known = [self.units[p], p * self.net.features]
+        known = [self.units[past], past * self.net.features]
         parts = [o.rows(first, last, k) for o, k in zip(self.outputs, known, strict=False)]
         return torch.stack(parts).sum(0).transpose(1, 2) if len(parts) > 1 else parts[0].transpose(1, 2)
 

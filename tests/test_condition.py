@@ -1,0 +1,341 @@
+"""Conditioning: every engine against enumeration, in worlds so small that Bayes' theorem can be written out."""
+
+import math
+
+import pytest
+import torch
+
+from laws.table import BITS, LABELS, PLANE, every_image, rows, tiny
+from priorcraft import runtime
+from priorcraft.condition import engine_for, posterior
+from priorcraft.condition.blocks import BlockChain, Steps, steps_of
+from priorcraft.condition.evidence import PerMask
+from priorcraft.condition.latent import LatentChain
+from priorcraft.condition.ordered import EvidenceFirst, evidence_first
+from priorcraft.condition.sums import ComponentSums
+from priorcraft.condition.weighted import Importance, Sequential
+from priorcraft.core import Observation, Space
+from priorcraft.errors import DataError, ImpossibleEvidence, NoDensity
+from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive
+from priorcraft.explicit.exact.chow_liu import ChowLiu
+from priorcraft.explicit.exact.latent_tree import LatentTree
+from priorcraft.explicit.exact.masked_conv import MaskedConvolution
+from priorcraft.explicit.exact.mixture import Mixture
+from priorcraft.explicit.exact.naive_bayes import NaiveBayes
+from priorcraft.observe import BlockMean, Choice, GaussianNoise, Mask, Quantisation, compose, jointly
+
+MASKS = [
+    torch.tensor([1, 1, 1, 1, 1, 0, 0, 0, 0]),
+    torch.tensor([0, 1, 0, 1, 0, 1, 0, 0, 1]),
+    torch.tensor([0, 0, 0, 0, 0, 0, 0, 0, 1]),
+]
+IMAGE = torch.tensor([1, 0, 1, 1, 0, 0, 1, 1, 0]).view(1, 1, 3, 3)
+
+
+def model_of(name, *, labels=True):
+    """A tiny model in float64; the trees and the convolution are built here, the others stand in the table."""
+    kinds = {
+        "chow-liu": (ChowLiu, {}),
+        "latent-tree": (LatentTree, {"members": 2, "latents": 2}),
+        "masked-conv": (MaskedConvolution, {"orders": 2, "channels": 4, "depth": 1, "window": 3}),
+    }
+    if name not in kinds:
+        return tiny(name, labels=labels)
+    kind, settings = kinds[name]
+    with runtime.borrowed_global_generator("tiny", name):
+        model = kind(BITS, LABELS if labels else None, **settings).double()
+        x, y = rows(BITS)
+        given = y if labels else None
+        model.initialise(x, given, generator=runtime.keyed(name))
+        for _ in range(3 if isinstance(model, ChowLiu | LatentTree) else 0):
+            model.update(x, given)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def enumerated(log_p, observation, y):
+    """log p(x | y) of every image, from log p(x) and p(y | x) alone."""
+    x = every_image()
+    wide = (
+        tuple(part.expand(512, *part.shape[1:]) for part in y) if isinstance(y, tuple) else y.expand(512, *y.shape[1:])
+    )
+    return (log_p + observation.log_prob(wide, x)).log_softmax(0)
+
+
+def chi_squared(draws, log_p):
+    """Whether the frequencies of draws (n, 1, 3, 3) agree with log_p (512,); the error rate is about 1e-5."""
+    code = (draws.flatten(1) * 2 ** torch.arange(8, -1, -1)).sum(1)
+    counts, expected = torch.bincount(code, minlength=512), log_p.exp() * len(draws)
+    large = expected > 5
+    seen = torch.cat([counts[large], counts[~large].sum()[None]])
+    hoped = torch.cat([expected[large], expected[~large].sum()[None]]).clamp_min(1e-9)
+    degrees = int(large.sum())
+    return float(((seen - hoped).square() / hoped).sum()) < degrees + 4.3 * math.sqrt(2 * degrees) + 12
+
+
+def exact_for(model, observation, given=None):
+    """log p(x) over every image of the density that the engine says it is exact for."""
+    x = every_image()
+    labels = None if given is None else given.expand(512)
+    if isinstance(model, MaskedAutoregressive | MaskedConvolution) and isinstance(observation, Mask):
+        orders = evidence_first(model.orders, observation.seen.flatten())
+        each = torch.stack([model.log_prob_in(x, order, labels) for order in orders])
+        return each.logsumexp(0) - math.log(len(orders))
+    return model.log_prob(x, labels)
+
+
+EXACT = ("masked-mlp", "masked-conv", "naive-bayes", "mixture", "chow-liu", "latent-tree")
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("labels", [True, False])
+def test_exact_engines_agree_with_enumeration_for_every_mask(name, labels):
+    model = model_of(name, labels=labels)
+    with torch.no_grad():
+        for mask in MASKS:
+            observation = Mask(mask.bool().view(1, 3, 3))
+            y = observation.forward(IMAGE)
+            found = posterior(model, observation, y)
+            assert found.kind == "exact"
+            expected = enumerated(exact_for(model, observation), observation, y)
+            some = (every_image() * mask.view(1, 3, 3) == y).all((1, 2, 3))
+            each = [posterior(model, observation, y).log_prob(x[None]) for x in every_image()[some][:6]]
+            assert torch.allclose(torch.cat(each), expected[some][:6], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_draws_follow_the_posterior_and_leave_what_is_seen(name):
+    model, observation = model_of(name), Mask(MASKS[1].bool().view(1, 3, 3))
+    y = observation.forward(IMAGE)
+    with torch.no_grad():
+        draws = posterior(model, observation, y).sample(4000, generator=runtime.keyed(2))[0]
+        assert torch.equal(observation.forward(draws), y.expand(4000, -1, -1, -1))
+        assert chi_squared(draws, enumerated(exact_for(model, observation), observation, y))
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_label_is_evidence_too(name):
+    model, observation = model_of(name), Mask(MASKS[0].bool().view(1, 3, 3))
+    y, given = observation.forward(IMAGE), torch.tensor([2])
+    with torch.no_grad():
+        expected = enumerated(exact_for(model, observation, given), observation, y)
+        draws = posterior(model, observation, y, given=given).sample(3000, generator=runtime.keyed(5))[0]
+        assert chi_squared(draws, expected)
+        unknown = posterior(model, observation, y, given=torch.tensor([-1])).log_prob(IMAGE)
+        assert torch.allclose(unknown, posterior(model, observation, y).log_prob(IMAGE))
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_nothing_hidden_returns_the_input_and_everything_hidden_is_a_sample(name):
+    model = model_of(name)
+    nothing, everything = Mask(torch.ones(1, 3, 3).bool()), Mask(torch.zeros(1, 3, 3).bool())
+    with torch.no_grad():
+        kept = posterior(model, nothing, IMAGE).sample(3, generator=runtime.keyed(0))
+        assert torch.equal(kept, IMAGE.expand(3, -1, -1, -1)[None])
+        assert torch.allclose(posterior(model, nothing, IMAGE).log_prob(IMAGE), torch.zeros(1).double(), atol=1e-6)
+        draws = posterior(model, everything, 0 * IMAGE).sample(4000, generator=runtime.keyed(1))[0]
+        assert chi_squared(draws, model.log_prob(every_image()))
+
+
+def soft_observations():
+    seen = Mask(MASKS[1].bool().view(1, 3, 3))
+    return [
+        GaussianNoise(0.7),
+        compose(seen, GaussianNoise(0.5)),
+        jointly(seen, GaussianNoise(1.0)),
+        Quantisation(2.0),
+    ]
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_uncertain_evidence_agrees_with_enumeration(which):
+    observation: Observation = soft_observations()[which]
+    y = observation.sample(IMAGE, generator=runtime.keyed("y"))
+    for name, kind in (("naive-bayes", "exact"), ("mixture", "exact"), ("masked-mlp", "approximate")):
+        model = model_of(name)
+        with torch.no_grad():
+            expected = enumerated(model.log_prob(every_image()), observation, y)
+            found = posterior(model, observation, y)
+            assert found.kind == kind
+            if kind == "exact":
+                assert torch.allclose(found.log_prob(IMAGE), expected[(every_image() == IMAGE).all((1, 2, 3))])
+                assert chi_squared(found.sample(3000, generator=runtime.keyed(3))[0], expected)
+
+
+def mean_gap(draws, log_p):
+    """Largest difference between the means of entries under draws and under log_p."""
+    expected = (log_p.exp()[:, None] * every_image().flatten(1)).sum(0)
+    return float((draws.flatten(1).double().mean(0) - expected).abs().max())
+
+
+def marginal(model, draws=8000):
+    """log p(x) of every image as a mean over draws of (c, z) from the prior."""
+    generator = runtime.keyed("marginal")
+    c = runtime.categorical(model.log_prior.expand(draws, -1), generator=generator)
+    on = model.likelihood(model.prior(draws, given=c, generator=generator), c).log_prob(torch.ones(draws, 1, 3, 3))
+    off = torch.log1p(-on.exp())
+    x = every_image().flatten(1).double()
+    return torch.logsumexp(on.flatten(1) @ x.T + off.flatten(1) @ (1 - x).T, 0) - math.log(draws)
+
+
+@pytest.mark.parametrize("name", ["masked-mlp", "vae", "ppca", "gan"])
+def test_approximate_engines_say_so_and_come_near(name):
+    """Means of entries within 0.06 of enumeration; a generator without a density has none to be compared with."""
+    model = model_of(name)
+    observation = Mask(MASKS[0].bool().view(1, 3, 3))
+    y = observation.forward(IMAGE)
+    with torch.no_grad():
+        engine = posterior(model, observation, y)
+        if name == "masked-mlp":
+            engine = Sequential(model, observation, y, None)
+        if name == "vae":
+            engine = LatentChain(model, observation, y, None, start=8000, steps=20)
+        draws = engine.sample(3000, generator=runtime.keyed(1))[0]
+        assert engine.kind == "approximate"
+        assert engine.diagnostics or name == "ppca"
+        assert torch.equal(observation.forward(draws), y.expand(3000, -1, -1, -1))
+        if name == "gan":
+            return
+        if name == "vae":
+            log_p = marginal(model)
+        elif name == "masked-mlp":
+            order = model.orders[0]
+            log_p = model.log_prob_in(every_image(), order)
+        else:
+            log_p = model.log_prob(every_image())
+        assert mean_gap(draws, enumerated(log_p, observation, y)) < 0.06
+
+
+def test_any_model_and_any_observation_have_an_answer():
+    model, observation = model_of("masked-mlp"), BlockMean(3)
+    y = observation.forward(IMAGE)
+    with torch.no_grad():
+        expected = enumerated(model.log_prob(every_image()), observation, y)
+        draws = Importance(model, observation, y, None, draws=6000).sample(4000, generator=runtime.keyed(0))[0]
+        assert mean_gap(draws, expected) < 0.05
+
+
+FOUR = Space((1, 2, 4), 3)
+
+
+def small(kind, **settings):
+    with runtime.borrowed_global_generator("four"):
+        model = kind(FOUR, LABELS, **settings).double()
+        x, y = rows(FOUR)
+        model.initialise(x, y, generator=runtime.keyed(0))
+        for _ in range(3 if isinstance(model, NaiveBayes | Mixture) else 0):
+            model.update(x + (y % 2).view(-1, 1, 1, 1), y)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def every_small():
+    return torch.cartesian_prod(*[torch.arange(3)] * 8).view(-1, 1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [(NaiveBayes, {}), (Mixture, {"components": 3}), (MaskedAutoregressive, {"orders": 1, "width": 16})],
+)
+def test_block_sums_are_met_exactly_and_draws_follow_the_posterior(kind, settings):
+    model, observation, x = small(kind, **settings), BlockMean(2), every_small()
+    y = torch.tensor([[[[1.25, 0.5]]]])
+    with torch.no_grad():
+        order = torch.tensor([0, 1, 4, 5, 2, 3, 6, 7])
+        log_p = model.log_prob_in(x, order) if isinstance(model, MaskedAutoregressive) else model.log_prob(x)
+        expected = (log_p + observation.log_prob(y.expand(len(x), -1, -1, -1), x)).softmax(0)
+        engine = posterior(model, observation, y)
+        draws = engine.sample(6000, generator=runtime.keyed(1))[0]
+        assert torch.equal(observation.forward(draws), y.expand(6000, -1, -1, -1)[:, 0].view(6000, 1, 1, 2))
+        gap = (draws.flatten(1).double().mean(0) - (expected[:, None] * x.flatten(1)).sum(0)).abs().max()
+        assert float(gap) < 0.06
+        if isinstance(engine, ComponentSums):
+            inside = expected > 0
+            found = [posterior(model, observation, y).log_prob(one[None]) for one in x[inside][:5]]
+            assert torch.allclose(torch.cat(found).exp(), expected[inside][:5], atol=1e-8)
+        else:
+            assert isinstance(engine, BlockChain)
+            assert engine.diagnostics["effective_share"] > 0.3
+
+
+def test_looking_ahead_by_a_triangular_solve_is_looking_ahead_by_whole_passes():
+    model = small(MaskedAutoregressive, orders=1, width=16)
+    order, c = torch.tensor([3, 1, 0, 2, 7, 6, 5, 4]), torch.tensor([0, 2])
+    x = torch.randint(3, (2, 8), generator=runtime.keyed(0))
+    fast, plain = steps_of(model, order, x, 3, c, 4), Steps(model, order, x, 3, c)
+    assert type(fast) is not type(plain)
+    with torch.no_grad():
+        for q in (3, 4, 6):
+            assert torch.allclose(fast.log_p(q, 3), plain.log_p(q, 3))
+        for steps in (fast, plain):
+            steps.push(torch.tensor([2, 1]), 3)
+        assert torch.allclose(fast.log_p(6, 4), plain.log_p(6, 4))
+
+
+@pytest.mark.parametrize("name", ["mixture", "ppca"])
+def test_gaussians_are_conditioned_in_closed_form(name):
+    """p(x_1 | x_0) of real-valued models against p(x_0, x_1) along a line."""
+    model, observation = tiny(name, space=PLANE), Mask(torch.tensor([True, False]))
+    line = torch.stack([torch.full((4001,), 0.7), torch.linspace(-20, 20, 4001)], 1).double()
+    with torch.no_grad():
+        weight = model.log_prob(line).softmax(0)
+        engine = posterior(model, observation, observation.forward(line[:1]))
+        draws = engine.sample(20000, generator=runtime.keyed(0))[0]
+        mean, second = (weight * line[:, 1]).sum(), (weight * line[:, 1].square()).sum()
+        assert engine.kind == "exact"
+        assert torch.equal(draws[:, 0], line[:1, 0].expand(20000))
+        assert abs(float(draws[:, 1].mean() - mean)) < 0.05
+        assert abs(float(draws[:, 1].square().mean() - second)) < 0.15
+        density = torch.cat([posterior(model, observation, line[:1] * torch.tensor([1, 0])).log_prob(line[2000:2001])])
+        assert abs(float(density.exp()) - float(weight[2000] / 0.01)) < 1e-3
+        noisy = posterior(model, GaussianNoise(0.5), line[2000:2001])
+        grid = torch.cartesian_prod(*[torch.linspace(-6, 6, 241).double()] * 2)
+        near = (model.log_prob(grid) + GaussianNoise(0.5).log_prob(line[2000:2001], grid)).softmax(0)
+        drawn = noisy.sample(20000, generator=runtime.keyed(0))[0]
+        assert torch.allclose(drawn.mean(0), (near[:, None] * grid).sum(0), atol=0.05)
+
+
+def test_rows_with_masks_of_their_own():
+    model = model_of("masked-mlp")
+    seen = torch.stack([m.bool().view(1, 3, 3) for m in (*MASKS, MASKS[0])])
+    x = IMAGE.expand(4, -1, -1, -1)
+    with torch.no_grad():
+        engine = posterior(model, Mask(seen), Mask(seen).forward(x))
+        assert isinstance(engine, PerMask)
+        one = [posterior(model, Mask(s), Mask(s).forward(IMAGE)).log_prob(IMAGE) for s in seen]
+        assert torch.allclose(engine.log_prob(x), torch.cat(one))
+        draws = engine.sample(5, generator=runtime.keyed(0))
+        assert torch.equal(torch.where(seen[:, None], draws, 0), Mask(seen).forward(x)[:, None].expand_as(draws))
+
+
+def test_choice_is_a_mask():
+    space = Space((1, 4, 4), 2)
+    model = NaiveBayes(space)
+    y = torch.tensor([[[[1, 0], [1, 1]]]])
+    draws = posterior(model, Choice(2), y).sample(3, generator=runtime.keyed(0))
+    assert torch.equal(draws[..., ::2, ::2], y[:, None].expand(-1, 3, -1, -1, -1))
+
+
+def test_the_types_choose_the_engine():
+    mask = Mask(torch.ones(1, 3, 3).bool())
+    assert engine_for(model_of("masked-mlp"), mask) is EvidenceFirst
+    assert engine_for(model_of("masked-mlp"), GaussianNoise(1.0)) is Sequential
+    assert engine_for(model_of("gan"), Quantisation(1.0)) is Importance
+
+
+def test_bad_evidence_is_a_sentence():
+    model = model_of("naive-bayes")
+    with pytest.raises(DataError, match=r"y must have shape \(B, 1, 3, 3\)"):
+        posterior(model, Mask(torch.ones(1, 3, 3).bool()), IMAGE[:, 0])
+    with pytest.raises(DataError, match=r"y must lie in 0 \.\.\. 1"):
+        posterior(model, Mask(torch.ones(1, 3, 3).bool()), IMAGE * 2)
+    with pytest.raises(ImpossibleEvidence, match="row 0"):
+        posterior(small(NaiveBayes), BlockMean(2), torch.tensor([[[[2.5, 1.0]]]]))
+    with pytest.raises(ImpossibleEvidence, match="row 0"):
+        posterior(small(MaskedAutoregressive, width=8), BlockMean(2), torch.tensor([[[[2.5, 1.0]]]]))
+    with pytest.raises(NoDensity, match="is not known by"):
+        posterior(model_of("gan"), Mask(torch.ones(1, 3, 3).bool()), IMAGE).log_prob(IMAGE)
