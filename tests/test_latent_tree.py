@@ -95,6 +95,17 @@ def test_draws_follow_the_posterior(model):
     assert float((found - p / p.sum()).abs().sum()) / 2 < 0.06
 
 
+def test_evidence_chooses_the_member():
+    """One member draws zeros, the other ones: a seen 1 leaves the second alone."""
+    model = latent(SPACE).double()
+    p_one = torch.where(model.forest.member == 1, 1 - 1e-9, 1e-9).double()
+    model.log_emission.copy_(torch.stack([1 - p_one, p_one], 1).log().unsqueeze(-1).expand_as(model.log_emission))
+    seen = torch.zeros(1, 3, 3, dtype=torch.bool)
+    seen[0, 1, 1] = True
+    assert bool(model.sample_given(torch.ones(1, 1, 3, 3), seen, 50, generator=keyed(12)).all())
+    assert float(model.sample(400, generator=keyed(13)).float().mean()) == pytest.approx(0.5, abs=0.1)
+
+
 def test_samples_follow_the_density(model):
     """Cross-entropy of own samples equals the entropy, within 4 standard errors."""
     log_p = model.log_prob(ALL)
