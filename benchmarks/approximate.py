@@ -53,7 +53,7 @@ def measured_rate() -> float:
 
 def ours() -> Callable[[], int]:
     """One training step of our objective on the network 784-512-16-512-784; returns its number of images."""
-    model = VAE(BITS, latent=LATENT, hidden=HIDDEN, depth=1, dropout=0.0)
+    model = VAE(BITS, latent=LATENT, hidden=HIDDEN, depth=1, dropout=0.0, bf16=True)
     model.encoder, model.decoder = perceptron(784, 2 * LATENT), Reshaped(perceptron(LATENT, 784))
     objective, rows = MaximumLikelihood(model, batch_size=BATCH, lr=1e-3), bits("train")
     steps = train(objective, rows, Rows(rows.x[:1]), Budget(steps=10**6), seed=0)

@@ -11,7 +11,20 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_VERBS = {"compare", "demo", "fit", "load", "models", "open_data", "sample", "score"}
+_VERBS = {
+    "augment",
+    "classify",
+    "compare",
+    "demo",
+    "fit",
+    "load",
+    "models",
+    "open_data",
+    "sample",
+    "score",
+    "translate",
+    "unusual",
+}
 
 
 def __getattr__(name: str) -> Any:

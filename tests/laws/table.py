@@ -6,6 +6,7 @@ import torch
 
 from priorcraft import runtime
 from priorcraft.core import ClosedForm, Generative, Space
+from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
@@ -32,11 +33,12 @@ MODELS = {
     "latent-tree": (LatentTree, {"members": 2, "latents": 3}),
     "trees-and-network": (TreesAndNetwork, {"latents": 2, "trees": 1, "orders": 2, "width": 8, "depth": 1}),
     "kernel": (KernelDensity, {"rows": 60}),
-    "vae": (VAE, {"latent": 2, "hidden": 12, "depth": 1}),
+    "flat-vae": (VAE, {"latent": 2, "hidden": 12, "depth": 1}),
+    "ladder-vae": (LadderVAE, {"layers": 2, "latent": 1, "width": 8, "pixel_width": 4, "reach": 1}),
     "gan": (GAN, {"latent": 2, "hidden": 12, "layers": 1}),
 }
 REAL_VALUED = ("mixture", "ppca", "kernel", "gan")
-APPROXIMATE = ("vae",)
+APPROXIMATE = ("flat-vae", "ladder-vae")
 IMPLICIT = ("gan",)
 EXACT = tuple(name for name in MODELS if name not in (*APPROXIMATE, *IMPLICIT))
 

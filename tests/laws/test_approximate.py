@@ -10,21 +10,21 @@ from priorcraft.errors import NoDensity, UsageError
 
 @pytest.mark.parametrize("name", APPROXIMATE)
 def test_the_bound_rises_with_k_and_never_passes_a_converged_estimate(name):
-    """Means over 60 rows; the bound at k = 4000 stands for log p(x). Error rate below 1e-4 by 4 standard errors."""
-    model, (x, y) = tiny(name, noise=0.1), rows(BITS)
+    """Means over 20 rows; the bound at k = 1000 stands for log p(x)."""
+    model, (x, y) = tiny(name, noise=0.1), rows(BITS, 20)
     with torch.no_grad():
-        means = [model.bound(x, k, y, generator=runtime.keyed(k)).mean() for k in (1, 10, 100, 4000)]
+        means = [model.bound(x, k, y, generator=runtime.keyed(k)).mean() for k in (1, 10, 100, 1000)]
     assert means[0] < means[1] < means[3] + 0.02
     assert means[2] < means[3] + 0.02
 
 
 @pytest.mark.parametrize("name", APPROXIMATE)
 def test_the_sum_rule_keeps_a_bound_a_bound(name):
-    model, (x, _) = tiny(name, noise=0.1), rows(BITS)
+    model, (x, _) = tiny(name, noise=0.1), rows(BITS, 10)
     with torch.no_grad():
-        loose = torch.stack([model.elbo(x, generator=runtime.keyed(s)) for s in range(200)]).mean(0)
-        tight = model.bound(x, 3000, generator=runtime.keyed(0))
-    assert float((loose - tight).max()) < 0.1
+        loose = torch.stack([model.elbo(x, generator=runtime.keyed(s)) for s in range(60)]).mean(0)
+        tight = model.bound(x, 500, generator=runtime.keyed(0))
+    assert float((loose - tight).max()) < 0.2
     assert float(loose.mean()) < float(tight.mean())
 
 

@@ -22,10 +22,10 @@ def test_integer_likelihoods_are_probabilities(levels, components):
 @pytest.mark.parametrize(("levels", "components"), HEADS)
 def test_quantiles_invert_the_distribution_function(levels, components):
     head = head_for(Space((1,), levels), components)
-    p = head(torch.randn(1, 1, head.width, generator=runtime.keyed(1), dtype=torch.float64).expand(20_000, -1, -1))
-    u = torch.linspace(0, 1, 20_001, dtype=torch.float64)[:-1].unsqueeze(1)
+    p = head(torch.randn(1, 1, head.width, generator=runtime.keyed(1), dtype=torch.float64).expand(2_000, -1, -1))
+    u = torch.linspace(0, 1, 2_001, dtype=torch.float64)[:-1].unsqueeze(1)
     x = p.quantile(u)
-    frequency = torch.bincount(x.flatten(), minlength=levels) / 20_000
-    exact = torch.stack([p.log_prob(torch.full((20_000, 1), v))[0, 0].exp() for v in range(levels)])
+    frequency = torch.bincount(x.flatten(), minlength=levels) / 2_000
+    exact = torch.stack([p.log_prob(torch.full((2_000, 1), v))[0, 0].exp() for v in range(levels)])
     assert bool((x[1:] >= x[:-1]).all())
-    assert torch.allclose(frequency.double(), exact, atol=2e-4)
+    assert torch.allclose(frequency.double(), exact, atol=2e-3)

@@ -1,28 +1,86 @@
-"""Any exact density of the classes is a classifier, by Bayes' theorem."""
+"""Any density of the classes is a classifier, by Bayes' theorem."""
 
+import torch
 from torch import Tensor
 
-from priorcraft import bayes
-from priorcraft.core import Classifier, Exact
+from priorcraft import bayes, runtime
+from priorcraft.core import Approximate, Classifier, Exact, Generative
+from priorcraft.errors import NoDensity, UsageError
+
+BATCH = 512
 
 
 class GenerativeClassifier(Classifier):
-    """p(c | x) = p(x | c) p(c) / p(x) from any exact model that was fitted with labels.
+    """p(c | x) = p(x | c) p(c) / p(x) from a model that was fitted with labels.
+
+    Exact for an exact model. For an approximate one, the bound on log p(x | c) stands for it: an approximation whose
+    error is the difference between the gaps of two classes, and has no known sign.
 
     Args:
         model: the joint p(x, c).
         log_prior: replaces the model's log p(c), (K,).
+        samples: k of the bound, for approximate models.
+        seed: of the bound's draws.
+
+    Raises:
+        NoDensity: an implicit model.
+        UsageError: a model that was fitted without labels, or a prior that is none.
     """
 
-    def __init__(self, model: Exact, log_prior: Tensor | None = None) -> None:
-        self.model = model
-        self.log_prior = model.log_prior if log_prior is None else log_prior
+    def __init__(self, model: Generative, log_prior: Tensor | None = None, *, samples: int = 64, seed: int = 0) -> None:
+        if not isinstance(model, Exact | Approximate):
+            raise NoDensity(
+                f"{type(model).__name__} has no density, and Bayes' theorem needs p(x | c); use a model that is exact "
+                "or approximate."
+            )
+        if not model.classes:
+            raise UsageError("classification needs p(x | c), and this model was fitted to data without labels.")
+        self.model, self.samples, self.seed = model, samples, seed
+        self.log_prior = model.log_prior if log_prior is None else checked_prior(log_prior, model.classes)
+
+    @property
+    def kind(self) -> str:
+        """ "exact", or "lower bound" where a bound stands for the likelihood."""
+        return "exact" if isinstance(self.model, Exact) else "lower bound"
 
     def log_posterior(self, x: Tensor) -> Tensor:
-        """log p(c | x) by Bayes' theorem, exact, nats, (B, K)."""
+        """log p(c | x) by Bayes' theorem, nats, (B, K). Exact, or approximate, as `kind` says."""
         return self.posterior(x)[0]
 
+    @torch.no_grad()
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """log p(c | x), (B, K), and the evidence log p(x), (B,)."""
-        log_likelihood = self.model.log_joint(x) - self.model.log_prior
-        return bayes.posterior(self.log_prior, log_likelihood)
+        return bayes.posterior(self.log_prior.to(self.model.log_prior), self.log_likelihood(x))
+
+    @torch.no_grad()
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """log p(x | c) of every class, or its lower bound, nats, (B, K)."""
+        return torch.cat([self._log_likelihood(rows) for rows in x.split(BATCH)])
+
+    def _log_likelihood(self, x: Tensor) -> Tensor:
+        if isinstance(self.model, Exact):
+            return self.model.log_joint(x) - self.model.log_prior
+        labels = torch.arange(self.model.classes, device=x.device)
+        return torch.stack([self._bound(x, c.expand(len(x))) for c in labels], 1)
+
+    def _bound(self, x: Tensor, given: Tensor) -> Tensor:
+        # the same noise for every class: their differences are what decides
+        generator = runtime.keyed(self.seed, "classify", device=x.device)
+        return self.model.bound(x, self.samples, given, generator=generator)
+
+
+def checked_prior(log_prior: Tensor, classes: int) -> Tensor:
+    """log p(c), (K,), if it is one.
+
+    Raises:
+        UsageError: another length, or probabilities that do not sum to 1.
+
+    >>> checked_prior(torch.tensor([0.25, 0.75]).log(), 2).exp()
+    tensor([0.2500, 0.7500])
+    """
+    if tuple(log_prior.shape) != (classes,):
+        raise UsageError(f"the prior must hold {classes} probabilities, one a class, not {log_prior.numel()}.")
+    total = float(log_prior.double().exp().sum())
+    if not abs(total - 1) < 1e-3:
+        raise UsageError(f"the prior must sum to 1, not to {total:.4g}; divide its entries by their sum.")
+    return log_prior

@@ -84,8 +84,33 @@ def calibration_error(log_posterior: Tensor, y: Tensor, bins: int = 15) -> float
     if bins < 1:
         raise UsageError(f"bins must be at least 1, not {bins}.")
     log_posterior, y = _labelled(log_posterior, y)
+    gaps = [(c - a) * n for c, a, n in _bins(log_posterior, y, bins)]
+    return sum(map(abs, gaps)) / len(y)
+
+
+def reliability(log_posterior: Tensor, y: Tensor, bins: int = 10) -> list[dict[str, float]]:
+    """The calibration error taken apart: one row a bin of equal mass, from the least to the most confident.
+
+    Args:
+        log_posterior: log p(c | x), nats, (B, K).
+        y: the true labels, (B,); rows with label -1 are left out.
+        bins: number of bins; no more than there are rows.
+
+    Returns:
+        "confidence" and "accuracy" (means), "low", "high" (Wilson's 95 % interval of the accuracy), "n".
+    """
+    log_posterior, y = _labelled(log_posterior, y)
+    rows = []
+    for confidence, accuracy, n in _bins(log_posterior, y, bins):
+        low, high = wilson(round(accuracy * n), n)
+        rows.append({"confidence": confidence, "accuracy": accuracy, "low": low, "high": high, "n": n})
+    return rows
+
+
+def _bins(log_posterior: Tensor, y: Tensor, bins: int) -> list[tuple[float, float, int]]:
+    """Mean confidence, accuracy and number of rows of each bin of equal mass."""
     log_confidence, c = log_posterior.max(1)
     order = log_confidence.argsort(stable=True)
-    gap = (c == y).double()[order] - log_confidence.exp()[order]
-    gaps = gap.tensor_split(min(bins, len(y)))
-    return float(sum(abs(part.sum()) for part in gaps) / len(y))
+    confidence = log_confidence.exp()[order].tensor_split(min(bins, len(y)))
+    right = (c == y).double()[order].tensor_split(min(bins, len(y)))
+    return [(float(p.mean()), float(r.mean()), len(r)) for p, r in zip(confidence, right, strict=True)]

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from priorcraft.data import open_data
     from priorcraft.io import load
+    from priorcraft.verbs.augmenting import augment
     from priorcraft.verbs.catalogue import data, models
+    from priorcraft.verbs.classifying import classify
     from priorcraft.verbs.comparing import compare, demo
+    from priorcraft.verbs.detecting import unusual
     from priorcraft.verbs.fitting import fit
     from priorcraft.verbs.sampling import sample
     from priorcraft.verbs.scoring import score
     from priorcraft.verbs.tables import bayes
+    from priorcraft.verbs.translating import translate
 
 _HOMES = {
+    "augment": "priorcraft.verbs.augmenting",
     "bayes": "priorcraft.verbs.tables",
+    "classify": "priorcraft.verbs.classifying",
     "compare": "priorcraft.verbs.comparing",
     "data": "priorcraft.verbs.catalogue",
     "demo": "priorcraft.verbs.comparing",
@@ -29,9 +35,26 @@ _HOMES = {
     "open_data": "priorcraft.data",
     "sample": "priorcraft.verbs.sampling",
     "score": "priorcraft.verbs.scoring",
+    "translate": "priorcraft.verbs.translating",
+    "unusual": "priorcraft.verbs.detecting",
 }
 
-__all__ = ["bayes", "compare", "data", "demo", "fit", "load", "models", "open_data", "sample", "score"]
+__all__ = [
+    "augment",
+    "bayes",
+    "classify",
+    "compare",
+    "data",
+    "demo",
+    "fit",
+    "load",
+    "models",
+    "open_data",
+    "sample",
+    "score",
+    "translate",
+    "unusual",
+]
 
 
 def __getattr__(name: str) -> Any:

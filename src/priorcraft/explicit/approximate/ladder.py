@@ -73,8 +73,7 @@ class LadderVAE(Variational):
         reach: pixels that the window of the decoder sees on each side; 0 makes pixels independent given z.
         mixture: logistics an entry where there are more than two levels.
         dropout: share of features dropped while training.
-        bf16: whether training computes its convolutions in bfloat16, about twice as fast on recent hardware.
-        beta, free_bits, warm_up: see `Variational`.
+        beta, free_bits, warm_up, bf16: see `Variational`.
 
     Raises:
         UsageError: no image, or a size below 1.
@@ -101,14 +100,14 @@ class LadderVAE(Variational):
         free_bits: float = 0.5,
         warm_up: float = 0.1,
     ) -> None:
-        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up)
+        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up, bf16=bf16)
         if not space.is_image or max(space.event_shape[1:]) < 2:
             raise UsageError(f"a ladder needs images of several pixels, not {space.event_shape}; take a VAE.")
         if min(layers, latent, width // 2, pixel_width) < 1 or reach < 0:
             raise UsageError(
                 "layers, latent, width and pixel_width must be at least 1 (width 2), and reach at least 0."
             )
-        self.sizes, self.bf16 = pyramid(*space.event_shape[1:], smallest=min(5, max(space.event_shape[1:])))[1:], bf16
+        self.sizes = pyramid(*space.event_shape[1:], smallest=min(5, max(space.event_shape[1:])))[1:]
         coarse = [i for i, s in enumerate(self.sizes) if max(s) <= LARGE] or [len(self.sizes) - 1]
         self.level = sorted((coarse[i % len(coarse)] for i in range(layers)), reverse=True)
         self.shapes = [(latent, *self.sizes[i]) for i in self.level]
@@ -163,9 +162,6 @@ class LadderVAE(Variational):
         parts = flat.split([c * h * w for c, h, w in self.shapes], -1)
         return [part.unflatten(-1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def _autocast(self, x: Tensor) -> torch.autocast:
-        return torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16 and self.training)
-
     def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
         k, n = noise.shape[:2]
         parts, kl = self._split(noise.flatten(0, 1)), []
@@ -177,7 +173,7 @@ class LadderVAE(Variational):
             kl.append((kl_divergence(q, p) if closed else q.log_prob(z) - p.log_prob(z)).flatten(1).sum(1))
             return z
 
-        with self._autocast(x):
+        with self._autocast():
             up = [repeated(k, h) if k > 1 else h for h in self._up(x, given)]
             h = self._down(k * n, contexts, choose)
             parameters = self.pixels(h, repeated(k, x))

@@ -30,7 +30,7 @@ class VAE(Variational):
         mixture: logistics an entry of an image with more than two levels; 0 takes what fits the levels, which for
             few levels is a categorical that does not know that 7 is near 8.
         dropout: share of hidden units dropped while training.
-        beta, free_bits, warm_up: see `Variational`.
+        beta, free_bits, warm_up, bf16: see `Variational`.
 
     Raises:
         UsageError: a size below 1.
@@ -57,8 +57,9 @@ class VAE(Variational):
         beta: float = 1.0,
         free_bits: float = 0.0,
         warm_up: float = 0.1,
+        bf16: bool = False,
     ) -> None:
-        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up)
+        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up, bf16=bf16)
         if min(latent, hidden, depth, width) < 1:
             raise UsageError(
                 f"latent, hidden, depth and width must be at least 1; found {latent}, {hidden}, {depth}, {width}."
@@ -72,12 +73,16 @@ class VAE(Variational):
     def posterior(self, x: Tensor, given: Tensor | None = None) -> Gaussian:
         """q(z | x, c), normals (B, latent)."""
         u = self.space.to_network(x, self.log_prior.dtype)
-        loc, log_scale = self.encoder(u, embed_context(self.context, given, u)).chunk(2, -1)
+        with self._autocast():
+            out = self.encoder(u, embed_context(self.context, given, u))
+        loc, log_scale = out.to(u.dtype).chunk(2, -1)
         return Gaussian(loc, log_scale.clamp(-7.0, 3.0))
 
     def likelihood(self, z: Tensor, given: Tensor | None = None) -> Likelihood:
         """p(x | z, c) for z (B, latent)."""
-        return self.head(self.decoder(torch.cat([z, embed_context(self.context, given, z)], -1)))
+        with self._autocast():
+            parameters = self.decoder(torch.cat([z, embed_context(self.context, given, z)], -1))
+        return self.head(parameters.to(z.dtype))
 
     def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
         q, k = self.posterior(x, given), len(noise)

@@ -42,6 +42,8 @@ class Variational(Approximate, Encoder, Trainable):
         beta: weight of the KL in training (Higgins et al. 2017); 1 is the bound itself.
         free_bits: nats of KL a latent layer that cost nothing in training (Kingma et al. 2016, arXiv:1606.04934).
         warm_up: share of training over which the KL's weight rises from 0 (Bowman et al. 2015, arXiv:1511.06349).
+        bf16: whether training multiplies in bfloat16, about twice as fast on recent hardware; scores and samples
+            never do.
 
     Raises:
         UsageError: beta below 0, free_bits below 0, warm_up outside 0 ... 1.
@@ -53,7 +55,7 @@ class Variational(Approximate, Encoder, Trainable):
             raise UsageError(f"beta and free_bits must not be negative; found {beta} and {free_bits}.")
         if not 0 <= warm_up <= 1:
             raise UsageError(f"warm_up must be a share of the training, 0 ... 1, not {warm_up}.")
-        self.beta, self.free_bits, self.warm_up = beta, free_bits, warm_up
+        self.beta, self.free_bits, self.warm_up, self.bf16 = beta, free_bits, warm_up, bf16
 
     latent: int  # numbers in z, over all layers
 
@@ -78,6 +80,10 @@ class Variational(Approximate, Encoder, Trainable):
     def log_weights_at(self, noise: Tensor, x: Tensor, given: Tensor | None = None) -> Tensor:
         """log p(x, z) - log q(z | x) at the z that q(z | x) makes of noise (k, B, latent); nats, (k, B)."""
         return self._terms(x, given, noise, closed=False).log_weights
+
+    def _autocast(self) -> torch.autocast:
+        """What the networks run under."""
+        return torch.autocast(self.log_prior.device.type, torch.bfloat16, enabled=self.bf16 and self.training)
 
     def _noise(self, k: int, n: int, generator: Generator) -> Tensor:
         return runtime.normal((k, n, self.latent), generator=generator, like=self.log_prior)

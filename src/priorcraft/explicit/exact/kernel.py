@@ -43,7 +43,7 @@ class KernelDensity(Exact, ClosedForm):
     """
 
     centres: Tensor
-    log_share: Tensor
+    share: Tensor
     root: Tensor
     origin: Tensor
 
@@ -62,7 +62,7 @@ class KernelDensity(Exact, ClosedForm):
         self.ridge, self.deform = ridge, deform and space.is_image
         self.register_buffer("centres", torch.zeros(rows, space.dims))
         self.register_buffer("origin", torch.zeros(rows, dtype=torch.long))
-        self.register_buffer("log_share", torch.full((rows, max(self.classes, 1)), -math.log(rows)))
+        self.register_buffer("share", torch.full((rows, max(self.classes, 1)), 1 / rows))
         self.register_buffer("root", torch.eye(space.dims))
 
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
@@ -132,7 +132,7 @@ class KernelDensity(Exact, ClosedForm):
 
     def _over_rows(self, pooled: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
         """log sum_n r_nc p(x | n) for every class, (B, max(K, 1)), from log p(x | n), (B, N)."""
-        return torch.stack([torch.logsumexp(pooled + share, 1) for share in self.log_share[rows].T], 1)
+        return torch.stack([torch.logsumexp(pooled + share, 1) for share in self.share[rows].log().T], 1)
 
     def _known(self, given: Tensor | None) -> Tensor:
         """One-hot labels of the rows with a kernel; zero where not known; a slot that repeats a row counts for none."""
@@ -143,10 +143,10 @@ class KernelDensity(Exact, ClosedForm):
         return F.one_hot(given + 1, self.classes + 1)[:, 1:].to(first) * first.unsqueeze(1)
 
     def _set_shares(self, r: Tensor) -> None:
-        """log r_nc / sum_m r_mc; a class without any row is spread over all of them."""
+        """r_nc / sum_m r_mc; a class without any row is spread over all of them."""
         r = torch.where(r < NEGLIGIBLE, 0.0, r)
         r = torch.where(r.sum(0) > 0, r, torch.ones_like(r))
-        self.log_share.copy_((r / r.sum(0)).log())
+        self.share.copy_(r / r.sum(0))
 
     def _around(self, rows: Tensor | None = None) -> Tensor:
         """Rows and their deformations, next to each other, (M T, D)."""
@@ -159,22 +159,22 @@ class KernelDensity(Exact, ClosedForm):
         out = self.centres.new_empty(len(x))
         classes = torch.zeros(len(x), dtype=torch.long, device=x.device) if given is None else given
         for c in classes.unique().tolist():
-            rows, share = classes == c, self.log_share[:, c]
-            used = share > -math.inf
-            out[rows] = torch.logsumexp(self._pooled(self._log_kernels(x[rows], used)) + share[used], 1)
+            rows, share = classes == c, self.share[:, c]
+            used = share > 0
+            out[rows] = torch.logsumexp(self._pooled(self._log_kernels(x[rows], used)) + share[used].log(), 1)
         return out
 
     def _log_kernels(self, x: Tensor, used: Tensor) -> Tensor:
         return log_kernels(x.flatten(1).to(self.centres), self._around(used), self.root, self.space.levels)
 
     def _joint(self, density: object, x: Tensor) -> Tensor:
-        used = (self.log_share > -math.inf).any(1)
+        used = (self.share > 0).any(1)
         parts = [self._over_rows(self._pooled(self._log_kernels(rows, used)), used) for rows in x.split(256)]
         return torch.cat(parts) + self.log_prior
 
     def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
-        share = self.log_share[:, 0].expand(n, -1) if given is None else self.log_share.T[given]
-        row = runtime.categorical(share, generator=generator)
+        share = self.share[:, 0].expand(n, -1) if given is None else self.share.T[given]
+        row = runtime.categorical(share.log(), generator=generator)
         around = self._around().unflatten(0, (len(self.centres), -1))
         t = runtime.categorical(around.new_zeros(n, around.shape[1]), generator=generator)
         noise = runtime.normal((n, self.space.dims), generator=generator, like=self.centres)
