@@ -1,0 +1,106 @@
+"""`priorcraft classify RUN [DATA]`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+Flag = Parameter(negative=())
+
+
+def classify(
+    run: Path,
+    data: str | None = None,
+    *,
+    split: str = "test",
+    prior: str | None = None,
+    calibrate: Annotated[bool, Flag] = False,
+    risk: float | None = None,
+    deform: Annotated[bool, Flag] = False,
+    beside: str = "",
+    out: Path | None = None,
+    plot: Path | None = None,
+    overwrite: Annotated[bool, Flag] = False,
+    samples: int = 64,
+    seed: int = 0,
+    device: str = "auto",
+    json: Annotated[bool, Flag] = False,
+) -> None:
+    """Classify rows by Bayes' theorem, with p(x) beside p(c | x).
+
+    Args:
+        run: The run folder of a model that was fitted with labels.
+        data: Other data of the same kind; the run's own without it.
+        split: train, valid or test.
+        prior: In the place of the model's p(c): uniform, estimate, CLASS=P with commas, or P,P,P in their order.
+        calibrate: Temper the answers on the validation rows.
+        risk: Answer only where at most this share of answers is wrong.
+        deform: Average exactly over shifts and shears of a pixel.
+        beside: Discriminative classifiers to compare with: logistic, svm, boosting, network, with commas.
+        out: .npz of log_posterior, log_evidence and prediction.
+        plot: .png of how often which confidence is right.
+        overwrite: Replace --out and --plot.
+        samples: Draws of the bound, for approximate models.
+        seed: Of every random draw.
+        device: auto, cpu, cuda or mps.
+        json: Print one JSON object.
+    """
+    from priorcraft import verbs
+    from priorcraft.cli.show import print_json
+
+    answer = verbs.classify(
+        run,
+        data,
+        split=split,
+        prior=prior_of(prior),
+        calibrate=calibrate,
+        risk=risk,
+        deform=deform,
+        beside=[name.strip() for name in beside.split(",") if name.strip()],
+        out=out,
+        plot=plot,
+        overwrite=overwrite,
+        samples=samples,
+        seed=seed,
+        device=device,
+    )
+    print_json(answer) if json else show(answer)
+
+
+def prior_of(text: str | None) -> Any:
+    """A word, {class: p}, or a list of p, as it was written."""
+    from priorcraft.cli.show import settings_of
+    from priorcraft.errors import UsageError
+
+    if text is None or text in ("estimate", "uniform"):
+        return text
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        if "=" in text:
+            return {name: float(p) for name, p in settings_of(parts).items()}
+        return [float(part) for part in parts]
+    except ValueError:
+        raise UsageError(f"prior must be uniform, estimate, CLASS=P,CLASS=P or P,P, not '{text}'.") from None
+
+
+def show(answer: dict[str, Any]) -> None:
+    """The classifiers as a table, and what else there is to say."""
+    from priorcraft.cli.show import print_table
+
+    print_table([row("Bayes' theorem", answer, answer["kind"]), *(row(b["name"], b, "-") for b in answer["beside"])])
+    print("prior: " + ", ".join(f"{name} {p:.3g}" for name, p in answer["prior"].items()))
+    if answer["temperature"] is not None:
+        print(f"temperature: {answer['temperature']:.3g}")
+    if answer["abstention"] is not None:
+        told = answer["abstention"]
+        risk = "" if told["risk"] is None else f", {told['risk']:.2%} of these wrong"
+        print(f"answered: {told['answered']:.1%} of the rows{risk} (confidence at least {told['threshold']:.3g})")
+    if answer["out"]:
+        print(f"written: {answer['out']}")
+
+
+def row(name: str, found: dict[str, Any], kind: str) -> dict[str, Any]:
+    """One line of the table."""
+    interval = found["interval"] and f"{found['interval'][0]:.3f} to {found['interval'][1]:.3f}"
+    kept = {key: found[key] for key in ("accuracy", "log_loss", "calibration_error", "n")}
+    return {"classifier": name, "accuracy": kept.pop("accuracy"), "95 % interval": interval, **kept, "density": kind}

@@ -1,0 +1,258 @@
+"""`classify`: p(c | x) and p(x) of new rows by Bayes' theorem, beside classifiers that learn p(c | x) directly."""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from priorcraft import bayes, runtime
+from priorcraft.classify.calibrated import confidence_at_risk, fitted_temperature, tempered
+from priorcraft.classify.deformed import Deformed
+from priorcraft.classify.discriminative import Discriminative
+from priorcraft.classify.generative import GenerativeClassifier, checked_prior
+from priorcraft.classify.shift import estimated_prior, reweighted
+from priorcraft.core import UNLABELLED, Exact
+from priorcraft.data import Rows, Splits, open_data
+from priorcraft.errors import DataError, UsageError, did_you_mean
+from priorcraft.io import Run, load
+from priorcraft.metrics.calibration import accuracy_interval, calibration_error, log_loss, reliability
+from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
+from priorcraft.verbs.scoring import SPLITS, check_space
+
+Prior = Mapping[str, float] | Sequence[float] | str
+
+
+def classify(
+    run: str | Path | Run,
+    data: str | Path | Splits | None = None,
+    *,
+    split: str = "test",
+    prior: Prior | None = None,
+    calibrate: bool = False,
+    risk: float | None = None,
+    deform: bool = False,
+    beside: Sequence[str] = (),
+    out: str | Path | None = None,
+    plot: str | Path | None = None,
+    overwrite: bool = False,
+    samples: int = 64,
+    seed: int = 0,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Classifies rows with a fitted density, by Bayes' theorem.
+
+    Args:
+        run: a run folder, or what `load` returned; the model must have been fitted with labels.
+        data: what `open_data` takes; the run's own data if None.
+        split: train, valid or test.
+        prior: replaces p(c): {class: p}, probabilities in the order of the classes, "uniform", or "estimate" (from the
+            rows themselves without their labels, by EM).
+        calibrate: temper the posterior by one number that is fitted on the validation rows.
+        risk: answer only where at most this share of the answers was wrong on the validation rows.
+        deform: average exactly over shifts and shears of a pixel; for images whose class does not change by them.
+        beside: "logistic", "svm", "boosting", "network": fitted to the training rows and measured on the same rows.
+        out: .npz of `log_posterior` (B, K), `log_evidence` log p(x) (B,), `prediction` (B,), and `answered` with risk.
+        plot: .png of how often which confidence is right.
+        overwrite: replace `out` and `plot`.
+        samples, seed: draws of the bound and their seed, for approximate models.
+        device: auto, cpu, cuda or mps.
+
+    Returns:
+        "accuracy", "interval", "log_loss", "calibration_error", "n", "kind" ("exact" or "lower bound"), "prior",
+        "temperature", "abstention", "reliability", "beside", "classes", "out". What needs labels is None without them.
+
+    Raises:
+        UsageError, DataError, NoDensity, CheckpointError: as their names say.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"split must be train, valid or test: {did_you_mean(split, SPLITS)}")
+    target = None if out is None else check_out(out, (".npz",), overwrite=overwrite)
+    chart = None if plot is None else check_out(plot, (".png",), overwrite=overwrite)
+    where = runtime.pick_device(device)
+    runtime.tune()
+    fitted = run if isinstance(run, Run) else load(run, device=where)
+    splits = opened(fitted, data)
+    rows, valid = splits.rows(split), splits.valid
+    classifier = generative(fitted, deform, samples, seed)
+    log_likelihood = likelihood_of(classifier, rows)
+    own, _ = bayes.posterior(classifier.log_prior.cpu(), log_likelihood)
+    log_prior = prior_of(prior, fitted.classes, classifier.log_prior.cpu(), own)
+    log_posterior, log_evidence = bayes.posterior(log_prior, log_likelihood)
+    temperature, threshold = None, None
+    if calibrate or risk is not None:
+        held_out, _ = bayes.posterior(classifier.log_prior.cpu(), likelihood_of(classifier, valid))
+        temperature = fitted_temperature(held_out, labels_of(valid)) if calibrate else None
+        held_out = adjusted(held_out, temperature, classifier.log_prior.cpu(), log_prior)
+        threshold = None if risk is None else confidence_at_risk(held_out, labels_of(valid), risk)
+        log_posterior = adjusted(own, temperature, classifier.log_prior.cpu(), log_prior)
+    found = measured(log_posterior, rows.y) | {
+        "kind": classifier.kind,
+        "prior": dict(zip(fitted.classes, log_prior.exp().tolist(), strict=True)),
+        "temperature": temperature,
+        "abstention": None if threshold is None else abstention(log_posterior, rows.y, threshold),
+        "reliability": None if unlabelled(rows.y) else reliability(log_posterior, rows.y),
+        "beside": [besides(name, splits, rows, seed) for name in beside],
+        "classes": list(fitted.classes),
+        "out": None if target is None else str(target),
+    }
+    if target is not None:
+        write_arrays(target, arrays(log_posterior, log_evidence, threshold))
+    if chart is not None:
+        write_bytes(chart, drawn(found))
+    return found
+
+
+def opened(run: Run, data: str | Path | Splits | None) -> Splits:
+    """Data of the run's space, their labels numbered as the run numbers its classes.
+
+    Raises:
+        DataError: another space, or a class that the run does not know.
+    """
+    source = data or run.data["source"]
+    splits = source if isinstance(source, Splits) else open_data(source, seed=int(run.data["seed"]))
+    check_space(splits.space, run.model.space)
+    if not splits.classes or splits.classes == run.classes:
+        return splits
+    unknown = [name for name in splits.classes if name not in run.classes]
+    if unknown and run.classes:
+        raise DataError(f"the run knows no class '{unknown[0]}': {did_you_mean(unknown[0], run.classes)}")
+    number = torch.tensor([run.classes.index(name) for name in splits.classes] if run.classes else [])
+    parts = {part: renumbered(splits.rows(part), number) for part in SPLITS}
+    return Splits(splits.name, splits.space, run.classes, **parts, fingerprint=splits.fingerprint, counts=splits.counts)
+
+
+def renumbered(rows: Rows, number: Tensor) -> Rows:
+    """The same rows with each label c replaced by number[c]."""
+    if rows.y is None or not len(number):
+        return Rows(rows.x)
+    return Rows(rows.x, torch.where(rows.y == UNLABELLED, UNLABELLED, number[rows.y.clamp_min(0)]))
+
+
+def generative(run: Run, deform: bool, samples: int, seed: int) -> GenerativeClassifier:
+    """The run's model as a classifier."""
+    model = run.model
+    if deform:
+        if not isinstance(model, Exact):
+            raise UsageError("deform needs an exact model; a bound does not average exactly.")
+        model = Deformed(model).to(model.log_prior.device)
+    return GenerativeClassifier(model, samples=samples, seed=seed)
+
+
+def likelihood_of(classifier: GenerativeClassifier, rows: Rows) -> Tensor:
+    """log p(x | c) of every class, (B, K), on the CPU.
+
+    Raises:
+        DataError: no rows, or one that every class rules out.
+    """
+    if not len(rows):
+        raise DataError("there are no rows to classify in this split; choose another with --split.")
+    found = classifier.log_likelihood(rows.x.to(classifier.log_prior.device)).cpu()
+    bad = (~torch.isfinite(found.max(1).values)).nonzero().flatten()
+    if len(bad):
+        raise DataError(f"row {int(bad[0])} cannot be classified: its density is {float(found[bad[0]].max())}.")
+    return found
+
+
+def prior_of(prior: Prior | None, classes: Sequence[str], own: Tensor, log_posterior: Tensor) -> Tensor:
+    """log p(c) that the user asks for, (K,); `log_posterior` of the rows under the model's `own` prior."""
+    if prior is None:
+        return own
+    if isinstance(prior, str):
+        if prior not in ("estimate", "uniform"):
+            raise UsageError(f"prior must be estimate, uniform, or probabilities of the classes, not '{prior}'.")
+        return estimated_prior(log_posterior, own) if prior == "estimate" else torch.full_like(own, -math.log(len(own)))
+    if isinstance(prior, Mapping):
+        for name in set(map(str, prior)) - set(classes):
+            raise UsageError(f"the model has no class '{name}' for the prior: {did_you_mean(name, classes)}")
+        prior = [float(prior.get(name, 0.0)) for name in classes]
+    p = own.new_tensor([float(each) for each in prior])
+    if not bool((p >= 0).all()):
+        raise UsageError("the prior must not be negative.")
+    # a class of probability 0 keeps the smallest number, so that no posterior becomes 0 / 0
+    return checked_prior(p.clamp_min(torch.finfo(p.dtype).tiny).log(), len(classes))
+
+
+def labels_of(valid: Rows) -> Tensor:
+    """Labels of the validation rows.
+
+    Raises:
+        DataError: none is known.
+    """
+    if valid.y is None or unlabelled(valid.y):
+        raise DataError("calibrate and risk need labelled validation rows, and these data have none.")
+    return valid.y
+
+
+def unlabelled(y: Tensor | None) -> bool:
+    """Whether no label is known."""
+    return y is None or not bool((y != UNLABELLED).any())
+
+
+def adjusted(log_posterior: Tensor, temperature: float | None, old: Tensor, new: Tensor) -> Tensor:
+    """The posterior under the old prior, tempered, then brought to the new prior."""
+    cooled = log_posterior if temperature is None else tempered(log_posterior, temperature)
+    return reweighted(cooled, old, new)
+
+
+def measured(log_posterior: Tensor, y: Tensor | None) -> dict[str, Any]:
+    """Accuracy with Wilson's interval, log loss and calibration error; None without labels."""
+    if y is None or unlabelled(y):
+        nothing = dict.fromkeys(("accuracy", "interval", "log_loss", "calibration_error"))
+        return {**nothing, "n": len(log_posterior)}
+    known = y != UNLABELLED
+    return {
+        "accuracy": float((log_posterior.argmax(1) == y)[known].double().mean()),
+        "interval": list(accuracy_interval(log_posterior, y)),
+        "log_loss": log_loss(log_posterior, y),
+        "calibration_error": calibration_error(log_posterior, y),
+        "n": int(known.sum()),
+    }
+
+
+def abstention(log_posterior: Tensor, y: Tensor | None, threshold: float) -> dict[str, Any]:
+    """What happens if only rows at least as confident as the threshold are answered."""
+    answered = log_posterior.max(1).values.exp() >= threshold
+    known = answered if y is None else answered & (y != UNLABELLED)
+    right = None if y is None else (log_posterior.argmax(1) == y)[known].double()
+    risk = None if right is None or not len(right) else 1 - float(right.mean())
+    return {"threshold": threshold, "answered": float(answered.double().mean()), "risk": risk}
+
+
+def besides(name: str, splits: Splits, rows: Rows, seed: int) -> dict[str, Any]:
+    """A discriminative classifier, fitted to the training rows and measured on the same rows."""
+    train = splits.train
+    if train.y is None:
+        raise DataError(f"{name} learns p(c | x) from labels, and these data have none.")
+    classifier = Discriminative(name, splits.space, len(splits.classes), seed=seed).fit(train.x, train.y)
+    return {"name": name} | measured(classifier.log_posterior(rows.x), rows.y)
+
+
+def arrays(log_posterior: Tensor, log_evidence: Tensor, threshold: float | None) -> dict[str, np.ndarray]:
+    """What the output file holds."""
+    found = {"log_posterior": log_posterior, "log_evidence": log_evidence, "prediction": log_posterior.argmax(1)}
+    if threshold is not None:
+        found["answered"] = log_posterior.max(1).values.exp() >= threshold
+    return {name: value.numpy() for name, value in found.items()}
+
+
+def drawn(found: Mapping[str, Any]) -> bytes:
+    """The reliability picture: how often an answer is right, against how sure it was; PNG."""
+    bins = found["reliability"]
+    if bins is None:
+        raise DataError("a reliability picture needs labels, and these rows have none.")
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="confidence", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.plot([0, 1], [0, 1], color="#94a3b8", lw=1)
+    x, y = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
+    low, high = [b["accuracy"] - b["low"] for b in bins], [b["high"] - b["accuracy"] for b in bins]
+    axes.errorbar(x, y, yerr=[[max(e, 0) for e in low], [max(e, 0) for e in high]], fmt="o", color="#0f766e")
+    axes.set_title(f"calibration error {100 * found['calibration_error']:.1f} %", fontsize=10)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    return buffer.getvalue()
