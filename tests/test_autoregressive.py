@@ -171,3 +171,19 @@ def test_rasters_take_an_ordinary_convolution_that_equals_the_general_one(order,
     assert neighbours.kernel is not None
     x = torch.randn(2, 2, 5, 4, generator=runtime.keyed("x")).double()
     assert torch.allclose(layer(x, neighbours), layer._varying(x, neighbours))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("levels", [2, 5])
+def test_training_starts_from_the_frequencies_of_each_class(levels):
+    generator = runtime.keyed("rows")
+    x = torch.randint(levels, (4000, 3), generator=generator) * torch.tensor([1, 0, 1])
+    y = torch.randint(-1, 2, (4000,), generator=generator)
+    x[y == 1, 0] = 1
+    model = MaskedAutoregressive(Space((3,), levels), Space((), 2))
+    model.net.leave.weight.zero_()
+    model.initialise(x, y, generator=generator)
+    p = model.conditionals(x[:1], torch.arange(3), torch.tensor([1])).log_prob(torch.ones(1, 3).long()).exp()
+    assert abs(float(p[0, 0]) - 1) < 0.01
+    assert float(p[0, 1]) < 1e-3
+    assert abs(float(p[0, 2]) - 1 / levels) < 0.05

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from priorcraft.nn.masked import MaskedLinear, MaskedMLP
 
-BLOCK_UNITS = 64  # enough for the products before a block, few enough for the sequence within it
+BLOCK_UNITS = 32  # enough for the products before a block, few enough for the sequence within it
 
 
 class Rows:

@@ -35,13 +35,34 @@ class Entries(nn.Module):
         self.features = rank or 2
         self.outputs = SMOOTH_LOGITS if low_rank else self.head.width
 
+    @property
+    def tabular(self) -> bool:
+        """Whether each entry's distribution is a table, which can be counted."""
+        return 0 < self.levels <= CATEGORICAL_LIMIT
+
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:
         """Sets the marginals to the frequencies in x (B, D), with a tenth of a count a level, where they are tables."""
-        if 0 < self.levels <= CATEGORICAL_LIMIT:
-            counts = torch.stack([(x == level).sum(0) for level in range(self.levels)], -1) + 0.1
-            log_p = (counts / counts.sum(-1, keepdim=True)).log().to(self.marginal)
-            self.marginal.copy_(log_p if self.head.width > 1 else log_p[:, 1:] - log_p[:, :1])
+        if self.tabular:
+            self.marginal.copy_(self._logits(self._counts(x) + 0.1))
+
+    @torch.no_grad()
+    def class_outputs(self, x: Tensor, y: Tensor, classes: int) -> Tensor:
+        """The outputs that turn each entry's marginal into its frequencies in each class, (classes, D * outputs).
+
+        Naive Bayes, with five counts spread by the frequencies in all classes; labels may be -1 for "not known".
+        """
+        spread = self._counts(x) + 0.1
+        spread = 5 * spread / spread.sum(-1, keepdim=True)
+        logits = torch.stack([self._logits(self._counts(x[y == c]) + spread) for c in range(classes)]) - self.marginal
+        return (logits if self.basis is None else logits @ torch.linalg.pinv(self.basis).t()).flatten(1)
+
+    def _counts(self, x: Tensor) -> Tensor:
+        return torch.stack([(x == level).sum(0) for level in range(self.levels)], -1).to(self.marginal)
+
+    def _logits(self, counts: Tensor) -> Tensor:
+        log_p = (counts / counts.sum(-1, keepdim=True)).log()
+        return log_p if self.head.width > 1 else log_p[:, 1:] - log_p[:, :1]
 
     def code(self, x: Tensor) -> Tensor:
         """What a network sees of each entry, (..., features); one feature says that the entry is there at all."""

@@ -50,9 +50,12 @@ class MaskedAutoregressive(Autoregressive, Trainable):
         self.net = MaskedMLP(space.dims, features, outputs, width, depth, length, dropout, direct)
 
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
-        """Sets p(c) and the marginal distribution of each entry."""
+        """Sets p(c) and the marginal distribution of each entry, in each class: training starts from naive Bayes."""
         super().initialise(x, given, generator=generator)
         self.entries.initialise(x.flatten(1))
+        if self.net.context_out is not None and self.classes and given is not None and self.entries.tabular:
+            weight = self.entries.class_outputs(x.flatten(1), given, self.classes)
+            self.net.context_out.weight.data.copy_(weight.t())
 
     def conditionals(self, x: Tensor, order: Tensor, given: Tensor | None) -> Likelihood:
         """p(x_i | the entries before i in `order`) for every entry at once, over x flattened to (B, D)."""
