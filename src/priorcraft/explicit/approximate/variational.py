@@ -49,15 +49,17 @@ class Variational(Approximate, Encoder, Trainable):
         UsageError: beta below 0, free_bits below 0, warm_up outside 0 ... 1.
     """
 
-    def __init__(self, space: Space, context: Space | None, *, beta: float, free_bits: float, warm_up: float) -> None:
+    latent: int  # numbers in z, over all layers
+
+    def __init__(
+        self, space: Space, context: Space | None, *, beta: float, free_bits: float, warm_up: float, bf16: bool
+    ) -> None:
         super().__init__(space, context)
         if beta < 0 or free_bits < 0:
             raise UsageError(f"beta and free_bits must not be negative; found {beta} and {free_bits}.")
         if not 0 <= warm_up <= 1:
             raise UsageError(f"warm_up must be a share of the training, 0 ... 1, not {warm_up}.")
         self.beta, self.free_bits, self.warm_up, self.bf16 = beta, free_bits, warm_up, bf16
-
-    latent: int  # numbers in z, over all layers
 
     @abstractmethod
     def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
