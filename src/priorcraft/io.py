@@ -10,7 +10,7 @@ import priorcraft
 from priorcraft import zoo
 from priorcraft.core import Generative, Space
 from priorcraft.data.splits import Splits
-from priorcraft.errors import CheckpointError, PriorcraftError
+from priorcraft.errors import CheckpointError, PriorcraftError, UsageError, did_you_mean
 from priorcraft.train.checkpoint import load_into
 from priorcraft.train.objective import Objective
 from priorcraft.train.run_folder import RunFolder
@@ -43,6 +43,9 @@ class Run:
         return zoo.family(type(self.model))
 
 
+KEYS = ("model", "member", "settings", "space", "classes", "rows", "data", "seed", "budget", "environment")
+
+
 def describe(
     name: str, splits: Splits, settings: zoo.Settings, *, source: str, seed: int, budget: Any
 ) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def describe(
     return {
         "model": name,
         "member": member,
-        "settings": dict(settings),
+        "settings": zoo.resolve(name, splits.space, len(splits.train), settings),
         "space": asdict(splits.space),
         "classes": list(splits.classes),
         "rows": len(splits.train),
@@ -70,8 +73,11 @@ def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple
     """The untrained model and objective that a run's config describes; names resolve through the zoo alone.
 
     Raises:
-        CheckpointError: the config does not describe a model that this version knows.
+        UsageError: the config does not describe a model that this version knows; nothing was imported or loaded.
     """
+    for key in config:
+        if key not in KEYS:
+            raise UsageError(f"config.json: there is no key 'config.{key}': {did_you_mean(key, KEYS)}")
     try:
         shape, levels = config["space"]["event_shape"], config["space"]["levels"]
         space = Space(tuple(int(side) for side in shape), None if levels is None else int(levels))
@@ -87,7 +93,7 @@ def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error) if isinstance(error, PriorcraftError) else f"{type(error).__name__} at {error}"
-        raise CheckpointError(f"config.json does not describe a model: {reason}") from None
+        raise UsageError(f"config.json does not describe a model: {reason}") from None
 
 
 def load(path: str | Path, *, device: str | torch.device = "cpu") -> Run:

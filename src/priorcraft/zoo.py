@@ -139,6 +139,25 @@ def entry(name: str, space: Space, n: int) -> tuple[str, Entry]:
     return member, ZOO[member]
 
 
+def resolve(name: str, space: Space, n: int, settings: Settings) -> Settings:
+    """Every setting of a model and its objective: the user's, else the zoo's for such data, else the constructor's.
+
+    Args:
+        name: as in `entry`.
+        settings: keywords of the model's or the objective's constructor, as text or as values.
+
+    Raises:
+        UsageError: a keyword that neither knows, or a value of another type.
+    """
+    _, found = entry(name, space, n)
+    known = keywords(found.model) | keywords(found.objective)
+    for key in settings:
+        if key not in known:
+            raise UsageError(f"{name} has no setting '{key}': {did_you_mean(key, known)}")
+    given = found.defaults(space, n) | settings
+    return defaults(found.model) | defaults(found.objective) | {k: parsed(k, v, known[k]) for k, v in given.items()}
+
+
 def build(
     name: str,
     space: Space,
@@ -152,25 +171,25 @@ def build(
     """A new model and its objective.
 
     Args:
-        name: as in `entry`.
-        settings: keywords of the model's or the objective's constructor, as text or as values.
+        name, settings: as in `resolve`.
         seed: source of the initial weights.
         device: where the model shall live.
 
     Raises:
-        UsageError: a keyword that neither knows, or a value of another type.
+        UsageError: as `resolve`, or a model that cannot be built for such data.
     """
     _, found = entry(name, space, n)
-    given = found.defaults(space, n) | settings
+    given = resolve(name, space, n, settings)
     model_keys, objective_keys = keywords(found.model), keywords(found.objective)
-    for key in given:
-        if key not in model_keys | objective_keys:
-            raise UsageError(f"{name} has no setting '{key}': {did_you_mean(key, model_keys | objective_keys)}")
-    arguments = {key: parsed(key, value, model_keys[key]) for key, value in given.items() if key in model_keys}
-    training = {key: parsed(key, value, objective_keys[key]) for key, value in given.items() if key in objective_keys}
     with borrowed_global_generator(seed, "weights"):
-        model = found.model(space, context, **arguments)
-    return model, found.objective(model.to(device), **training)
+        model = found.model(space, context, **{k: v for k, v in given.items() if k in model_keys})
+    return model, found.objective(model.to(device), **{k: v for k, v in given.items() if k in objective_keys})
+
+
+def defaults(constructor: Callable[..., object]) -> Settings:
+    """The constructor's own values of the keywords that a command line can set."""
+    parameters = inspect.signature(constructor).parameters
+    return {name: parameters[name].default for name in keywords(constructor)}
 
 
 def keywords(constructor: Callable[..., object]) -> dict[str, type]:
@@ -191,11 +210,13 @@ _SIMPLE = (int, float, bool, str)
 
 
 def parsed(key: str, value: object, kind: type) -> object:
-    """`value`, which may be text, as a value of type `kind`.
+    """`value`, which may be text, as a value of type `kind`; None, a constructor's own choice, stays.
 
     >>> parsed("lr", "1e-3", float)
     0.001
     """
+    if value is None:
+        return None
     if kind is bool and str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
     try:

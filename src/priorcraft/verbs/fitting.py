@@ -76,7 +76,7 @@ def fit(
         start = whole(splits.train, where)
         fitted.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
     objective.prepare(whole(splits.valid, where))
-    for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch(fitted)):
+    for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch()):
         if record.kind == "validation":
             draw_samples(run, objective.averaged, seed, record.step)
         on_record(record)
