@@ -30,7 +30,7 @@ def svm(fewest: int, seed: int) -> Any:
     """A support vector machine with a Gaussian kernel, its scores calibrated on held-out folds (Platt 1999)."""
     if fewest < 2:
         raise DataError("svm needs at least 2 labelled rows of each class: one to learn from and one to calibrate on.")
-    return CalibratedClassifierCV(SVC(C=10, random_state=seed), cv=min(FOLDS, fewest), ensemble=False)
+    return CalibratedClassifierCV(SVC(C=10, random_state=seed), cv=min(FOLDS, fewest), ensemble=False)  # pyright: ignore[reportArgumentType]
 
 
 def boosting(fewest: int, seed: int) -> Any:

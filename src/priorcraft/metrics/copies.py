@@ -84,6 +84,10 @@ class CopyTest:
         verdict = self._verdict(hits, len(samples))
         return CopyCheck(hits / len(samples), self.threshold, verdict, self.control_share, false / n)
 
+    def suspects(self, x: Tensor) -> Tensor:
+        """Which of the points x (B, *event_shape) the rule calls copies, bool, (B,)."""
+        return self._relative(self.splits.space.check(x)) < self.threshold
+
     def _verdict(self, hits: int, n: int) -> Verdict:
         false = wilson(*self._false)[1]
         if wilson(hits, n)[0] > false:
@@ -112,7 +116,7 @@ class CopyTest:
         return draw(rows, MAX_ROWS, generator=runtime.keyed(self.seed, "copies", purpose)).x
 
     def _hits(self, x: Tensor) -> int:
-        return int((self._relative(x) < self.threshold).sum())
+        return int(self.suspects(x).sum())
 
     def _relative(self, x: Tensor) -> Tensor:
         """Distance to the nearest training row over the mean distance to the next ones; 1 where those are all equal."""

@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def classify(
         "prior": dict(zip(fitted.classes, log_prior.exp().tolist(), strict=True)),
         "temperature": temperature,
         "abstention": None if threshold is None else abstention(log_posterior, rows.y, threshold),
-        "reliability": None if unlabelled(rows.y) else reliability(log_posterior, rows.y),
+        "reliability": None if rows.y is None or unlabelled(rows.y) else reliability(log_posterior, rows.y),
         "beside": [besides(name, splits, rows, seed) for name in beside],
         "classes": list(fitted.classes),
         "out": None if target is None else str(target),
@@ -123,8 +124,8 @@ def opened(run: Run, data: str | Path | Splits | None) -> Splits:
     if unknown and run.classes:
         raise DataError(f"the run knows no class '{unknown[0]}': {did_you_mean(unknown[0], run.classes)}")
     number = torch.tensor([run.classes.index(name) for name in splits.classes] if run.classes else [])
-    parts = {part: renumbered(splits.rows(part), number) for part in SPLITS}
-    return Splits(splits.name, splits.space, run.classes, **parts, fingerprint=splits.fingerprint, counts=splits.counts)
+    train, valid, test = (renumbered(splits.rows(part), number) for part in SPLITS)
+    return replace(splits, classes=run.classes, train=train, valid=valid, test=test)
 
 
 def renumbered(rows: Rows, number: Tensor) -> Rows:

@@ -1,0 +1,80 @@
+"""`priorcraft augment DATA RUN`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+Flag = Parameter(negative=())
+
+
+def augment(
+    data: str,
+    run: Path,
+    *,
+    per_class: int,
+    balance: Annotated[bool, Flag] = False,
+    out: Path,
+    classifier: str = "svm",
+    repeats: int = 5,
+    sizes: Annotated[bool, Flag] = False,
+    only_if_helps: Annotated[bool, Flag] = False,
+    overwrite: Annotated[bool, Flag] = False,
+    seed: int = 0,
+    device: str = "auto",
+    json: Annotated[bool, Flag] = False,
+) -> None:
+    """Add samples to a training set, and prove whether that helps.
+
+    Args:
+        data: The data to add to, with labels.
+        run: The run folder of a model that was fitted to them.
+        per_class: Samples to add to each class.
+        balance: Instead, fill each class up to --per-class rows.
+        out: .npz, or a new folder for images.
+        classifier: logistic, svm, boosting or network: who shall gain.
+        repeats: Paired draws of the added rows.
+        sizes: Measure the gain with fewer samples, too.
+        only_if_helps: Write nothing unless it helps.
+        overwrite: Replace --out.
+        seed: Of every random draw.
+        device: auto, cpu, cuda or mps.
+        json: Print one JSON object.
+    """
+    from priorcraft import verbs
+    from priorcraft.cli.show import print_json
+
+    answer = verbs.augment(
+        data,
+        run,
+        per_class=per_class,
+        balance=balance,
+        out=out,
+        classifier=classifier,
+        repeats=repeats,
+        sizes=sizes,
+        only_if_helps=only_if_helps,
+        overwrite=overwrite,
+        seed=seed,
+        device=device,
+    )
+    print_json(answer) if json else show(answer)
+
+
+def show(answer: dict[str, Any]) -> None:
+    """The proof as a table, and the verdict as a sentence."""
+    from priorcraft.cli.show import print_table
+
+    print_table([row | {"interval": between(row["interval"])} for row in answer["table"]])
+    gain, classical = answer["gain"], answer["over_classical"]
+    print(f"Augmentation {answer['verdict']}: {gain['mean']:+.3f} over real rows alone ({between(gain['interval'])}), "
+          f"{classical['mean']:+.3f} over classical augmentation ({between(classical['interval'])}).")  # fmt: skip
+    for row in answer["sizes"]:
+        print(f"with {row['n']} samples: {row['mean']:+.3f} ({between(row['interval'])})")
+    print(f"rule: {answer['rule']}; " + ", ".join(f"{k} {v}" for k, v in answer["refused"].items()))
+    print(f"written: {answer['n']} samples, {answer['out']}" if answer["out"] else "nothing was written.")
+
+
+def between(interval: list[float] | None) -> str | None:
+    """An interval in a cell."""
+    return None if interval is None else f"{interval[0]:+.3f} to {interval[1]:+.3f}"
