@@ -87,8 +87,8 @@ class TreesAndNetwork(Ensemble):
         *,
         latents: int = 16,
         trees: int = 4,
-        width: int = 512,
-        depth: int = 2,
+        width: int = 256,
+        depth: int = 1,
         dropout: float = 0.2,
         orders: int = 8,
     ) -> None:
