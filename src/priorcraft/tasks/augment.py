@@ -93,7 +93,7 @@ def smote(x: Tensor, pick: Tensor, space: Space, *, generator: Generator) -> Ten
 
 
 def classically(rows: Rows, space: Space) -> Draw:
-    """Draws a row for each asked class by the classical tricks: a coin decides between SMOTE and, for images, a move."""
+    """Draws a row for each asked class by the classical tricks: half SMOTE, half a move if images."""
     y = known(rows)
 
     def draw(wanted: Tensor, generator: Generator) -> Rows:
