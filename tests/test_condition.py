@@ -180,7 +180,7 @@ def marginal(model, draws=8000):
     return torch.logsumexp(on.flatten(1) @ x.T + off.flatten(1) @ (1 - x).T, 0) - math.log(draws)
 
 
-@pytest.mark.parametrize("name", ["masked-mlp", "vae", "ppca", "gan"])
+@pytest.mark.parametrize("name", ["masked-mlp", "flat-vae", "ppca", "gan"])
 def test_approximate_engines_say_so_and_come_near(name):
     """Means of entries within 0.06 of enumeration; a generator without a density has none to be compared with."""
     model = model_of(name)
@@ -190,7 +190,7 @@ def test_approximate_engines_say_so_and_come_near(name):
         engine = posterior(model, observation, y)
         if name == "masked-mlp":
             engine = Sequential(model, observation, y, None)
-        if name == "vae":
+        if name == "flat-vae":
             engine = LatentChain(model, observation, y, None, start=8000, steps=20)
         draws = engine.sample(3000, generator=runtime.keyed(1))[0]
         assert engine.kind == "approximate"
@@ -198,7 +198,7 @@ def test_approximate_engines_say_so_and_come_near(name):
         assert torch.equal(observation.forward(draws), y.expand(3000, -1, -1, -1))
         if name == "gan":
             return
-        if name == "vae":
+        if name == "flat-vae":
             log_p = marginal(model)
         elif name == "masked-mlp":
             order = model.orders[0]

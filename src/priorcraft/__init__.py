@@ -17,6 +17,7 @@ _VERBS = {
     "compare",
     "demo",
     "fit",
+    "inpaint",
     "load",
     "models",
     "open_data",
@@ -24,6 +25,7 @@ _VERBS = {
     "score",
     "translate",
     "unusual",
+    "upscale",
 }
 
 

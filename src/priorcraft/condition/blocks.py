@@ -9,7 +9,7 @@ from priorcraft import runtime
 from priorcraft.condition.evidence import possible
 from priorcraft.condition.sums import block_sums, blocks_of, convolved
 from priorcraft.condition.weighted import Particles
-from priorcraft.core import Posterior
+from priorcraft.core import Exact, Posterior
 from priorcraft.errors import NoDensity
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive
 from priorcraft.likelihoods.discrete import Discrete
@@ -90,6 +90,8 @@ class BlockChain(Posterior):
         y: means, (B, C, h, w).
         given: labels, (B,), -1 where not known; None if none is.
         particles: at least this many for each row, whatever n.
+        target: the density whose posterior is wanted, `model` itself if None; finished points are weighted by it,
+            which also makes up for the one order in which they were drawn.
     """
 
     kind = "approximate"
@@ -103,11 +105,12 @@ class BlockChain(Posterior):
         given: Tensor | None,
         *,
         particles: int = 64,
+        target: Exact | None = None,
     ) -> None:
         super().__init__()
         if model.space.levels is None:
             raise NoDensity("block sums are met by enumerating levels; this model's space is real-valued.")
-        self.model, self.given, self.particles = model, given, particles
+        self.model, self.given, self.particles, self.target = model, given, particles, target or model
         self.sums = block_sums(observation, y)
         self.blocks = blocks_of(model.space.event_shape, observation.factor).to(y.device)
         most = (model.space.levels - 1) * self.blocks.shape[1]
@@ -122,6 +125,9 @@ class BlockChain(Posterior):
             steps = steps_of(self.model, order, particles.x, b * m, particles.c, m)
             left = self.sums[:, b].repeat_interleave(k)
             particles.weigh(self._block(particles.x, steps, order, b * m, left, generator))
+        x = particles.x.view(-1, *self.model.space.event_shape)
+        own = self.model.log_prob_in(x, order, particles.c)
+        particles.weigh(self.target.log_prob(x, particles.c) - own)
         self.diagnostics |= particles.diagnostics
         return particles.draw(n).view(rows, n, *self.model.space.event_shape)
 

@@ -4,8 +4,8 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import bayes, runtime
-from priorcraft.condition.evidence import levels_table, possible
-from priorcraft.core import UNLABELLED, Entrywise, Exact, Posterior
+from priorcraft.condition.evidence import ExactPosterior, levels_table, possible
+from priorcraft.core import UNLABELLED, Entrywise, Exact
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 
@@ -37,7 +37,7 @@ def component_weights(model: Mixture, rows: int, given: Tensor | None) -> Tensor
     return torch.logsumexp(class_weights(model, rows, given)[:, :, None] + model.log_weights, 1)
 
 
-class Components(Posterior):
+class Components(ExactPosterior):
     """Draw the component given what is seen, then each entry by itself.
 
     p(x | y) = sum_k p(k | y) prod_i p(x_i | k, y_i),   p(k | y) ∝ p(k) prod_i sum_l p(l | k) p(y_i | l)

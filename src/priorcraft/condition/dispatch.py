@@ -9,11 +9,12 @@ from torch import Tensor
 
 from priorcraft.condition.blocks import BlockChain
 from priorcraft.condition.components import Components
-from priorcraft.condition.evidence import PerMask
+from priorcraft.condition.evidence import ExactPosterior, PerMask
 from priorcraft.condition.gaussian import Gaussian
 from priorcraft.condition.inversion import Inversion
 from priorcraft.condition.latent import LatentChain
 from priorcraft.condition.ordered import EvidenceFirst
+from priorcraft.condition.pooled import Pooled
 from priorcraft.condition.reordered import ReorderedChain
 from priorcraft.condition.sums import ComponentSums
 from priorcraft.condition.trees import Messages
@@ -22,6 +23,7 @@ from priorcraft.core import Entrywise, Generative, LinearObservation, Observatio
 from priorcraft.errors import DataError
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.exact.autoregressive import Autoregressive
+from priorcraft.explicit.exact.ensemble import Ensemble
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
@@ -33,8 +35,29 @@ INTEGERS, REALS = (True,), (False,)
 EITHER = INTEGERS + REALS
 
 Engine = Callable[..., Posterior]
+
+
+def pooled(model: Ensemble, observation: Mask, y: Tensor, given: Tensor | None) -> Posterior:
+    """The members' posteriors, weighted by their evidence."""
+    parts = [engine_for(member, observation)(member, observation, y, given) for member in model.parts()]
+    exact = [part for part in parts if isinstance(part, ExactPosterior)]
+    if len(exact) < len(parts):
+        return Importance(model, observation, y, given)
+    return Pooled(model.log_weights, exact)
+
+
+def pooled_blocks(model: Ensemble, observation: BlockMean, y: Tensor, given: Tensor | None) -> Posterior:
+    """Particles of the autoregressive member, weighted by the whole ensemble."""
+    chains = [member for member in model.parts() if isinstance(member, Autoregressive)]
+    if not chains:
+        return Importance(model, observation, y, given)
+    return BlockChain(chains[0], observation, y, given, target=model)
+
+
 # The first row that fits answers. Each says: model, observation, values of x, engine.
 ENGINES: list[tuple[type[Generative], type[Observation], tuple[bool, ...], Engine]] = [
+    (Ensemble, Mask, EITHER, pooled),
+    (Ensemble, BlockMean, INTEGERS, pooled_blocks),
     (Autoregressive, Mask, EITHER, EvidenceFirst),
     (Autoregressive, BlockMean, INTEGERS, BlockChain),
     (Autoregressive, Entrywise, INTEGERS, Sequential),

@@ -10,6 +10,12 @@ from priorcraft.errors import ImpossibleEvidence
 from priorcraft.observe import Mask
 
 
+class ExactPosterior(Posterior):
+    """A posterior that also knows log p(y), nats, (B,)."""
+
+    log_evidence: Tensor
+
+
 def possible(log_evidence: Tensor, method: str) -> Tensor:
     """log p(y), (B,), if it is finite in every row.
 

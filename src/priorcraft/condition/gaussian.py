@@ -7,8 +7,8 @@ from torch import Generator, Tensor
 
 from priorcraft import bayes, runtime
 from priorcraft.condition.components import class_weights, component_weights
-from priorcraft.condition.evidence import possible
-from priorcraft.core import LinearObservation, Posterior
+from priorcraft.condition.evidence import ExactPosterior, possible
+from priorcraft.core import LinearObservation
 from priorcraft.errors import NoDensity
 from priorcraft.explicit.exact.components import GaussianComponents
 from priorcraft.explicit.exact.mixture import Mixture
@@ -30,7 +30,7 @@ def normal_components(model: Mixture | PPCA, rows: int, given: Tensor | None) ->
     return component_weights(model, rows, given).double(), model.components.means.double(), root @ root.mT
 
 
-class Gaussian(Posterior):
+class Gaussian(ExactPosterior):
     """Conditioning of normals, component by component.
 
     x | y, k ~ N(m + G (y - A m), V - G A V),   p(k | y) ∝ p(k) N(y; A m, S)

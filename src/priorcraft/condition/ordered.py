@@ -1,18 +1,20 @@
 """Autoregressive models of any order: what is seen comes first."""
 
+import math
+
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.condition.evidence import possible
-from priorcraft.core import UNLABELLED, Posterior
+from priorcraft.condition.components import class_weights
+from priorcraft.condition.evidence import ExactPosterior, possible
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.observe import Mask
 
 ENTRIES = 2**20  # numbers of x in one pass
 
 
-class EvidenceFirst(Posterior):
+class EvidenceFirst(ExactPosterior):
     """The chain rule with the seen entries first: the hidden ones follow by sampling, exactly.
 
     p(h | s) = sum_oc p(o, c | s) p_o(h | s, c),   p(o, c | s) ∝ p(c) p_o(s | c)
@@ -41,14 +43,12 @@ class EvidenceFirst(Posterior):
         self.log_evidence = possible(self.joint.logsumexp(-1), self.method)
 
     def _classes(self, order: Tensor, x: Tensor, entries: Tensor) -> Tensor:
-        """log p(c) + log p_o(x_entries | c) for every class, (B, max(C, 1))."""
+        """log p(c) + log p_o(x_entries | c) for every class that may be, -inf for the others, (B, max(C, 1))."""
         if not self.model.classes:
             return self._density(x, order, self.given, entries).unsqueeze(1)
-        each = []
-        for c in range(self.model.classes):
-            label = torch.full((len(x),), c, device=x.device)
-            each.append(self._density(x, order, label, entries) + self.model.log_prior[c])
-        return torch.stack(each, 1)
+        labels = torch.arange(self.model.classes, device=x.device)
+        each = [self._density(x, order, c.expand(len(x)), entries) for c in labels]
+        return torch.stack(each, 1) + class_weights(self.model, len(x), self.given)
 
     def _density(self, x: Tensor, order: Tensor, given: Tensor | None, entries: Tensor) -> Tensor:
         if not bool(entries.any()):
@@ -63,13 +63,9 @@ class EvidenceFirst(Posterior):
 
     @torch.no_grad()
     def _log_joint(self, x: Tensor, entries: Tensor) -> Tensor:
-        """log p(o) p(c) p_o(x_entries | c), with the classes that are known, (B, O * C)."""
+        """log p(o) p(c) p_o(x_entries | c), (B, O * C)."""
         each = torch.stack([self._classes(order, x, entries) for order in self.orders], 1)
-        if self.model.classes and self.given is not None:
-            classes = torch.arange(each.shape[2], device=x.device)
-            wrong = (self.given[:, None] != UNLABELLED) & (self.given[:, None] != classes)
-            each = each.masked_fill(wrong[:, None], -torch.inf)
-        return each.flatten(1) - torch.tensor(float(len(self.orders))).log()
+        return each.flatten(1) - math.log(len(self.orders))
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
         x = self.y.repeat_interleave(n, 0)

@@ -5,8 +5,7 @@ from torch import Generator, Tensor
 
 from priorcraft import bayes, runtime
 from priorcraft.condition.components import product_components
-from priorcraft.condition.evidence import possible
-from priorcraft.core import Posterior
+from priorcraft.condition.evidence import ExactPosterior, possible
 from priorcraft.errors import DataError
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
@@ -48,7 +47,7 @@ def convolved(a: Tensor, b: Tensor) -> Tensor:
     return out
 
 
-class ComponentSums(Posterior):
+class ComponentSums(ExactPosterior):
     """Draw the component given the sums, then each block by its partial sums, last entry first.
 
     p(s | k) = prod_b p(s_b | k), with p(s_b | k) the convolution of the block's entries;

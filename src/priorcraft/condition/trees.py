@@ -2,13 +2,12 @@
 
 from torch import Generator, Tensor
 
-from priorcraft.condition.evidence import possible
-from priorcraft.core import Posterior
+from priorcraft.condition.evidence import ExactPosterior, possible
 from priorcraft.explicit.exact.tree_model import TreeModel
 from priorcraft.observe import Mask
 
 
-class Messages(Posterior):
+class Messages(ExactPosterior):
     """Sum-product and backward sampling on the trees; consistent for every mask. (Pearl 1988)
 
     Args:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from priorcraft.verbs.comparing import compare, demo
     from priorcraft.verbs.detecting import unusual
     from priorcraft.verbs.fitting import fit
+    from priorcraft.verbs.inpainting import inpaint
     from priorcraft.verbs.sampling import sample
     from priorcraft.verbs.scoring import score
     from priorcraft.verbs.tables import bayes
     from priorcraft.verbs.translating import translate
+    from priorcraft.verbs.upscaling import upscale
 
 _HOMES = {
     "augment": "priorcraft.verbs.augmenting",
@@ -30,11 +32,13 @@ _HOMES = {
     "data": "priorcraft.verbs.catalogue",
     "demo": "priorcraft.verbs.comparing",
     "fit": "priorcraft.verbs.fitting",
+    "inpaint": "priorcraft.verbs.inpainting",
     "load": "priorcraft.io",
     "models": "priorcraft.verbs.catalogue",
     "open_data": "priorcraft.data",
     "sample": "priorcraft.verbs.sampling",
     "score": "priorcraft.verbs.scoring",
+    "upscale": "priorcraft.verbs.upscaling",
     "translate": "priorcraft.verbs.translating",
     "unusual": "priorcraft.verbs.detecting",
 }
@@ -47,6 +51,7 @@ __all__ = [
     "data",
     "demo",
     "fit",
+    "inpaint",
     "load",
     "models",
     "open_data",
@@ -54,6 +59,7 @@ __all__ = [
     "score",
     "translate",
     "unusual",
+    "upscale",
 ]
 
 

@@ -1,0 +1,115 @@
+"""Filling in what a mask hides, also in images larger than the model."""
+
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft.condition import posterior
+from priorcraft.core import Generative, Space
+from priorcraft.errors import DataError
+from priorcraft.observe import Mask
+from priorcraft.tasks.restore import Restoration, restore
+
+COMPLETIONS, ROWS = 8, 12  # on a sheet at most
+
+
+def inpaint(
+    model: Generative,
+    x: Tensor,
+    seen: Tensor,
+    n: int,
+    *,
+    draws: int = 64,
+    given: Tensor | None = None,
+    generator: Generator,
+) -> Restoration:
+    """n completions of each image; seen pixels come back bit for bit.
+
+    Args:
+        model: a fitted model.
+        x: images, (B, *event_shape), or (B, C, H, W) larger than the model's; hidden entries may hold anything.
+        seen: True where x is seen, (*shape of one x) or one a row.
+        n: completions of each.
+        draws: how many the mean and spread are taken over; for larger images n of them.
+        given: labels, (B,), or None.
+        generator: source of randomness.
+
+    Raises:
+        DataError: images that are smaller than the model's, or have other channels.
+    """
+    observation = Mask(seen)
+    y = observation.forward(x)
+    if tuple(x.shape[1:]) == model.space.event_shape:
+        return restore(model, observation, y, n, draws=draws, given=given, generator=generator)
+    return _tiled(model, y, seen.expand_as(y), n, given, generator)
+
+
+def _tiled(
+    model: Generative, y: Tensor, seen: Tensor, n: int, given: Tensor | None, generator: Generator
+) -> Restoration:
+    """Tile after tile, each conditioned on what is seen and on what earlier tiles filled in. Approximate."""
+    began, methods = time.perf_counter(), set[str]()
+    x = y.repeat_interleave(n, 0)
+    labels = None if given is None else given.repeat_interleave(n, 0)
+    known = seen.repeat_interleave(n, 0).clone()
+    for window in tiles(tuple(y.shape[1:]), model.space):
+        hidden = ~known[window].flatten(1).all(1)
+        if bool(hidden.any()):
+            tile, mask = x[window][hidden], known[window][hidden]
+            mask = mask[0] if bool((mask == mask[0]).all()) else mask
+            c = None if labels is None else labels[hidden]
+            engine = posterior(model, Mask(mask), Mask(mask).forward(tile), given=c)
+            x[(hidden, *window[1:])] = engine.sample(1, generator=generator)[:, 0].to(x.dtype)
+            known[window] = True
+            methods.add(engine.method)
+    method = f"overlapping tiles, each by {' or '.join(sorted(methods)) or 'nothing: all was seen'}"
+    draws, space = x.unflatten(0, (len(y), n)).cpu(), Space(tuple(y.shape[1:]), model.space.levels)
+    return Restoration.of(draws, n, space, ("approximate", method, {}), time.perf_counter() - began)
+
+
+def tiles(shape: tuple[int, ...], space: Space) -> Iterator[tuple[slice, ...]]:
+    """Windows of the model's size over images of `shape`, half a window apart, row after row.
+
+    >>> [(w[2].start, w[3].start) for w in tiles((1, 4, 6), Space((1, 4, 4), 2))]
+    [(0, 0), (0, 2)]
+    """
+    channels, height, width = space.event_shape if space.is_image else (0, 0, 0)
+    if not space.is_image or shape[0] != channels or shape[1] < height or shape[2] < width:
+        raise DataError(f"images must have shape {space.event_shape}, or be larger; found {tuple(shape)}.")
+    for top in _starts(shape[1], height):
+        for left in _starts(shape[2], width):
+            yield slice(None), slice(None), slice(top, top + height), slice(left, left + width)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    step = max(1, side // 2)
+    return sorted({*range(0, length - side, step), length - side})
+
+
+def contact_sheet(
+    done: Restoration, seen: Tensor, shown: Tensor, truth: Tensor | None, space: Space
+) -> tuple[Tensor, int]:
+    """Cells of a sheet with one image a row: seen · completions · mean · uncertainty · truth.
+
+    Args:
+        done: completions.
+        seen: True where `shown` is seen, broadcast to (B, *event_shape).
+        shown: what was seen, at the size of x, (B, *event_shape).
+        truth: (B, *event_shape), if known.
+        space: where x lives.
+
+    Returns:
+        Points of the space, (cells, *event_shape), and the number of columns. Hidden pixels are chequered; the
+        uncertainty is the standard deviation, white at half the range.
+    """
+    top = 1.0 if space.levels is None else float(space.levels - 1)
+    height, width = space.event_shape[-2:] if space.is_image else (1, space.dims)
+    chequer = ((torch.arange(height)[:, None] + torch.arange(width)) % 2 * 0.2 + 0.3) * top
+    rows = min(len(shown), ROWS)
+    with_holes = torch.where(seen, shown.double(), chequer.view(-1, *space.event_shape[1:]).double())
+    columns = [with_holes, *done.x[:, :COMPLETIONS].unbind(1), done.mean, (2 * done.std).clamp_max(top)]
+    columns += [] if truth is None else [truth]
+    cells = torch.stack([column[:rows].double() for column in columns], 1).flatten(0, 1)
+    return (cells if space.levels is None else cells.round().long()), len(columns)

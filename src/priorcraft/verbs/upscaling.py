@@ -1,0 +1,68 @@
+"""`upscale`: larger images from small ones, by what a fitted model knows of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from priorcraft import runtime
+from priorcraft.data import Splits
+from priorcraft.io import Run
+from priorcraft.observe import BlockMean
+from priorcraft.tasks.upscale import small_space
+from priorcraft.tasks.upscale import upscale as upscaling
+from priorcraft.verbs.restoring import (
+    Images,
+    check_size,
+    checked_targets,
+    images_of,
+    labels_of,
+    opened,
+    report,
+    written,
+)
+
+
+def upscale(
+    run: str | Path | Run,
+    image: Images = None,
+    *,
+    factor: int = 2,
+    n: int = 8,
+    draws: int = 64,
+    data: str | Path | Splits | None = None,
+    limit: int = 450,
+    given: Mapping[str, str | int] | None = None,
+    out: str | Path | None = None,
+    restored: str | Path | None = None,
+    overwrite: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Enlarges images from p(x | its block means); no training for the task.
+
+    Args:
+        image: image files of the model's size divided by factor.
+        factor: side of a block.
+        data: instead of image: its test rows are made smaller, enlarged, and compared with the truth.
+        run, n, draws, limit, given, out, restored, overwrite, seed, device: as in `inpaint`.
+
+    Returns:
+        As `inpaint`.
+    """
+    targets = checked_targets(out, restored, overwrite)
+    fitted, where = opened(run, device)
+    small = small_space(fitted.model.space, factor)
+    x, splits, labels = images_of(fitted, image, data, limit, small)
+    check_size(n, draws, x, fitted.model.space.dims)
+    truth, observation = (x if splits is not None else None), BlockMean(factor)
+    sums = x if truth is None else (observation.forward(truth) * factor**2).round().long()
+    generator = runtime.keyed(seed, "upscale", device=where)
+    done = upscaling(
+        fitted.model, sums.to(where), factor, n, draws=draws, given=labels_of(fitted, given, x), generator=generator
+    )
+    y, everything = sums.float() / factor**2, torch.ones(fitted.model.space.event_shape, dtype=torch.bool)
+    answer = report(done, observation, y, truth, everything, splits, labels, seed)
+    enlarged = (observation.adjoint(y) * factor**2).round().long()  # each block at its mean
+    return written(answer, done, (everything.expand_as(enlarged), enlarged), truth, fitted.model.space, targets)
