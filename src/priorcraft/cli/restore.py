@@ -135,5 +135,5 @@ def say_answer(answer: Mapping[str, Any], *, json: bool) -> None:
         say(f"Note: {note}")
     for key, value in plain["diagnostics"].items():
         say(f"{key.replace('_', ' ')}: {value:g}")
-    shown = [key for key in ("kind", "method", *FIGURES, "images", "n", "seconds", "out") if plain.get(key) is not None]
-    print_table([{key: plain[key] for key in shown}])
+    keys = ("kind", "method", *FIGURES, "images", "n", "seconds", "out")
+    print_table([{"figure": key.replace("_", " "), "value": plain[key]} for key in keys if plain.get(key) is not None])

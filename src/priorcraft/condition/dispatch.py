@@ -12,6 +12,7 @@ from priorcraft.condition.components import Components
 from priorcraft.condition.evidence import ExactPosterior, PerMask
 from priorcraft.condition.gaussian import Gaussian
 from priorcraft.condition.inversion import Inversion
+from priorcraft.condition.kernels import Kernels, LinearKernels
 from priorcraft.condition.latent import LatentChain
 from priorcraft.condition.ordered import EvidenceFirst
 from priorcraft.condition.pooled import Pooled
@@ -24,6 +25,7 @@ from priorcraft.errors import DataError
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.explicit.exact.ensemble import Ensemble
+from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
@@ -69,6 +71,8 @@ ENGINES: list[tuple[type[Generative], type[Observation], tuple[bool, ...], Engin
     (PPCA, LinearObservation, REALS, Gaussian),
     (PPCA, Mask, INTEGERS, ReorderedChain),
     (TreeModel, Mask, INTEGERS, Messages),
+    (KernelDensity, Mask, EITHER, Kernels),
+    (KernelDensity, LinearObservation, EITHER, LinearKernels),
     (VAE, Mask, EITHER, LatentChain),
     (VAE, Entrywise, INTEGERS, LatentChain),
     (GAN, LinearObservation, EITHER, Inversion),

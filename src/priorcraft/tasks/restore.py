@@ -44,7 +44,13 @@ class Restoration:
 
     @classmethod
     def of(
-        cls, draws: Tensor, n: int, space: Space, source: Posterior, seconds: float, *, whole: bool = True
+        cls,
+        draws: Tensor,
+        n: int,
+        space: Space,
+        how: tuple[str, str, dict[str, float]],
+        seconds: float,
+        source: Posterior | None = None,
     ) -> "Restoration":
         """A summary of draws (B, draws, *event_shape), of which the first n are shown."""
         spread = draws.double().std(1, correction=0)
@@ -54,10 +60,8 @@ class Restoration:
             spread,
             entropy(draws, space),
             draws,
-            source if whole else None,
-            source.kind,
-            source.method,
-            dict(source.diagnostics),
+            source,
+            *how,
             seconds,
         )
 
@@ -89,7 +93,8 @@ def restore(
     began = time.perf_counter()
     source = posterior(model, observation, y, given=given)
     drawn = source.sample(max(n, draws), generator=generator)
-    return Restoration.of(drawn.cpu(), n, model.space, source, time.perf_counter() - began)
+    how = (source.kind, source.method, dict(source.diagnostics))
+    return Restoration.of(drawn.cpu(), n, model.space, how, time.perf_counter() - began, source)
 
 
 def figures(
