@@ -17,6 +17,7 @@ _VERBS = {
     "compare",
     "demo",
     "fit",
+    "impute",
     "inpaint",
     "load",
     "models",

@@ -72,6 +72,17 @@ def trees_and_network(space: Space, n: int) -> Settings:
     return {} if space.is_image else {"width": 512, "dropout": 0.1, "latents": 8, "lr": 4e-3}
 
 
+def ladder_vae(space: Space, n: int) -> Settings:
+    """Narrow and slow: four layers of latents then stay in use."""
+    small = {"width": 32, "latent": 4, "reach": 4, "pixel_width": 24, "warm_up": 0.3}
+    return small | {"bf16": True, "batch_size": 64, "lr": 2e-3}
+
+
+def flat_vae(space: Space, n: int) -> Settings:
+    """A thousand rows overfit without decay."""
+    return {"weight_decay": 1e-2, "batch_size": 100, "decay": 0.99} if n < 10_000 else {}
+
+
 DENSITY = {"exact": "log p(x)", "approximate": "lower bound on log p(x)", "implicit": "none"}
 
 ZOO: dict[str, Entry] = {
@@ -92,8 +103,8 @@ ZOO: dict[str, Entry] = {
         lambda space, n: {"rows": max(min(n, 2000), 2), "deform": space.dims <= 400},
         share=0.0,
     ),
-    "ladder-vae": Entry(LadderVAE, MaximumLikelihood, "a hierarchy of latents for images, bounded"),
-    "flat-vae": Entry(VAE, MaximumLikelihood, "latent variables bounded through an encoder"),
+    "ladder-vae": Entry(LadderVAE, MaximumLikelihood, "a hierarchy of latents for images, bounded", ladder_vae),
+    "flat-vae": Entry(VAE, MaximumLikelihood, "latent variables bounded through an encoder", flat_vae),
     "gan": Entry(GAN, Game, "generator and critic: samples without a density"),
 }
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "score": "priorcraft.cli.ask:score",
     "inpaint": "priorcraft.cli.restore:inpaint",
     "upscale": "priorcraft.cli.restore:upscale",
+    "impute": "priorcraft.cli.restore:impute",
     "classify": "priorcraft.cli.classify:classify",
     "unusual": "priorcraft.cli.classify:unusual",
     "augment": "priorcraft.cli.augment:augment",
@@ -32,6 +33,7 @@ HELP = {
     "sample": "Draw from a fitted model.",
     "score": "How probable rows are under a fitted model, and what kind of number that is.",
     "inpaint": "Complete what a mask hides, in several ways, from one fitted model.",
+    "impute": "Draw the missing values of an array, several times.",
     "upscale": "Enlarge images in several ways, each with exactly the block means that were seen.",
     "classify": "Classify rows by Bayes' theorem, beside classifiers that learn p(c | x) directly.",
     "unusual": "How unusual rows are: likelihood, typicality, and likelihood ratio.",
@@ -61,6 +63,7 @@ def make_app() -> App:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command; every refusal is a sentence on stderr and an exit code."""
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # threads that spin for each other stall on a busy machine
     warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}")
     try:
         make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")

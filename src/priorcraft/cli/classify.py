@@ -104,3 +104,42 @@ def row(name: str, found: dict[str, Any], kind: str) -> dict[str, Any]:
     interval = found["interval"] and f"{found['interval'][0]:.3f} to {found['interval'][1]:.3f}"
     kept = {key: found[key] for key in ("accuracy", "log_loss", "calibration_error", "n")}
     return {"classifier": name, "accuracy": kept.pop("accuracy"), "95 % interval": interval, **kept, "density": kind}
+
+
+def unusual(
+    run: Path,
+    data: str | None = None,
+    *,
+    against: str | None = None,
+    rate: float = 0.3,
+    out: Path | None = None,
+    overwrite: Annotated[bool, Flag] = False,
+    seed: int = 0,
+    device: str = "auto",
+    json: Annotated[bool, Flag] = False,
+) -> None:
+    """How unusual rows are: -log p(x), typicality, and likelihood ratio; higher is more unusual.
+
+    Args:
+        run: The run folder of an exact model.
+        data: Rows to score; the run's own test rows without it.
+        against: Rows that do not belong, to measure each score on.
+        rate: Share of entries mutated for the background model of the ratio.
+        out: .npz of the three scores.
+        overwrite: Replace --out.
+        seed: Of every random draw.
+        device: auto, cpu, cuda or mps.
+        json: Print one JSON object.
+    """
+    from priorcraft import verbs
+    from priorcraft.cli.show import print_json, print_table
+
+    answer = verbs.unusual(
+        run, data, against=against, rate=rate, out=out, overwrite=overwrite, seed=seed, device=device
+    )
+    if json:
+        print_json(answer)
+        return
+    areas = answer["auroc"] or {}
+    print_table([{"score": s, "mean": mean, "AUROC": areas.get(s)} for s, mean in answer["mean"].items()])
+    print(f"background of the ratio: {answer['background']}")

@@ -35,7 +35,8 @@ def compare(
     data: str,
     *,
     models: str = "",
-    minutes: float = 5.0,
+    minutes: float | None = None,
+    steps: int | None = None,
     out: Path,
     seed: int = 0,
     overwrite: Annotated[bool, Flag] = False,
@@ -48,7 +49,8 @@ def compare(
     Args:
         data: A name from `priorcraft data`, a folder of images, or an .npz or .npy file.
         models: Names from `priorcraft models`, with commas; a choice of every family without it.
-        minutes: Of training, shared among the models that train by gradient.
+        minutes: Of training, shared among the models that train by gradient; 5 without --minutes and --steps.
+        steps: Updates of each of these models, instead of minutes.
         out: Folder for the runs and report.html.
         seed: Of every random draw.
         overwrite: Replace an earlier comparison in --out.
@@ -65,6 +67,7 @@ def compare(
             data,
             models=chosen,
             minutes=minutes,
+            steps=steps,
             out=out,
             seed=seed,
             overwrite=overwrite,

@@ -122,6 +122,37 @@ def upscale(
     say_answer(answer, json=json)
 
 
+def impute(
+    run: Path,
+    file: Path,
+    *,
+    n: Annotated[int, Parameter(name=["--n", "-n"])] = 8,
+    draws: int = 64,
+    out: Path,
+    overwrite: Annotated[bool, Flag] = False,
+    seed: int = 0,
+    device: str = "auto",
+    json: Annotated[bool, Flag] = False,
+) -> None:
+    """Draw the missing values of an array, several times.
+
+    Args:
+        run: The run folder.
+        file: .npz with rows x, nan or a mask of ones where missing; or an .npy of rows with nan.
+        n: How many imputations of each row.
+        draws: How many the mean and the spread are taken over.
+        out: .npz with x (rows, n, ...), mean, std, entropy and mask.
+        overwrite: Replace --out if it is there.
+        seed: The same seed gives the same imputations.
+        device: auto, cpu, cuda or mps.
+        json: Print one JSON object.
+    """
+    from priorcraft import verbs
+
+    answer = verbs.impute(run, file, n=n, draws=draws, out=out, overwrite=overwrite, seed=seed, device=device)
+    say_answer(answer, json=json)
+
+
 def say_answer(answer: Mapping[str, Any], *, json: bool) -> None:
     """The answer without its arrays: one JSON object, or a table, with what has to be said on stderr."""
     from priorcraft.cli import say
@@ -135,5 +166,5 @@ def say_answer(answer: Mapping[str, Any], *, json: bool) -> None:
         say(f"Note: {note}")
     for key, value in plain["diagnostics"].items():
         say(f"{key.replace('_', ' ')}: {value:g}")
-    keys = ("kind", "method", *FIGURES, "images", "n", "seconds", "out")
+    keys = ("kind", "method", *FIGURES, "missing", "rows", "images", "n", "seconds", "out")
     print_table([{"figure": key.replace("_", " "), "value": plain[key]} for key in keys if plain.get(key) is not None])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from priorcraft.train.objective import Batch, Objective
 
 VALIDATIONS = 20  # in one budget
 VALIDATION_ROWS = 1000
-VALIDATION_DRAWS = 8  # k of the bound by which approximate models are compared
+VALIDATION_DRAWS = 4  # k of the bound by which approximate models are compared
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,13 @@ def draw(rows: Rows, size: int | None, seed: int, step: int, device: torch.devic
     if size is None or size >= n:
         return whole(rows, device)
     epoch, place = divmod(step, n // size)
-    order = torch.randperm(n, generator=runtime.keyed(seed, "epoch", epoch))
-    return taken(rows, order[place * size : (place + 1) * size], device)
+    return taken(rows, permutation(n, seed, epoch)[place * size : (place + 1) * size], device)
+
+
+@lru_cache(maxsize=1)
+def permutation(n: int, seed: int, epoch: int) -> Tensor:
+    """The order of the rows in an epoch."""
+    return torch.randperm(n, generator=runtime.keyed(seed, "epoch", epoch))
 
 
 def whole(rows: Rows, device: torch.device) -> Batch:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from priorcraft.verbs.comparing import compare, demo
     from priorcraft.verbs.detecting import unusual
     from priorcraft.verbs.fitting import fit
+    from priorcraft.verbs.imputing import impute
     from priorcraft.verbs.inpainting import inpaint
     from priorcraft.verbs.sampling import sample
     from priorcraft.verbs.scoring import score
@@ -32,6 +33,7 @@ _HOMES = {
     "data": "priorcraft.verbs.catalogue",
     "demo": "priorcraft.verbs.comparing",
     "fit": "priorcraft.verbs.fitting",
+    "impute": "priorcraft.verbs.imputing",
     "inpaint": "priorcraft.verbs.inpainting",
     "load": "priorcraft.io",
     "models": "priorcraft.verbs.catalogue",
@@ -51,6 +53,7 @@ __all__ = [
     "data",
     "demo",
     "fit",
+    "impute",
     "inpaint",
     "load",
     "models",

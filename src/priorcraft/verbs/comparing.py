@@ -22,12 +22,12 @@ from priorcraft.metrics.two_sample import TwoSampleTest
 from priorcraft.report.page import render
 from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
-from priorcraft.verbs.fitting import fit
+from priorcraft.verbs.fitting import budget_of, fit
 from priorcraft.verbs.outputs import write_bytes
 
 MODELS = ("naive-bayes", "mixture", "ppca", "autoregressive", "vae", "gan")
 DEMO = Path("priorcraft-demo")
-DEMO_MINUTES = 0.5
+DEMO_STEPS = 450  # enough for a first good look, and the same numbers on every machine of a kind
 COMPARE_MINUTES = 5.0
 TEST_ROWS = 1000
 BOUND_DRAWS = 64
@@ -48,14 +48,15 @@ def demo(
     Returns:
         As `compare`.
     """
-    return compare("digits", minutes=DEMO_MINUTES, out=out, seed=seed, overwrite=True, listen=listen)
+    return compare("digits", steps=DEMO_STEPS, out=out, seed=seed, overwrite=True, listen=listen)
 
 
 def compare(
     data: str | Path | Splits,
     *,
     models: Sequence[str] = (),
-    minutes: float = COMPARE_MINUTES,
+    minutes: float | None = None,
+    steps: int | None = None,
     out: str | Path,
     seed: int = 0,
     overwrite: bool = False,
@@ -67,7 +68,8 @@ def compare(
     Args:
         data: what `open_data` takes.
         models: names from `models()`; one or more of each family without any.
-        minutes: of training, shared among the models that train by gradient.
+        minutes: of training, shared among the models that train by gradient; five without minutes and steps.
+        steps: updates of each of these models, instead of minutes.
         out: folder for the runs and report.html.
         seed: of every draw.
         overwrite: replace a comparison that is there.
@@ -82,7 +84,7 @@ def compare(
     chosen = chosen_models(models, splits)
     folder, tests = prepared(Path(out), overwrite), Tests(splits, seed)
     results, samples, events = [], [], []
-    for name, budget in budgets(chosen, splits, minutes).items():
+    for name, budget in budgets(chosen, splits, minutes, steps).items():
         fit(splits, name, out=folder / name, seed=seed, device=device, on_record=listen(name), **budget)
         result, drawn = measured(load(folder / name, device=runtime.pick_device(device)), tests, seed)
         results.append(result)
@@ -96,19 +98,22 @@ def compare(
         "baselines": {} if splits.space.levels is None else baselines(splits),
         "models": results,
     }
-    command = (
-        f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} --minutes {minutes:g} --seed {seed}"
-    )
+    spent = f"--steps {steps}" if steps else f"--minutes {minutes or COMPARE_MINUTES:g}"
+    command = f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} {spent} --seed {seed}"
     page = render(answer, splits, tests.rows.x, samples, tests.rows.y, events, command)
     write_bytes(report, page.encode())
     return answer | {"seconds": round(time.perf_counter() - start, 2)}
 
 
-def budgets(models: Sequence[str], splits: Splits, minutes: float) -> dict[str, dict[str, Any]]:
-    """The budget of each model: a share of the minutes, or rounds of EM where the updates are in closed form."""
+def budgets(
+    models: Sequence[str], splits: Splits, minutes: float | None, steps: int | None
+) -> dict[str, dict[str, Any]]:
+    """The budget of each model: steps or a share of the minutes, or rounds of EM where updates are in closed form."""
+    budget_of(minutes, steps)  # refuses bad ones
     shares = {name: zoo.entry(name, splits.space, len(splits.train))[1].share for name in models}
-    part = minutes / max(sum(shares.values()), 1e-9)
-    return {name: {"minutes": part * share} if share else {"steps": EM_ROUNDS} for name, share in shares.items()}
+    part = (minutes or COMPARE_MINUTES) / max(sum(shares.values()), 1e-9)
+    trained = {name: {"steps": steps} if steps else {"minutes": part * share} for name, share in shares.items()}
+    return {name: trained[name] if shares[name] else {"steps": EM_ROUNDS} for name in models}
 
 
 def chosen_models(models: Sequence[str], splits: Splits) -> list[str]:
