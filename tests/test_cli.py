@@ -42,13 +42,26 @@ def test_fit_sample_score_and_read_it_all_back(run, capsys, tmp_path):
 
     out = tmp_path / "threes.npz"
     drawn = ask(capsys, "sample", run, "-n", 7, "--given", "label=3", "--out", out)
-    assert set(drawn) == {"n", "seconds", "out"}
+    assert set(drawn) == {"n", "seconds", "out", "method", "network_evaluations", "forward_ratio"}
     with np.load(out, allow_pickle=False) as arrays:
         assert arrays["x"].shape == (7, 1, 8, 8)
         assert arrays["x"].dtype.kind == "i"
         assert arrays["y"].tolist() == [3] * 7
     assert ask(capsys, "sample", run, "--out", tmp_path / "x.png")["n"] == 16
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_order_is_the_users_choice(capsys, tmp_path):
+    run = tmp_path / "ar"
+    ask(capsys, "fit", "digits", "masked-mlp", "--out", run, *QUICK, "--set", "orders=2", "--set", "width=64")
+    scores = {o: ask(capsys, "score", run, "--order", o)["nats"] for o in ("ensemble", "raster", "reverse", "random")}
+    assert len(set(scores.values())) == 4
+    assert ask(capsys, "score", run, "--order", ",".join(map(str, range(64))))["nats"] == scores["raster"]
+    assert ask(capsys, "sample", run, "--out", tmp_path / "x.npz")["method"] == "triangular"
+    with pytest.raises(SystemExit) as left:
+        main(["score", str(run), "--order", "1,2,3"])
+    assert left.value.code == 2
+    assert "permutation" in capsys.readouterr().err
 
 
 def test_models_and_data_are_listed(capsys):

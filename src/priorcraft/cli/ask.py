@@ -49,6 +49,7 @@ def score(
     *,
     split: str = "test",
     samples: int = 64,
+    order: str = "ensemble",
     seed: int = 0,
     device: str = "auto",
     json: Annotated[bool, Flag] = False,
@@ -60,6 +61,7 @@ def score(
         data: Other data of the same kind; the run's own without it.
         split: train, valid or test.
         samples: Draws of the importance-weighted bound, for approximate models.
+        order: Of an autoregressive model: ensemble, raster, reverse, random, or a permutation with commas.
         seed: Of these draws.
         device: auto, cpu, cuda or mps.
         json: Print one JSON object.
@@ -67,7 +69,7 @@ def score(
     from priorcraft import verbs
     from priorcraft.cli.show import print_answer, print_json
 
-    answer = verbs.score(run, data, split=split, samples=samples, seed=seed, device=device)
+    answer = verbs.score(run, data, split=split, samples=samples, order=order, seed=seed, device=device)
     if json:
         print_json(answer)
     else:

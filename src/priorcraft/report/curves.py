@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 Events = Sequence[dict[str, Any]]
+ENOUGH = 10  # points of a curve
 INK, REAL, FAKE, HELD_OUT = "#334155", "#0f766e", "#c2410c", "#7c3aed"
 
 
@@ -19,14 +20,15 @@ def series(events: Events, kind: str, name: str) -> tuple[list[float], list[floa
 def learning_curve(events: Events, family: str) -> bytes | None:
     """Loss in training, and the score on validation rows where there is a density; PNG, None with too few points."""
     training, validation = series(events, "step", "loss"), series(events, "validation", "valid_nats")
-    if len(training[0]) < 3:
+    if len(training[0]) < ENOUGH:
         return None
     figure = Figure(figsize=(4.6, 2.4), layout="constrained")
     axes = figure.add_subplot(xlabel="seconds", ylabel="nats" if family != "implicit" else "loss")
     axes.plot(*training, color=INK, lw=0.8, alpha=0.6, label="generator loss" if family == "implicit" else "training")
     if validation[0]:
         axes.plot(*validation, color=REAL, lw=1.8, label="validation, averaged weights")
-        axes.set_ylim(0.9 * min(validation[1]), max(validation[1][0], *validation[1]))
+        seen = sorted(training[1])[: -len(training[1]) // 20 or None] + validation[1]
+        axes.set_ylim(min(seen) - 0.5, max(seen) + 0.5)
     critic = series(events, "step", "critic_loss")
     if critic[0]:
         axes.plot(*critic, color=FAKE, lw=0.8, label="critic loss")

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from priorcraft import runtime
+from priorcraft.core import Generative
 from priorcraft.errors import UsageError, did_you_mean
+from priorcraft.explicit.exact.chain import Autoregressive
 from priorcraft.io import Run, load
 from priorcraft.report.grid import picture
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
@@ -38,7 +40,8 @@ def sample(
         device: auto, cpu, cuda or mps.
 
     Returns:
-        "n", "seconds", "out", and "x" (and "y") as tensors if `out` is None.
+        "n", "seconds", "method" (the sampler), "network_evaluations" and "forward_ratio" (time over that of one
+        forward pass; of autoregressive models), "out", and "x" (and "y") as tensors if `out` is None.
 
     Raises:
         UsageError: n below 1 or too large, an unknown label, or an output that is there.
@@ -51,9 +54,8 @@ def sample(
     if not 1 <= n <= limit:
         raise UsageError(f"n must lie in 1 ... {limit:,} for points of this size, not {n:,}.")
     label = label_of(fitted, given)
-    start = time.perf_counter()
-    x = fitted.model.sample(n, given=label, generator=runtime.keyed(seed, "sample", device=where)).cpu()
-    answer: dict[str, Any] = {"n": n, "seconds": round(time.perf_counter() - start, 4), "out": None}
+    x, account = drawn_with_account(fitted.model, n, label, runtime.keyed(seed, "sample", device=where))
+    answer: dict[str, Any] = {"n": n, **account, "out": None}
     drawn = {"x": x} if label is None else {"x": x, "y": label.cpu().expand(n)}
     if target is None:
         return answer | drawn
@@ -62,6 +64,20 @@ def sample(
     else:
         write_arrays(target, {name: value.numpy() for name, value in drawn.items()})
     return answer | {"out": str(target)}
+
+
+def drawn_with_account(
+    model: Generative, n: int, given: torch.Tensor | None, generator: torch.Generator
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Samples on the CPU, and what they took: seconds, and for autoregressive models the sampler and its price."""
+    if isinstance(model, Autoregressive):
+        x, report = model.sample_report(n, given=given, generator=generator)
+        price = {"network_evaluations": report.network_evaluations, "forward_ratio": round(report.forward_ratio, 3)}
+        return x, {"seconds": round(report.seconds, 4), "method": report.method, **price}
+    start = time.perf_counter()
+    x = model.sample(n, given=given, generator=generator).cpu()
+    seconds = round(time.perf_counter() - start, 4)
+    return x, {"seconds": seconds, "method": "direct", "network_evaluations": None, "forward_ratio": None}
 
 
 def label_of(run: Run, given: Mapping[str, str | int] | None) -> torch.Tensor | None:

@@ -1,12 +1,16 @@
 """`score`: how probable new rows are under a fitted model, and what kind of number that is."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from priorcraft import runtime
-from priorcraft.core import Space
+from priorcraft.core import Generative, Space
 from priorcraft.data import Splits, open_data
 from priorcraft.errors import DataError, UsageError, did_you_mean
+from priorcraft.explicit.exact.chain import Autoregressive
 from priorcraft.io import Run, load
 from priorcraft.metrics.likelihood import score as measure
 
@@ -19,6 +23,7 @@ def score(
     *,
     split: str = "test",
     samples: int = 64,
+    order: str = "ensemble",
     seed: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
@@ -29,6 +34,8 @@ def score(
         data: what `open_data` takes; the run's own data if None.
         split: train, valid or test.
         samples: k of the importance-weighted bound, for approximate models.
+        order: of an autoregressive model: "ensemble" (its own), "raster", "reverse", "random", or a permutation
+            "3,1,2,...".
         seed: of the bound's draws.
         device: auto, cpu, cuda or mps.
 
@@ -49,7 +56,23 @@ def score(
     )
     check_space(splits.space, fitted.model.space)
     generator = runtime.keyed(seed, "score", device=where)
-    return measure(fitted.model, splits.rows(split), samples=samples, generator=generator).as_dict() | {"split": split}
+    model = fitted.model if order == "ensemble" else in_order(fitted.model, order, seed)
+    return measure(model, splits.rows(split), samples=samples, generator=generator).as_dict() | {"split": split}
+
+
+def in_order(model: Generative, order: str, seed: int) -> Autoregressive:
+    """The same autoregressive model with one order in place of its ensemble."""
+    if not isinstance(model, Autoregressive):
+        raise UsageError("order can be chosen for a single autoregressive model alone: fit masked-mlp or masked-conv.")
+    dims = model.space.dims
+    named = {"raster": torch.arange(dims), "reverse": torch.arange(dims - 1, -1, -1)}
+    named["random"] = torch.randperm(dims, generator=runtime.keyed(seed, "order"))
+    if order not in named and not all(part.strip().isdigit() for part in order.split(",")):
+        raise UsageError(f"order must be ensemble, raster, reverse, random, or numbers with commas, not '{order}'.")
+    chosen = named[order] if order in named else torch.tensor([int(part) for part in order.split(",")])
+    single = copy.copy(model)
+    single._buffers = dict(model._buffers) | {"orders": model.check_order(chosen).unsqueeze(0)}
+    return single
 
 
 def check_space(found: Space, expected: Space) -> None:
