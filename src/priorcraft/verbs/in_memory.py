@@ -18,6 +18,7 @@ def fitted(
     settings: zoo.Settings | None = None,
     budget: Budget | None = None,
     seed: int = 0,
+    double: bool = False,
 ) -> Generative:
     """The model that `fit` would have kept, in evaluation mode.
 
@@ -29,9 +30,12 @@ def fitted(
         settings: of the model or its objective.
         budget: 20 rounds without it, enough for models with closed-form updates.
         seed: of every draw.
+        double: compute in float64.
     """
     cpu = torch.device("cpu")
     model, objective = zoo.build(name, space, context, len(rows), settings or {}, seed=seed)
+    if double:
+        model.double()
     start = whole(rows, cpu)
     model.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
     objective.prepare(whole(valid, cpu))
