@@ -17,6 +17,7 @@ _VERBS = {
     "compare",
     "demo",
     "fit",
+    "fit_pairs",
     "impute",
     "inpaint",
     "load",

@@ -43,7 +43,7 @@ class Run:
         return zoo.family(type(self.model))
 
 
-KEYS = ("model", "member", "settings", "space", "classes", "rows", "data", "seed", "budget", "environment")
+KEYS = ("model", "member", "settings", "space", "classes", "rows", "data", "seed", "budget", "environment", "context")
 
 
 def describe(
@@ -79,9 +79,8 @@ def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple
         if key not in KEYS:
             raise UsageError(f"config.json: there is no key 'config.{key}': {did_you_mean(key, KEYS)}")
     try:
-        shape, levels = config["space"]["event_shape"], config["space"]["levels"]
-        space = Space(tuple(int(side) for side in shape), None if levels is None else int(levels))
-        context = Space((), len(config["classes"])) if config["classes"] else None
+        space, other = _space(config["space"]), config.get("context")
+        context = Space((), len(config["classes"])) if config["classes"] else other and _space(other)
         return zoo.build(
             str(config["member"]),
             space,
@@ -94,6 +93,11 @@ def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error) if isinstance(error, PriorcraftError) else f"{type(error).__name__} at {error}"
         raise UsageError(f"config.json does not describe a model: {reason}") from None
+
+
+def _space(found: dict[str, Any]) -> Space:
+    shape, levels = found["event_shape"], found["levels"]
+    return Space(tuple(int(side) for side in shape), None if levels is None else int(levels))
 
 
 def load(path: str | Path, *, device: str | torch.device = "cpu") -> Run:

@@ -17,6 +17,7 @@ def fit(
     steps: int | None = None,
     seed: int = 0,
     set: Annotated[list[str] | None, Parameter(negative=())] = None,
+    pairs: Annotated[bool, Flag] = False,
     resume: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
     allow_data_change: Annotated[bool, Flag] = False,
@@ -34,6 +35,7 @@ def fit(
         steps: Train for that many updates.
         seed: Of every random draw.
         set: A setting of the model or its training, key=value; repeat it for more.
+        pairs: DATA holds pairs: arrays a_*, b_* or folders A/, B/; the model is p(b | a), for `translate`.
         resume: Go on with the run in --out.
         overwrite: Replace the run in --out.
         allow_data_change: Go on although the data changed.
@@ -45,21 +47,30 @@ def fit(
     from priorcraft.cli.show import TrainingBar, print_answer, print_json, settings_of
 
     with TrainingBar(quiet=quiet) as bar:
-        answer = verbs.fit(
-            data,
-            model,
-            out=out,
-            minutes=minutes,
-            steps=steps,
-            seed=seed,
-            settings=dict(settings_of(set or [])),
-            resume=resume,
-            overwrite=overwrite,
-            allow_data_change=allow_data_change,
-            device=device,
-            on_record=bar.named(model or out.name),
-        )
+        shared = {
+            "out": out,
+            "minutes": minutes,
+            "steps": steps,
+            "seed": seed,
+            "settings": dict(settings_of(set or [])),
+            "overwrite": overwrite,
+            "device": device,
+            "on_record": bar.named(model or out.name),
+        }
+        if pairs:
+            answer = verbs.fit_pairs(*pairs_of(data, model, resume), **shared)
+        else:
+            answer = verbs.fit(data, model, resume=resume, allow_data_change=allow_data_change, **shared)
     if json:
         print_json(answer)
     else:
         print_answer({k: v for k, v in answer.items() if k != "score"} | answer["score"])
+
+
+def pairs_of(data: str | None, model: str | None, resume: bool) -> tuple[str, str]:
+    """DATA and MODEL, which pairs always need."""
+    from priorcraft.errors import UsageError
+
+    if data is None or model is None or resume:
+        raise UsageError("fit --pairs needs DATA and MODEL, and starts anew: it cannot be resumed yet.")
+    return data, model

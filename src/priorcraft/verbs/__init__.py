@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from priorcraft.verbs.sampling import sample
     from priorcraft.verbs.scoring import score
     from priorcraft.verbs.tables import bayes
-    from priorcraft.verbs.translating import translate
+    from priorcraft.verbs.translating import fit_pairs, translate
     from priorcraft.verbs.upscaling import upscale
 
 _HOMES = {
@@ -33,6 +33,7 @@ _HOMES = {
     "data": "priorcraft.verbs.catalogue",
     "demo": "priorcraft.verbs.comparing",
     "fit": "priorcraft.verbs.fitting",
+    "fit_pairs": "priorcraft.verbs.translating",
     "impute": "priorcraft.verbs.imputing",
     "inpaint": "priorcraft.verbs.inpainting",
     "load": "priorcraft.io",
@@ -53,6 +54,7 @@ __all__ = [
     "data",
     "demo",
     "fit",
+    "fit_pairs",
     "impute",
     "inpaint",
     "load",
