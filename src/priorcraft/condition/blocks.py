@@ -1,5 +1,6 @@
 """Autoregressive models that see block means: every block is drawn with exactly its sum."""
 
+from collections.abc import Callable
 from functools import reduce
 
 import torch
@@ -9,12 +10,14 @@ from priorcraft import runtime
 from priorcraft.condition.evidence import possible
 from priorcraft.condition.sums import block_sums, blocks_of, convolved
 from priorcraft.condition.weighted import Particles
-from priorcraft.core import Exact, Posterior
+from priorcraft.core import UNLABELLED, Posterior
 from priorcraft.errors import NoDensity
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive
 from priorcraft.likelihoods.discrete import Discrete
 from priorcraft.nn.triangular import TriangularSteps
 from priorcraft.observe import BlockMean
+
+Target = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 class Steps:
@@ -78,11 +81,13 @@ def steps_of(model: Autoregressive, order: Tensor, x: Tensor, start: int, given:
 
 
 class BlockChain(Posterior):
-    """Sequential Monte Carlo over blocks, in which each entry is proposed with an eye to its block's sum.
+    """Sequential Monte Carlo over blocks, then sweeps that draw each block again with all the others in view.
 
     q(x_j | past, s) ∝ p(x_j | past) p~(what is left | past), where p~ convolves the p(x_i | past) of the block's
     later entries as if they were independent; the last entry is what is left. Weights p / q make up for p~ and for the
-    sums of later blocks. Every draw has every sum; the number of particles decides how closely they follow p(x | y).
+    sums of later blocks, but a block that was drawn early has seen little. So in each sweep the class is drawn from
+    p(c | x), and each block is proposed by the same q with all other blocks first in the order, and accepted or not by
+    Metropolis' rule for the target. Every draw has every sum, and follows p(x | y) as particles and sweeps grow.
 
     Args:
         model: autoregressive, on integers.
@@ -90,12 +95,13 @@ class BlockChain(Posterior):
         y: means, (B, C, h, w).
         given: labels, (B,), -1 where not known; None if none is.
         particles: at least this many for each row, whatever n.
-        target: the density whose posterior is wanted, `model` itself if None; finished points are weighted by it,
-            which also makes up for the one order in which they were drawn.
+        sweeps: how many.
+        target: log p(x | c) whose posterior is wanted, from x (B, *event_shape), an order of its blocks, and c; that of
+            `model` in this order if None.
     """
 
     kind = "approximate"
-    method = "sequential Monte Carlo with exact block sums"
+    method = "exact block sums by sequential Monte Carlo and Metropolis sweeps"
 
     def __init__(
         self,
@@ -105,12 +111,14 @@ class BlockChain(Posterior):
         given: Tensor | None,
         *,
         particles: int = 64,
-        target: Exact | None = None,
+        sweeps: int = 3,
+        target: Target | None = None,
     ) -> None:
         super().__init__()
         if model.space.levels is None:
             raise NoDensity("block sums are met by enumerating levels; this model's space is real-valued.")
-        self.model, self.given, self.particles, self.target = model, given, particles, target or model
+        self.model, self.given, self.particles, self.sweeps = model, given, particles, sweeps
+        self.target = target or model.log_prob_in
         self.sums = block_sums(observation, y)
         self.blocks = blocks_of(model.space.event_shape, observation.factor).to(y.device)
         most = (model.space.levels - 1) * self.blocks.shape[1]
@@ -124,28 +132,72 @@ class BlockChain(Posterior):
         for b in range(len(self.blocks)):
             steps = steps_of(self.model, order, particles.x, b * m, particles.c, m)
             left = self.sums[:, b].repeat_interleave(k)
-            particles.weigh(self._block(particles.x, steps, order, b * m, left, generator))
-        x = particles.x.view(-1, *self.model.space.event_shape)
-        own = self.model.log_prob_in(x, order, particles.c)
-        particles.weigh(self.target.log_prob(x, particles.c) - own)
+            log_p, log_q = self._block(particles.x, steps, order, b * m, left, generator)
+            particles.weigh(log_p - log_q)
         self.diagnostics |= particles.diagnostics
-        return particles.draw(n).view(rows, n, *self.model.space.event_shape)
+        x = particles.draw(n).flatten(0, 1)
+        accepted = [self._sweep(x, order, n, generator) for _ in range(self.sweeps)]
+        if accepted:
+            self.diagnostics["acceptance"] = sum(accepted) / len(accepted)
+        return x.view(rows, n, *self.model.space.event_shape)
 
-    def _block(self, x: Tensor, steps: Steps, order: Tensor, start: int, left: Tensor, generator: Generator) -> Tensor:
-        """Draws one block into x; returns log p / q of each row."""
-        end, log_w = start + self.blocks.shape[1], torch.zeros(len(x), device=x.device)
+    def _sweep(self, x: Tensor, order: Tensor, n: int, generator: Generator) -> float:
+        """Draws the classes and every block of x (B * n, D) again; returns the share of blocks that moved."""
+        c = None if self.given is None else self.given.repeat_interleave(n, 0)
+        if self.model.classes:
+            unknown = torch.full((len(x),), UNLABELLED, device=x.device) if c is None else c
+            c = torch.where(unknown == UNLABELLED, self._classes(x, order, generator), unknown)
+        moved, m, log_p = 0.0, self.blocks.shape[1], self._log_target(x, order, c)
+        for b, block in enumerate(self.blocks):
+            last = torch.cat([order[: b * m], order[(b + 1) * m :], block])
+            left, start = self.sums[:, b].repeat_interleave(n), len(order) - m
+            new = x.clone()
+            _, q_new = self._block(new, steps_of(self.model, last, x, start, c, m), last, start, left, generator)
+            steps = steps_of(self.model, last, x, start, c, m)
+            _, q_old = self._block(x.clone(), steps, last, start, left, generator, keep=True)
+            log_new = self._log_target(new, order, c)
+            u = runtime.uniform(tuple(q_new.shape), generator=generator, like=q_new)
+            take = u.log() < log_new - log_p + q_old - q_new
+            x[take], log_p = new[take], torch.where(take, log_new, log_p)
+            moved += float(take.float().mean()) / len(self.blocks)
+        return moved
+
+    def _log_target(self, x: Tensor, order: Tensor, c: Tensor | None) -> Tensor:
+        return self.target(x.view(-1, *self.model.space.event_shape), order, c)
+
+    def _classes(self, x: Tensor, order: Tensor, generator: Generator) -> Tensor:
+        labels = torch.arange(self.model.classes, device=x.device)
+        each = [self._log_target(x, order, c.expand(len(x))) for c in labels]
+        return runtime.categorical(torch.stack(each, 1) + self.model.log_prior, generator=generator)
+
+    def _block(
+        self,
+        x: Tensor,
+        steps: Steps,
+        order: Tensor,
+        start: int,
+        left: Tensor,
+        generator: Generator,
+        *,
+        keep: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Draws one block into x, or keeps what is there; returns its log p and log q, (B,)."""
+        end, log_p, log_q = start + self.blocks.shape[1], *torch.zeros(2, len(x), device=x.device)
         for p in range(start, end):
             tables = [steps.log_p(q, p) for q in range(p, end)]
-            log_q = tables[0] + log_left(tables[1:], left, tables[0].shape[1])
+            proposal = tables[0] + log_left(tables[1:], left, tables[0].shape[1])
             # a sum out of reach of p~'s rounding is out of reach of the row: its weight is zero
-            reachable = torch.isfinite(log_q).any(1)
-            drawn = runtime.categorical(torch.where(reachable[:, None], log_q, 0.0), generator=generator)
-            ratio = (tables[0] - log_q.log_softmax(-1)).gather(1, drawn[:, None])[:, 0]
-            log_w = (log_w + ratio).masked_fill(~reachable, -torch.inf)
+            reachable = torch.isfinite(proposal).any(1)
+            proposal = torch.where(reachable[:, None], proposal, 0.0).log_softmax(-1)
+            drawn = x[:, order[p]].clone()
+            if not keep:
+                drawn = runtime.categorical(proposal, generator=generator)
+            log_q = log_q + proposal.gather(1, drawn[:, None])[:, 0]
+            log_p = (log_p + tables[0].gather(1, drawn[:, None])[:, 0]).masked_fill(~reachable, -torch.inf)
             x[:, order[p]] = drawn
             left = left - drawn
             steps.push(drawn, p)
-        return log_w
+        return log_p, log_q
 
 
 def log_left(tables: list[Tensor], left: Tensor, levels: int) -> Tensor:

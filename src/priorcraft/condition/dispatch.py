@@ -49,11 +49,16 @@ def pooled(model: Ensemble, observation: Mask, y: Tensor, given: Tensor | None) 
 
 
 def pooled_blocks(model: Ensemble, observation: BlockMean, y: Tensor, given: Tensor | None) -> Posterior:
-    """Particles of the autoregressive member, weighted by the whole ensemble."""
+    """Blocks proposed by the autoregressive member; the target is the ensemble, with that member in their order."""
     chains = [member for member in model.parts() if isinstance(member, Autoregressive)]
     if not chains:
         return Importance(model, observation, y, given)
-    return BlockChain(chains[0], observation, y, given, target=model)
+
+    def target(x: Tensor, order: Tensor, c: Tensor | None) -> Tensor:
+        each = [m.log_prob_in(x, order, c) if m is chains[0] else m.log_prob(x, c) for m in model.parts()]
+        return torch.logsumexp(torch.stack(each, -1) + model.log_weights, -1)
+
+    return BlockChain(chains[0], observation, y, given, target=target)
 
 
 # The first row that fits answers. Each says: model, observation, values of x, engine.
