@@ -19,6 +19,7 @@ from priorcraft.train.watch import Watch
 
 DEFAULT_MINUTES = 2.0
 GRID = 40  # samples in one picture
+BOUND_DRAWS = 16  # k of the bound in the score that `fit` returns
 SCORED_ROWS = 1000  # validation rows in the score that `fit` returns
 
 
@@ -139,7 +140,7 @@ def draw_samples(run: RunFolder, model: Generative, seed: int, step: int) -> Non
 def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, Any]:
     """What `fit` returns, from the files that it wrote."""
     fitted = io.load(run.path, device=where)
-    valid = measure(fitted.model, first(splits.valid, SCORED_ROWS), generator=runtime.keyed(0, "score", device=where))
+    valid = measure(fitted.model, first(splits.valid, SCORED_ROWS), samples=BOUND_DRAWS, generator=runtime.keyed(0, "score", device=where))
     return {
         "run": str(run.path),
         "model": fitted.name,
