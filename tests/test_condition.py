@@ -249,6 +249,8 @@ def test_block_sums_are_met_exactly_and_draws_follow_the_posterior(kind, setting
         log_p = model.log_prob_in(x, order) if isinstance(model, MaskedAutoregressive) else model.log_prob(x)
         expected = (log_p + observation.log_prob(y.expand(len(x), -1, -1, -1), x)).softmax(0)
         engine = posterior(model, observation, y)
+        if isinstance(engine, BlockChain):
+            engine = BlockChain(model, observation, y, None, target=model.log_prob_in)
         draws = engine.sample(6000, generator=runtime.keyed(1))[0]
         assert torch.equal(observation.forward(draws), y.expand(6000, -1, -1, -1)[:, 0].view(6000, 1, 1, 2))
         gap = (draws.flatten(1).double().mean(0) - (expected[:, None] * x.flatten(1)).sum(0)).abs().max()
@@ -260,6 +262,22 @@ def test_block_sums_are_met_exactly_and_draws_follow_the_posterior(kind, setting
         else:
             assert isinstance(engine, BlockChain)
             assert engine.diagnostics["effective_share"] > 0.3
+
+
+def test_sweeps_without_a_target_settle_near_the_posterior_where_the_orders_agree():
+    """The network's own weights are set to zero, so that p(x) is the same in every order."""
+    model, observation, x = small(MaskedAutoregressive, orders=1, width=16), BlockMean(2), every_small()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith("net"):
+                parameter.zero_()
+        y = torch.tensor([[[[1.25, 0.5]]]])
+        expected = (model.log_prob(x) + observation.log_prob(y.expand(len(x), -1, -1, -1), x)).softmax(0)
+        engine = posterior(model, observation, y)
+        draws = engine.sample(4000, generator=runtime.keyed(1))[0]
+    assert engine.diagnostics["acceptance"] > 0.99
+    gap = (draws.flatten(1).double().mean(0) - (expected[:, None] * x.flatten(1)).sum(0)).abs().max()
+    assert float(gap) < 0.06
 
 
 def test_looking_ahead_by_a_triangular_solve_is_looking_ahead_by_whole_passes():

@@ -87,7 +87,12 @@ class BlockChain(Posterior):
     later entries as if they were independent; the last entry is what is left. Weights p / q make up for p~ and for the
     sums of later blocks, but a block that was drawn early has seen little. So in each sweep the class is drawn from
     p(c | x), and each block is proposed by the same q with all other blocks first in the order, and accepted or not by
-    Metropolis' rule for the target. Every draw has every sum, and follows p(x | y) as particles and sweeps grow.
+    Metropolis' rule. Every draw has every sum.
+
+    With a `target`, draws follow its p(x | y) as particles and sweeps grow. Without one the rule is that for
+    p(block | others, sum) in the order that has this block last. The conditionals of a learned model in different
+    orders are near those of one joint, but not of one joint: the sweeps then settle near the posterior, without a
+    bound on the difference; on digits they came nearer to the truth than with any one order.
 
     Args:
         model: autoregressive, on integers.
@@ -96,8 +101,7 @@ class BlockChain(Posterior):
         given: labels, (B,), -1 where not known; None if none is.
         particles: at least this many for each row, whatever n.
         sweeps: how many.
-        target: log p(x | c) whose posterior is wanted, from x (B, *event_shape), an order of its blocks, and c; that of
-            `model` in this order if None.
+        target: log p(x | c) whose posterior is wanted, from x (B, *event_shape), an order of its blocks, and c.
     """
 
     kind = "approximate"
@@ -111,14 +115,14 @@ class BlockChain(Posterior):
         given: Tensor | None,
         *,
         particles: int = 64,
-        sweeps: int = 3,
+        sweeps: int = 4,
         target: Target | None = None,
     ) -> None:
         super().__init__()
         if model.space.levels is None:
             raise NoDensity("block sums are met by enumerating levels; this model's space is real-valued.")
         self.model, self.given, self.particles, self.sweeps = model, given, particles, sweeps
-        self.target = target or model.log_prob_in
+        self.target = target
         self.sums = block_sums(observation, y)
         self.blocks = blocks_of(model.space.event_shape, observation.factor).to(y.device)
         most = (model.space.levels - 1) * self.blocks.shape[1]
@@ -147,27 +151,28 @@ class BlockChain(Posterior):
         if self.model.classes:
             unknown = torch.full((len(x),), UNLABELLED, device=x.device) if c is None else c
             c = torch.where(unknown == UNLABELLED, self._classes(x, order, generator), unknown)
-        moved, m, log_p = 0.0, self.blocks.shape[1], self._log_target(x, order, c)
+        moved, m = 0.0, self.blocks.shape[1]
         for b, block in enumerate(self.blocks):
             last = torch.cat([order[: b * m], order[(b + 1) * m :], block])
             left, start = self.sums[:, b].repeat_interleave(n), len(order) - m
             new = x.clone()
-            _, q_new = self._block(new, steps_of(self.model, last, x, start, c, m), last, start, left, generator)
+            p_new, q_new = self._block(new, steps_of(self.model, last, x, start, c, m), last, start, left, generator)
             steps = steps_of(self.model, last, x, start, c, m)
-            _, q_old = self._block(x.clone(), steps, last, start, left, generator, keep=True)
-            log_new = self._log_target(new, order, c)
+            p_old, q_old = self._block(x.clone(), steps, last, start, left, generator, keep=True)
+            if self.target is not None:
+                p_new, p_old = self._log_p(new, order, c), self._log_p(x, order, c)
             u = runtime.uniform(tuple(q_new.shape), generator=generator, like=q_new)
-            take = u.log() < log_new - log_p + q_old - q_new
-            x[take], log_p = new[take], torch.where(take, log_new, log_p)
+            take = u.log() < p_new - q_new - (p_old - q_old)
+            x[take] = new[take]
             moved += float(take.float().mean()) / len(self.blocks)
         return moved
 
-    def _log_target(self, x: Tensor, order: Tensor, c: Tensor | None) -> Tensor:
-        return self.target(x.view(-1, *self.model.space.event_shape), order, c)
+    def _log_p(self, x: Tensor, order: Tensor, c: Tensor | None) -> Tensor:
+        return (self.target or self.model.log_prob_in)(x.view(-1, *self.model.space.event_shape), order, c)
 
     def _classes(self, x: Tensor, order: Tensor, generator: Generator) -> Tensor:
         labels = torch.arange(self.model.classes, device=x.device)
-        each = [self._log_target(x, order, c.expand(len(x))) for c in labels]
+        each = [self._log_p(x, order, c.expand(len(x))) for c in labels]
         return runtime.categorical(torch.stack(each, 1) + self.model.log_prior, generator=generator)
 
     def _block(

@@ -49,16 +49,11 @@ def pooled(model: Ensemble, observation: Mask, y: Tensor, given: Tensor | None) 
 
 
 def pooled_blocks(model: Ensemble, observation: BlockMean, y: Tensor, given: Tensor | None) -> Posterior:
-    """Blocks proposed by the autoregressive member; the target is the ensemble, with that member in their order."""
+    """The autoregressive member alone: trees cannot look at sums."""
     chains = [member for member in model.parts() if isinstance(member, Autoregressive)]
     if not chains:
         return Importance(model, observation, y, given)
-
-    def target(x: Tensor, order: Tensor, c: Tensor | None) -> Tensor:
-        each = [m.log_prob_in(x, order, c) if m is chains[0] else m.log_prob(x, c) for m in model.parts()]
-        return torch.logsumexp(torch.stack(each, -1) + model.log_weights, -1)
-
-    return BlockChain(chains[0], observation, y, given, target=target)
+    return BlockChain(chains[0], observation, y, given)
 
 
 # The first row that fits answers. Each says: model, observation, values of x, engine.

@@ -38,8 +38,8 @@ class LatentChain(Posterior):
         y: Tensor,
         given: Tensor | None,
         *,
-        start: int = 500,
-        steps: int = 60,
+        start: int = 300,
+        steps: int = 20,
     ) -> None:
         super().__init__()
         self.model, self.observation, self.y, self.given = model, observation, y, given
