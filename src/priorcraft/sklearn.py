@@ -9,7 +9,7 @@ True
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -17,10 +17,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, DensityMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from priorcraft import bayes, runtime
-from priorcraft.core import UNLABELLED, Exact, Space
+from priorcraft import bayes, runtime, zoo
+from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
 from priorcraft.data.splits import Rows
-from priorcraft.errors import DataError, NoDensity
+from priorcraft.errors import DataError, UsageError
 from priorcraft.train.loop import Budget
 from priorcraft.verbs.in_memory import fitted
 
@@ -44,13 +44,16 @@ class _Fitted(BaseEstimator):
         return Space((X.shape[1],))
 
     def _points(self, X: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(X, dtype=np.float64))
+        return torch.tensor(X, dtype=torch.float64)
 
     def _read(self, X: Any) -> torch.Tensor:
         check_is_fitted(self)
         return self._points(np.asarray(validate_data(self, X, reset=False, dtype=np.float64)))
 
     def _fit(self, X: np.ndarray, y: torch.Tensor | None, classes: int) -> None:
+        kind = zoo.entry(self._name(), self._space(X), len(X))[1].model
+        if not issubclass(kind, Exact) or not issubclass(kind, ClosedForm):
+            raise UsageError(f"{self._name()} is not fitted in closed form; choose kernel, mixture or ppca.")
         rows, context = Rows(self._points(X), y), Space((), classes) if classes else None
         model = fitted(
             self._name(),
@@ -63,9 +66,7 @@ class _Fitted(BaseEstimator):
             seed=self.seed,
             double=True,
         )
-        if not isinstance(model, Exact):
-            raise NoDensity(f"{self._name()} has no exact density; choose an exact model.")
-        self.model_ = model
+        self.model_ = cast(Exact, model)
 
     def _sample(self, n: int) -> np.ndarray:
         check_is_fitted(self)
@@ -73,10 +74,10 @@ class _Fitted(BaseEstimator):
 
 
 class Density(DensityMixin, _Fitted):
-    """p(x) by any exact model for real numbers.
+    """p(x) by an exact model for real numbers that is fitted in closed form: kernel, mixture or ppca.
 
     Args:
-        model: a name from `priorcraft models`.
+        model: its name.
         settings: of the model, by name.
         steps: largest number of updates.
         seed: of every draw.

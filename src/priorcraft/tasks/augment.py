@@ -14,6 +14,7 @@ from priorcraft.data.splits import Rows
 from priorcraft.errors import DataError, UsageError
 
 MATTERS = 0.01  # a gain that cannot be larger than one point of accuracy is called none
+LEAST = 2  # synthetic rows of each class from which a classifier can learn without real ones
 DRAWS = 2000  # of the bootstrap
 NEIGHBOURS = 5
 Draw = Callable[[Tensor, Generator], Rows]
@@ -203,7 +204,10 @@ def prove(
 def _round(real: Rows, asked: Rows, arms: dict[str, Draw], fit: Fit, wanted: Tensor, seed: int) -> dict[str, Tensor]:
     """Whether each held-out row is answered rightly, by arm, (N,)."""
     added = {arm: draw(wanted, runtime.keyed(seed, arm)) for arm, draw in arms.items()}
-    sets = {REAL: real, **{arm: joined(real, rows) for arm, rows in added.items()}, ALONE: added[SYNTHETIC]}
+    sets = {REAL: real, **{arm: joined(real, rows) for arm, rows in added.items()}}
+    counts = torch.bincount(wanted, minlength=int(known(real).max()) + 1)
+    if int(counts.min()) >= LEAST:
+        sets[ALONE] = added[SYNTHETIC]
     return {arm: _right(fit, rows, asked) for arm, rows in sets.items()}
 
 

@@ -175,8 +175,7 @@ def prior_of(prior: Prior | None, classes: Sequence[str], own: Tensor, log_poste
     p = own.new_tensor([float(each) for each in prior])
     if not bool((p >= 0).all()):
         raise UsageError("the prior must not be negative.")
-    # a class of probability 0 keeps the smallest number, so that no posterior becomes 0 / 0
-    return checked_prior(p.clamp_min(torch.finfo(p.dtype).tiny).log(), len(classes))
+    return checked_prior(p.log(), len(classes))
 
 
 def labels_of(valid: Rows) -> Tensor:
@@ -202,15 +201,15 @@ def adjusted(log_posterior: Tensor, temperature: float | None, old: Tensor, new:
 
 
 def measured(log_posterior: Tensor, y: Tensor | None) -> dict[str, Any]:
-    """Accuracy with Wilson's interval, log loss and calibration error; None without labels."""
+    """Accuracy with Wilson's interval, log loss (None if infinite) and calibration error; None without labels."""
     if y is None or unlabelled(y):
         nothing = dict.fromkeys(("accuracy", "interval", "log_loss", "calibration_error"))
         return {**nothing, "n": len(log_posterior)}
-    known = y != UNLABELLED
+    known, loss = y != UNLABELLED, log_loss(log_posterior, y)
     return {
         "accuracy": float((log_posterior.argmax(1) == y)[known].double().mean()),
         "interval": list(accuracy_interval(log_posterior, y)),
-        "log_loss": log_loss(log_posterior, y),
+        "log_loss": loss if math.isfinite(loss) else None,
         "calibration_error": calibration_error(log_posterior, y),
         "n": int(known.sum()),
     }

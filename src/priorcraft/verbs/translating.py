@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from priorcraft import io, runtime, zoo
-from priorcraft.core import Space
+from priorcraft.core import ClosedForm, Space
 from priorcraft.data.image import read_image
 from priorcraft.data.splits import Splits
 from priorcraft.errors import DataError, UsageError
@@ -53,6 +53,10 @@ def fit_pairs(
     where = runtime.pick_device(device)
     runtime.tune()
     found = pairs if isinstance(pairs, Pairs) else open_pairs(pairs, seed=seed)
+    if issubclass(zoo.entry(model, found.b.space, len(found.b.train))[1].model, ClosedForm):
+        raise UsageError(
+            f"{model} is fitted by counting and takes labels alone as context; use masked-mlp, vae or gan."
+        )
     splits = paired_splits(found)
     budget = budget_of(minutes, steps)
     config = io.describe(model, splits, settings or {}, source=splits.name, seed=seed, budget=budget)
