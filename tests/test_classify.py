@@ -76,7 +76,7 @@ def test_em_finds_the_prior_of_unlabelled_rows():
     c = (runtime.uniform((20_000,), generator=runtime.keyed("c"), like=torch.zeros(1)) < 0.85).long()
     x = torch.randn(20_000, generator=runtime.keyed("x")) + 2.0 * c
     likelihood = torch.stack([-0.5 * x.square(), -0.5 * (x - 2).square()], 1)
-    old = torch.tensor([0.5, 0.5]).log()
+    old = torch.tensor([0.8, 0.2]).log()
     found = estimated_prior(bayes.posterior(old, likelihood)[0], old).exp()
     assert abs(float(found[1]) - 0.85) < 0.02
     naive = (bayes.posterior(old, likelihood)[0].argmax(1) == 1).double().mean()
@@ -93,9 +93,10 @@ def test_a_prior_that_is_none_is_refused(run, prior, match):
 
 
 def test_a_prior_of_one_class_leaves_no_other_answer(run):
-    answer = verbs.classify(run, prior={"3": 1.0})
     digits = open_data("digits")
-    assert answer["accuracy"] == pytest.approx(float((digits.test.y == 3).double().mean()))
+    for calibrate in (False, True):
+        answer = verbs.classify(run, prior={"3": 1.0}, calibrate=calibrate)
+        assert answer["accuracy"] == pytest.approx(float((digits.test.y == 3).double().mean()))
     assert answer["log_loss"] is None  # infinite: the other classes were ruled out
 
 
