@@ -17,7 +17,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -132,7 +132,7 @@ class Generative(nn.Module, ABC):
     config: dict[str, Any]
     log_prior: Tensor
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Generative":
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keeps the constructor's arguments verbatim: they are the model's whole configuration."""
         model = super().__new__(cls)
         arguments = inspect.signature(cls).bind_partial(*args, **kwargs).arguments

@@ -14,7 +14,7 @@ from priorcraft.data.splits import Rows
 from priorcraft.errors import UsageError
 from priorcraft.train.objective import Batch, Objective
 
-VALIDATIONS = 20  # in one budget
+VALIDATIONS = 12  # in one budget
 VALIDATION_ROWS = 1000
 VALIDATION_DRAWS = 4  # k of the bound by which approximate models are compared
 

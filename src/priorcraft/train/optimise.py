@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from priorcraft.errors import Diverged
 
@@ -31,10 +32,9 @@ class Descent:
         clip: float | None = None,
     ) -> None:
         self.named = dict(named_parameters)
-        self.lr, self.clip = lr, clip
-        self.optimiser = torch.optim.AdamW(
-            self.named.values(), lr=lr, betas=betas, weight_decay=weight_decay, fused=True
-        )
+        self.lr, self.betas, self.weight_decay, self.clip = lr, betas, weight_decay, clip
+        self.moments = {name: [torch.zeros_like(p), torch.zeros_like(p)] for name, p in self.named.items()}
+        self.counts = {name: torch.zeros((), device=p.device) for name, p in self.named.items()}
 
     def step(self, loss: Tensor, rows: Tensor, scale: float = 1.0) -> float:
         """One step down the gradient of `loss` at learning rate lr * scale; returns the gradient norm.
@@ -44,42 +44,52 @@ class Descent:
         """
         if not bool(torch.isfinite(loss)):
             raise Diverged(f"the loss is {float(loss.detach())} {_named(rows)}; {_REMEDY}")
-        gradients = torch.autograd.grad(loss, list(self.named.values()), allow_unused=True)
-        for parameter, gradient in zip(self.named.values(), gradients, strict=True):
-            parameter.grad = gradient
-        norm = float(nn.utils.clip_grad_norm_(self.named.values(), self.clip or float("inf")))
-        if not norm < float("inf"):
-            raise Diverged(f"the gradient of {self._first_bad()} is not finite {_named(rows)}; {_REMEDY}")
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.lr * scale
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        return norm
+        found = torch.autograd.grad(loss, list(self.named.values()), allow_unused=True)
+        gradients = {name: g for name, g in zip(self.named, found, strict=True) if g is not None}
+        norm = nn.utils.get_total_norm(gradients.values())
+        if not bool(torch.isfinite(norm)):
+            raise Diverged(f"the gradient of {first_bad(gradients)} is not finite {_named(rows)}; {_REMEDY}")
+        if self.clip is not None and norm > self.clip:
+            gradients = {name: g * (self.clip / norm) for name, g in gradients.items()}
+        self._move(gradients, self.lr * scale)
+        return float(norm)
 
-    def _first_bad(self) -> str:
-        bad = (n for n, p in self.named.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all()))
-        return next(bad, "the parameters together")
+    @torch.no_grad()
+    def _move(self, gradients: Mapping[str, Tensor], lr: float) -> None:
+        """AdamW as a function: torch's optimiser objects import its compiler, which takes seconds."""
+        adamw(
+            [self.named[name] for name in gradients],
+            list(gradients.values()),
+            [self.moments[name][0] for name in gradients],
+            [self.moments[name][1] for name in gradients],
+            [],
+            [self.counts[name] for name in gradients],
+            fused=True,
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=lr,
+            weight_decay=self.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
 
     def state(self, prefix: str) -> dict[str, Tensor]:
         """The moments and step counts, named prefix/parameter/moment."""
-        names = list(self.named)
-        entries = self.optimiser.state_dict()["state"]
-        return {
-            f"{prefix}/{names[i]}/{key}": torch.as_tensor(value)
-            for i, moments in entries.items()
-            for key, value in moments.items()
-        }
+        named = {"mean": 0, "square": 1}
+        moments = {f"{prefix}/{n}/{key}": self.moments[n][i] for n in self.named for key, i in named.items()}
+        return moments | {f"{prefix}/{name}/count": count for name, count in self.counts.items()}
 
     def restore(self, prefix: str, state: Mapping[str, Tensor]) -> None:
         """Puts back what `state` gave under the same prefix."""
-        names = {name: i for i, name in enumerate(self.named)}
-        entries: dict[int, dict[str, Tensor]] = {}
-        for key, value in state.items():
-            if key.startswith(f"{prefix}/"):
-                name, moment = key.removeprefix(f"{prefix}/").rsplit("/", 1)
-                entries.setdefault(names[name], {})[moment] = value
-        saved = self.optimiser.state_dict()
-        self.optimiser.load_state_dict({"state": entries, "param_groups": saved["param_groups"]})
+        for key, value in self.state(prefix).items():
+            value.copy_(state[key])
+
+
+def first_bad(gradients: Mapping[str, Tensor]) -> str:
+    """The name of the first gradient that is not finite."""
+    bad = (name for name, g in gradients.items() if not bool(torch.isfinite(g).all()))
+    return next(bad, "the parameters together")
 
 
 _REMEDY = "try a smaller learning rate (--set lr=...), or look at these rows. The last good checkpoint is kept."

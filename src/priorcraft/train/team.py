@@ -23,8 +23,6 @@ class Team(Objective):
         lr, weight_decay, batch_size, decay: of members that are trained by gradient, as in `MaximumLikelihood`.
     """
 
-    model: Ensemble
-
     def __init__(
         self,
         model: Ensemble,
@@ -34,7 +32,7 @@ class Team(Objective):
         batch_size: int = 128,
         decay: float = 0.999,
     ) -> None:
-        self.model = model
+        self.model = self.ensemble = model
         self.turn, self.since = 0, 0.0
         self.best, self.idle = float("inf"), 0
         self.kept: dict[str, Tensor] = {}

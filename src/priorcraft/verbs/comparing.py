@@ -30,7 +30,7 @@ DEMO = Path("priorcraft-demo")
 DEMO_STEPS = 450  # enough for a first good look, and the same numbers on every machine of a kind
 COMPARE_MINUTES = 5.0
 TEST_ROWS = 1000
-BOUND_DRAWS = 64
+BOUND_DRAWS = 20
 EM_ROUNDS = 100
 Listener = Callable[[str], Callable[[Record], None]]
 

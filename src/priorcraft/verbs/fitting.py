@@ -19,7 +19,7 @@ from priorcraft.train.watch import Watch
 
 DEFAULT_MINUTES = 2.0
 GRID = 40  # samples in one picture
-BOUND_DRAWS = 16  # k of the bound in the score that `fit` returns
+BOUND_DRAWS = 8  # k of the bound in the score that `fit` returns
 SCORED_ROWS = 1000  # validation rows in the score that `fit` returns
 
 
