@@ -1,7 +1,6 @@
 """Filling in what a mask hides, also in images larger than the model."""
 
 import time
-from collections.abc import Iterator
 
 import torch
 from torch import Generator, Tensor
@@ -49,43 +48,51 @@ def inpaint(
 def _tiled(
     model: Generative, y: Tensor, seen: Tensor, n: int, given: Tensor | None, generator: Generator
 ) -> Restoration:
-    """Tile after tile, each conditioned on what is seen and on what earlier tiles filled in. Approximate."""
+    """Window after window, each conditioned on what is seen in it and on what earlier ones filled in. Approximate."""
     began, methods = time.perf_counter(), set[str]()
     x = y.repeat_interleave(n, 0)
     labels = None if given is None else given.repeat_interleave(n, 0)
     known = seen.repeat_interleave(n, 0).clone()
-    for window in tiles(tuple(y.shape[1:]), model.space):
-        hidden = ~known[window].flatten(1).all(1)
-        if bool(hidden.any()):
-            tile, mask = x[window][hidden], known[window][hidden]
-            mask = mask[0] if bool((mask == mask[0]).all()) else mask
-            c = None if labels is None else labels[hidden]
-            engine = posterior(model, Mask(mask), Mask(mask).forward(tile), given=c)
-            x[(hidden, *window[1:])] = engine.sample(1, generator=generator)[:, 0].to(x.dtype)
-            known[window] = True
-            methods.add(engine.method)
-    method = f"overlapping tiles, each by {' or '.join(sorted(methods)) or 'nothing: all was seen'}"
+    check_larger(tuple(y.shape[1:]), model.space)
+    while (window := next_window(known, model.space)) is not None:
+        mask = known[window]
+        mask = mask[0] if bool((mask == mask[0]).all()) else mask
+        engine = posterior(model, Mask(mask), Mask(mask).forward(x[window]), given=labels)
+        x[window] = engine.sample(1, generator=generator)[:, 0].to(x.dtype)
+        known[window] = True
+        methods.add(engine.method)
+    method = f"window after window, each by {' or '.join(sorted(methods)) or 'nothing: all was seen'}"
     draws, space = x.unflatten(0, (len(y), n)).cpu(), Space(tuple(y.shape[1:]), model.space.levels)
     return Restoration.of(draws, n, space, ("approximate", method, {}), time.perf_counter() - began)
 
 
-def tiles(shape: tuple[int, ...], space: Space) -> Iterator[tuple[slice, ...]]:
-    """Windows of the model's size over images of `shape`, half a window apart, row after row.
-
-    >>> [(w[2].start, w[3].start) for w in tiles((1, 4, 6), Space((1, 4, 4), 2))]
-    [(0, 0), (0, 2)]
-    """
-    channels, height, width = space.event_shape if space.is_image else (0, 0, 0)
-    if not space.is_image or shape[0] != channels or shape[1] < height or shape[2] < width:
+def check_larger(shape: tuple[int, ...], space: Space) -> None:
+    """Raises a DataError unless images of `shape` are at least as large as the model's."""
+    if (
+        not space.is_image
+        or shape[0] != space.event_shape[0]
+        or any(a < b for a, b in zip(shape, space.event_shape, strict=True))
+    ):
         raise DataError(f"images must have shape {space.event_shape}, or be larger; found {tuple(shape)}.")
-    for top in _starts(shape[1], height):
-        for left in _starts(shape[2], width):
-            yield slice(None), slice(None), slice(top, top + height), slice(left, left + width)
 
 
-def _starts(length: int, side: int) -> list[int]:
-    step = max(1, side // 2)
-    return sorted({*range(0, length - side, step), length - side})
+def next_window(known: Tensor, space: Space) -> tuple[slice, ...] | None:
+    """The model's window around the first pixel that is not known in every image; None if all are.
+
+    A quarter of the window lies above that pixel, and half of it to its left, inside the image.
+
+    >>> known = torch.ones(1, 1, 6, 9).bool()
+    >>> known[..., 3, 4] = False
+    >>> next_window(known, Space((1, 4, 4), 2))
+    (slice(None, None, None), slice(None, None, None), slice(2, 6, None), slice(2, 6, None))
+    """
+    hidden = (~known).flatten(0, 1).any(0).nonzero()
+    if not len(hidden):
+        return None
+    (row, column), (height, width) = hidden[0].tolist(), space.event_shape[1:]
+    top = min(max(row - height // 4, 0), known.shape[2] - height)
+    left = min(max(column - width // 2, 0), known.shape[3] - width)
+    return slice(None), slice(None), slice(top, top + height), slice(left, left + width)
 
 
 def contact_sheet(
