@@ -4,7 +4,7 @@
 
 Prints accuracy with Wilson's interval, log loss and calibration error for all labels, the mean over five draws of ten
 labels a class with the rest unlabelled, the learning curve (Ng & Jordan 2002), and the AUROC of three scores of unusual
-rows. All choices were made on validation rows; 450 test rows.
+rows. 450 test rows.
 """
 
 import argparse

@@ -67,7 +67,7 @@ def show(answer: dict[str, Any]) -> None:
 
     print_table([row | {"interval": between(row["interval"])} for row in answer["table"]])
     gain, classical = answer["gain"], answer["over_classical"]
-    print(f"Augmentation {answer['verdict']}: {gain['mean']:+.3f} over real rows alone ({between(gain['interval'])}), "
+    print(f"Verdict: {answer['verdict']}. Gain {gain['mean']:+.3f} over real rows alone ({between(gain['interval'])}), "
           f"{classical['mean']:+.3f} over classical augmentation ({between(classical['interval'])}).")  # fmt: skip
     for row in answer["sizes"]:
         print(f"with {row['n']} samples: {row['mean']:+.3f} ({between(row['interval'])})")
