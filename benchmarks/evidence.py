@@ -3,10 +3,10 @@
     python benchmarks/evidence.py RUN [RUN ...] [--limit 450] [--draws 64]
 
 Rows: Telea and Navier-Stokes (OpenCV), biharmonic (scikit-image), bicubic (Pillow), a copy from the nearest training
-row, the conditional mean of a Gaussian mixture of 40 components (scikit-learn, with
-the regularisation that did best of four on validation rows whose bottom half is hidden), and each run. Cells: PSNR in dB of the
-restored image or the posterior mean over the scored pixels / accuracy of a judge on the restored image, or on single
-draws of the posterior. The judge is fitted to real training and validation rows. No method was trained for a mask.
+row, the conditional mean of a Gaussian mixture of 40 components (scikit-learn, with the regularisation that did best of
+four on validation rows whose bottom half is hidden), and each run. Cells: PSNR in dB of the restored image or the
+posterior mean over the scored pixels / accuracy of a judge on the restored image, or on single draws of the posterior.
+The judge is fitted to real training and validation rows. No method was trained for a mask.
 """
 
 import argparse
