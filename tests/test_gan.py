@@ -11,6 +11,7 @@ from priorcraft.errors import DataError, Diverged, NoDensity, UsageError
 from priorcraft.implicit import detectors
 from priorcraft.implicit import objectives as rules
 from priorcraft.implicit.gan import GAN
+from priorcraft.implicit.networks import Prior
 from priorcraft.train.game import Game
 from priorcraft.train.objective import Batch
 
@@ -105,7 +106,7 @@ class Shift(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.by = nn.Parameter(torch.ones(1))
+        self.by, self.prior = nn.Parameter(torch.ones(1)), Prior(1, components=0)
 
     def forward(self, z: Tensor, given: Tensor | None) -> Tensor:
         return z + self.by
@@ -284,3 +285,17 @@ def test_conditional_digits_are_what_they_should_be(digits):
     x = game.averaged.sample(500, given=y, generator=runtime.keyed(0))
     assert (judge.predict(x.flatten(1)) == y.numpy()).mean() >= 0.9
     assert detectors.diversity(x, digits.train.x[:500]) > 0.6
+
+
+def test_a_ring_of_narrow_modes_is_covered_with_the_settings_for_real_numbers():
+    angle = torch.arange(6) * torch.pi / 3
+    centres = torch.stack([angle.cos(), angle.sin()], 1)
+    mode = torch.randint(6, (4000,), generator=runtime.keyed("mode"))
+    x = centres[mode] + 0.05 * torch.randn(4000, 2, generator=runtime.keyed("noise"))
+    model = gan(Space((2,)))
+    model.initialise(x, None, generator=runtime.keyed(0))
+    game = Game(model)
+    play(game, x, None, range(400), 400)
+    distance, nearest = torch.cdist(game.averaged.sample(1000, generator=runtime.keyed(0)), centres).min(1)
+    assert nearest.bincount(minlength=6).min() > 80
+    assert (distance < 0.15).float().mean() > 0.7  # 400 steps; uniform samples: 0.1

@@ -6,11 +6,11 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.core import Implicit, LatentVariable, Space
 from priorcraft.errors import DataError
-from priorcraft.implicit.networks import Critic, Generator, is_small
+from priorcraft.implicit.networks import Critic, Generator, sizes
 
 
 class GAN(Implicit, LatentVariable):
-    """x = G(z, c) with z ~ N(0, I): samples without a density (Goodfellow et al. 2014, arXiv:1406.2661).
+    """x = G(z, c) with z ~ p(z): samples without a density (Goodfellow et al. 2014, arXiv:1406.2661).
 
     The critic D(x, c) that teaches the generator stays with the model: it is a two-sample test, not a likelihood.
 
@@ -18,8 +18,11 @@ class GAN(Implicit, LatentVariable):
         space: where x lives.
         context: None, or labels.
         latent: length of z.
-        hidden: width of a hidden layer, 256 if None; for images larger than 12 x 12, channels at full size, 16 if None.
+        hidden: width of a hidden layer; for images larger than 12 x 12, channels at full size.
         layers: hidden layers; for larger images, residual blocks at each size.
+        components: 0 for z ~ N(0, I), else p(z) is a mixture of so many learned normals (`Prior`).
+
+    What is left out is chosen by the space (`networks.sizes`): a mixture for rows of real numbers, N(0, I) for images.
 
     >>> gan = GAN(Space((1, 8, 8), 17), Space((), 10))
     >>> gan.sample(3, given=torch.tensor(7)).shape
@@ -34,15 +37,16 @@ class GAN(Implicit, LatentVariable):
         space: Space,
         context: Space | None = None,
         *,
-        latent: int = 32,
+        latent: int | None = None,
         hidden: int | None = None,
-        layers: int = 2,
+        layers: int | None = None,
+        components: int | None = None,
     ) -> None:
         super().__init__(space, context)
-        self.latent = latent
-        hidden = hidden or (256 if is_small(space) else 16)
-        self.generator = Generator(space, self.classes, latent, hidden, layers)
-        self.critic = Critic(space, self.classes, hidden, layers)
+        chosen = {"latent": latent, "hidden": hidden, "layers": layers, "components": components}
+        size = sizes(space) | {name: value for name, value in chosen.items() if value is not None}
+        self.generator = Generator(space, self.classes, **size)
+        self.critic = Critic(space, self.classes, size["hidden"], size["layers"])
         self.register_buffer("location", torch.zeros(space.event_shape))
         self.register_buffer("scale", torch.ones(space.event_shape))
 
@@ -67,9 +71,10 @@ class GAN(Implicit, LatentVariable):
         """x on the range that the networks see: integers on [-1, 1], real numbers standardised."""
         return (self.space.to_network(x, self.scale.dtype) - self.location) / self.scale
 
+    @torch.no_grad()
     def prior(self, n: int, *, given: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """n draws z ~ N(0, I), whatever the context, (n, latent)."""
-        return runtime.normal((n, self.latent), generator=runtime.fresh(generator), like=self.log_prior)
+        """n draws z ~ p(z), whatever the context, (n, latent)."""
+        return self.generator.prior(n, runtime.fresh(generator))
 
     def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         """G(z, given) in the data's own units, real-valued also where `sample` rounds, (B, *event_shape)."""

@@ -5,10 +5,83 @@ import math
 import torch
 from torch import Tensor, nn
 
+from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.nn.residual import Grow, Read
 
 SMALL = 12 * 12  # pixels up to which an image is treated as a vector
+OCTAVES = 5
+
+
+def sizes(space: Space) -> dict[str, int]:
+    """What was found to work: the constructor's defaults for a space."""
+    if is_large(space):
+        return {"latent": 32, "hidden": 16, "layers": 2, "components": 0}
+    if is_real_vector(space):
+        return {"latent": 16, "hidden": 64, "layers": 2, "components": 256}
+    return {"latent": 32, "hidden": 256, "layers": 2, "components": 0}
+
+
+def is_large(space: Space) -> bool:
+    """Whether it takes convolutions: images of many pixels."""
+    return space.is_image and math.prod(space.event_shape[1:]) > SMALL
+
+
+def is_real_vector(space: Space) -> bool:
+    """Whether a point is a row of real numbers, where modes may be far apart and narrow."""
+    return space.levels is None and not space.is_image
+
+
+class Prior(nn.Module):
+    """p(z): standard normal, or an equal mixture of small normals whose centres and spreads are learned.
+
+    p(z) = 1/M sum_m N(z; mu_m, s_m^2 I)   (Gurumurthy et al. 2017, arXiv:1706.02071)
+
+    A continuous G maps one normal onto a connected set: between modes that lie apart it must leave samples. A mixture
+    need not.
+
+    Args:
+        latent: length of z.
+        components: M; 0 for the standard normal.
+        spread: of each component before training.
+    """
+
+    origin: Tensor
+
+    def __init__(self, latent: int, components: int, spread: float = 0.01) -> None:
+        super().__init__()
+        self.register_buffer("origin", torch.zeros(latent), persistent=False)
+        self.centres = nn.Parameter(torch.randn(components, latent)) if components else None
+        self.log_spread = nn.Parameter(torch.full((components, 1), math.log(spread))) if components else None
+
+    def forward(self, n: int, generator: torch.Generator) -> Tensor:
+        """n draws, (n, latent); differentiable in the centres and spreads."""
+        noise = runtime.normal((n, len(self.origin)), generator=generator, like=self.origin)
+        if self.centres is None or self.log_spread is None:
+            return noise
+        m = torch.randint(len(self.centres), (n,), generator=generator, device=generator.device).to(noise.device)
+        return self.centres[m] + self.log_spread[m].exp() * noise
+
+
+class Octaves(nn.Module):
+    """u -> (u, sin(2^k u pi/2), cos(2^k u pi/2), ...): lets a perceptron see fine detail from the start.
+
+    (Tancik et al. 2020, arXiv:2006.10739)
+
+    Args:
+        octaves: number of frequencies.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, octaves: int = OCTAVES) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", math.pi / 2 * 2.0 ** torch.arange(octaves), persistent=False)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(B, D) to (B, D (1 + 2 octaves))."""
+        angles = (u.unsqueeze(-1) * self.frequencies).flatten(1)
+        return torch.cat([u, angles.sin(), angles.cos()], 1)
 
 
 class MLP(nn.Sequential):
@@ -39,10 +112,12 @@ class Generator(nn.Module):
         latent: length of z.
         hidden: width of a layer, or channels of an image at full size.
         layers: hidden layers, or residual blocks at each size.
+        components: of the prior, see `Prior`.
     """
 
-    def __init__(self, space: Space, classes: int, latent: int, hidden: int, layers: int) -> None:
+    def __init__(self, space: Space, classes: int, latent: int, hidden: int, layers: int, components: int) -> None:
         super().__init__()
+        self.prior = Prior(latent, components)
         self.embedding = nn.Embedding(classes, latent) if classes else None
         inputs = 2 * latent if classes else latent
         self.body = vector_to_point(space, inputs, hidden, layers)
@@ -68,12 +143,7 @@ class Critic(nn.Module):
 
     def __init__(self, space: Space, classes: int, hidden: int, layers: int) -> None:
         super().__init__()
-        if is_small(space):
-            self.body: nn.Module = nn.Sequential(nn.Flatten(), MLP(space.dims, hidden, layers))
-            features = hidden
-        else:
-            features = 4 * hidden
-            self.body = Read(space.event_shape, hidden, features, layers)
+        self.body, features = point_to_vector(space, hidden, layers)
         self.logit = nn.Linear(features, 1)
         self.projection = nn.Parameter(torch.zeros(classes + 1, features)) if classes else None
 
@@ -88,12 +158,17 @@ class Critic(nn.Module):
 
 def vector_to_point(space: Space, inputs: int, hidden: int, layers: int) -> nn.Module:
     """A network from vectors (B, inputs) to points (B, *event_shape)."""
-    if not is_small(space):
+    if is_large(space):
         return Grow(inputs, space.event_shape, hidden, layers)
     output = nn.Linear(hidden, space.dims)
     return nn.Sequential(MLP(inputs, hidden, layers), output, nn.Unflatten(1, space.event_shape))
 
 
-def is_small(space: Space) -> bool:
-    """Whether a multilayer perceptron serves: vectors, and images of few pixels."""
-    return not space.is_image or math.prod(space.event_shape[1:]) <= SMALL
+def point_to_vector(space: Space, hidden: int, layers: int) -> tuple[nn.Module, int]:
+    """A network from points (B, *event_shape) to vectors, and their length."""
+    if is_large(space):
+        return Read(space.event_shape, hidden, 4 * hidden, layers), 4 * hidden
+    if is_real_vector(space):
+        inputs = space.dims * (1 + 2 * OCTAVES)
+        return nn.Sequential(nn.Flatten(), Octaves(), MLP(inputs, hidden, layers)), hidden
+    return nn.Sequential(nn.Flatten(), MLP(space.dims, hidden, layers)), hidden
