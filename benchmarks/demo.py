@@ -40,9 +40,8 @@ def main() -> None:
         sign = {"exact": "=", "lower bound": "≤", "none": ""}[score["kind"]]
         bits = "none" if score["bits_per_dim"] is None else f"{sign} {score['bits_per_dim']:.3f} bits/dim"
         ratio = "" if score["bits_per_dim"] is None else f"({score['bits_per_dim'] / base:.3f} of naive Bayes)"
-        print(
-            f"  {model['name']:18} {bits} {ratio} fidelity {fidelity:.3f}, two-sample AUC {model['two_sample']['auc']:.3f}"
-        )
+        auc = model["two_sample"]["auc"]
+        print(f"  {model['name']:18} {bits} {ratio} fidelity {fidelity:.3f}, two-sample AUC {auc:.3f}")
 
 
 def _bare() -> float:

@@ -27,7 +27,7 @@ from priorcraft.verbs.outputs import write_bytes
 
 MODELS = ("naive-bayes", "mixture", "ppca", "autoregressive", "vae", "gan")
 DEMO = Path("priorcraft-demo")
-DEMO_STEPS = 450  # enough for a first good look, and the same numbers on every machine of a kind
+DEMO_STEPS = 400  # enough for a first good look, and the same numbers on every machine of a kind
 COMPARE_MINUTES = 5.0
 TEST_ROWS = 1000
 BOUND_DRAWS = 20

@@ -140,7 +140,12 @@ def draw_samples(run: RunFolder, model: Generative, seed: int, step: int) -> Non
 def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, Any]:
     """What `fit` returns, from the files that it wrote."""
     fitted = io.load(run.path, device=where)
-    valid = measure(fitted.model, first(splits.valid, SCORED_ROWS), samples=BOUND_DRAWS, generator=runtime.keyed(0, "score", device=where))
+    valid = measure(
+        fitted.model,
+        first(splits.valid, SCORED_ROWS),
+        samples=BOUND_DRAWS,
+        generator=runtime.keyed(0, "score", device=where),
+    )
     return {
         "run": str(run.path),
         "model": fitted.name,
