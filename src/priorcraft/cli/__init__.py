@@ -51,6 +51,7 @@ def make_app() -> App:
     app = App(
         name="priorcraft",
         version=__version__,
+        help_format="plaintext",
         help="One learned prior, every question: fit p(x) to your own images or tables, and ask it.",
         help_epilogue="Exit codes: 0 ok, 1 failure, 2 usage, 3 bad data, 4 diverged, 75 stopped but resumable, "
         "130 interrupted. Results go to stdout, progress to stderr.",
@@ -63,7 +64,7 @@ def make_app() -> App:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command; every refusal is a sentence on stderr and an exit code."""
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # threads that spin for each other stall on a busy machine
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # threads that spin for each other stall on a busy machine
     warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}")
     try:
         make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
