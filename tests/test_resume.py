@@ -170,3 +170,16 @@ def test_a_signal_saves_and_ends_with_its_code(few, tmp_path):
     saved = RunFolder.open(tmp_path / "run").newest()
     assert saved is not None
     assert saved.step == 5
+
+
+def test_an_interrupt_in_a_notebook_returns_the_model_so_far(few, tmp_path, monkeypatch):
+    def stop_at_step_five(record: object) -> None:
+        if getattr(record, "step", 0) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    run = tmp_path / "run"
+    answer = fit(few, "vae", out=run, steps=STEPS, settings=SMALL["vae"], on_record=stop_at_step_five)
+    assert answer["interrupted"]
+    assert answer["steps"] == 5
+    assert fit(out=run, data=few, resume=True)["steps"] == STEPS

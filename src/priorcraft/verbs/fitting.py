@@ -1,5 +1,6 @@
 """`fit`: a model of the user's data, in a run folder that can be killed and resumed."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from priorcraft import io, runtime, zoo
 from priorcraft.core import Generative
 from priorcraft.data import Rows, Splits, open_data
-from priorcraft.errors import UsageError
+from priorcraft.errors import Interrupted, UsageError
 from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
 from priorcraft.train.loop import Budget, Record, whole
@@ -54,7 +55,8 @@ def fit(
         on_record: called with every record of the loop.
 
     Returns:
-        "run", "model", "family", "steps", "seconds", and "score" on the first validation rows.
+        "run", "model", "family", "steps", "seconds", and "score" on the first validation rows. Interrupted in a
+        notebook or an interactive shell, the same of the model so far, and "interrupted".
 
     Raises:
         UsageError, DataError, Diverged, Stopped, CheckpointError: as their names say.
@@ -77,11 +79,21 @@ def fit(
         start = whole(splits.train, where)
         fitted.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
     objective.prepare(whole(splits.valid, where))
-    for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch()):
-        if record.kind == "validation":
-            draw_samples(run, objective.averaged, seed, record.step)
-        on_record(record)
+    try:
+        for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch()):
+            if record.kind == "validation":
+                draw_samples(run, objective.averaged, seed, record.step)
+            on_record(record)
+    except Interrupted:
+        if not somebody_types():
+            raise
+        return summary(run, splits, where) | {"interrupted": True}
     return summary(run, splits, where)
+
+
+def somebody_types() -> bool:
+    """Whether Python runs in a notebook or an interactive shell, where an interrupt means "that is enough"."""
+    return hasattr(sys, "ps1") or "ipykernel" in sys.modules
 
 
 def create(
