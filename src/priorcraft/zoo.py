@@ -16,6 +16,7 @@ from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
+from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
 from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.latent_tree import LatentTree
@@ -89,6 +90,16 @@ ZOO: dict[str, Entry] = {
     "naive-bayes": Entry(NaiveBayes, ExpectationMaximisation, "independent entries, per class", share=0.0),
     "mixture": Entry(Mixture, ExpectationMaximisation, "one discrete latent variable, fitted by EM", share=0.0),
     "ppca": Entry(PPCA, ExpectationMaximisation, "one Gaussian latent variable, integrated in closed form", share=0.0),
+    "lda": Entry(
+        Discriminant, ExpectationMaximisation, "a Gaussian per class, one covariance: linear discriminants", share=0.0
+    ),
+    "qda": Entry(
+        Discriminant,
+        ExpectationMaximisation,
+        "a Gaussian per class, its own covariance: quadratic discriminants",
+        lambda space, n: {"shared": False},
+        share=0.0,
+    ),
     "masked-mlp": Entry(MaskedAutoregressive, MaximumLikelihood, "masked perceptron, any order, exact ensemble"),
     "masked-conv": Entry(MaskedConvolution, MaximumLikelihood, "masked convolutions, any order, exact ensemble"),
     "chow-liu": Entry(ChowLiu, ExpectationMaximisation, "a tree over the entries, counted", share=0.0),

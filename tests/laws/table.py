@@ -9,6 +9,7 @@ from priorcraft.core import ClosedForm, Generative, Space
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
+from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
 from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.latent_tree import LatentTree
@@ -27,6 +28,8 @@ MODELS = {
     "naive-bayes": (NaiveBayes, {}),
     "mixture": (Mixture, {"components": 3}),
     "ppca": (PPCA, {"latent": 2}),
+    "lda": (Discriminant, {}),
+    "qda": (Discriminant, {"shared": False}),
     "masked-mlp": (MaskedAutoregressive, {"orders": 3, "width": 12, "depth": 1}),
     "masked-conv": (MaskedConvolution, {"orders": 2, "channels": 8, "depth": 1, "window": 3}),
     "chow-liu": (ChowLiu, {}),
@@ -37,7 +40,7 @@ MODELS = {
     "ladder-vae": (LadderVAE, {"layers": 2, "latent": 1, "width": 8, "pixel_width": 4, "reach": 1}),
     "gan": (GAN, {"latent": 2, "hidden": 12, "layers": 1}),
 }
-REAL_VALUED = ("mixture", "ppca", "kernel", "gan")
+REAL_VALUED = ("mixture", "ppca", "lda", "qda", "kernel", "gan")
 APPROXIMATE = ("flat-vae", "ladder-vae")
 IMPLICIT = ("gan",)
 EXACT = tuple(name for name in MODELS if name not in (*APPROXIMATE, *IMPLICIT))

@@ -24,6 +24,7 @@ from priorcraft.core import Entrywise, Generative, LinearObservation, Observatio
 from priorcraft.errors import DataError
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.exact.autoregressive import Autoregressive
+from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import Ensemble
 from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.mixture import Mixture
@@ -68,6 +69,7 @@ ENGINES: list[tuple[type[Generative], type[Observation], tuple[bool, ...], Engin
     (Mixture, Entrywise, INTEGERS, Components),
     (Mixture, BlockMean, INTEGERS, ComponentSums),
     (Mixture, LinearObservation, REALS, Gaussian),
+    (Discriminant, LinearObservation, REALS, Gaussian),
     (PPCA, LinearObservation, REALS, Gaussian),
     (PPCA, Mask, INTEGERS, ReorderedChain),
     (TreeModel, Mask, INTEGERS, Messages),

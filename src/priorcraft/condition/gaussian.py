@@ -11,6 +11,7 @@ from priorcraft.condition.evidence import ExactPosterior, possible
 from priorcraft.core import LinearObservation
 from priorcraft.errors import NoDensity
 from priorcraft.explicit.exact.components import GaussianComponents
+from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.ppca import PPCA
 from priorcraft.observe import Mask
@@ -18,13 +19,18 @@ from priorcraft.observe import Mask
 ROUNDING = 1e-10  # of the variance, so that a matrix without noise can be inverted
 
 
-def normal_components(model: Mixture | PPCA, rows: int, given: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def normal_components(
+    model: Mixture | PPCA | Discriminant, rows: int, given: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
     """The model as a mixture of normals: log p(k) of each row, (B, K), means (K, D), covariances (K, D, D)."""
     if isinstance(model, PPCA):
         eye = torch.eye(model.space.dims, dtype=torch.float64, device=model.means.device)
         weight = model.weight.double()
         covariance = weight @ weight.mT + model.noise.double().view(-1, 1, 1) * eye
         return class_weights(model, rows, given).double(), model.means.double(), covariance
+    if isinstance(model, Discriminant):
+        root = model.roots.double().expand(len(model.means), -1, -1)
+        return class_weights(model, rows, given).double(), model.means.double(), root @ root.mT
     assert isinstance(model.components, GaussianComponents)
     root = model.components.cholesky.double()
     return component_weights(model, rows, given).double(), model.components.means.double(), root @ root.mT
@@ -39,7 +45,7 @@ class Gaussian(ExactPosterior):
     A draw moves a draw (x, y') of the joint onto the evidence: x + G (y - y') (Matheron's rule).
 
     Args:
-        model: a mixture of normals, or probabilistic PCA, on real numbers.
+        model: a mixture of normals, discriminants, or probabilistic PCA, on real numbers.
         observation: linear, with or without noise.
         y: what is seen.
         given: labels, (B,), -1 where not known; None if none is.
@@ -47,7 +53,9 @@ class Gaussian(ExactPosterior):
 
     method = "closed form of Gaussians"
 
-    def __init__(self, model: Mixture | PPCA, observation: LinearObservation, y: Tensor, given: Tensor | None) -> None:
+    def __init__(
+        self, model: Mixture | PPCA | Discriminant, observation: LinearObservation, y: Tensor, given: Tensor | None
+    ) -> None:
         super().__init__()
         self.model, self.observation, self.y = model, observation, y
         prior, self.means, self.covariance = normal_components(model, len(y), given)
@@ -95,7 +103,7 @@ class Gaussian(ExactPosterior):
         return self.model.log_prob(x).double() + self.observation.log_prob(self.y, x) - self.log_evidence
 
 
-def matrix_of(observation: LinearObservation, model: Mixture | PPCA, y: Tensor) -> tuple[Tensor, Tensor]:
+def matrix_of(observation: LinearObservation, model: Mixture | PPCA | Discriminant, y: Tensor) -> tuple[Tensor, Tensor]:
     """A as (M, D), and which entries of y its rows are; rows that see nothing are left out."""
     dims = model.space.dims
     unit = torch.eye(dims, dtype=torch.float64, device=y.device).view(dims, *model.space.event_shape)

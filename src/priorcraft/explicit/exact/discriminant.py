@@ -1,0 +1,138 @@
+"""Linear and quadratic discriminants: one Gaussian a class, with a covariance that they share or one each."""
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+from priorcraft.core import ClosedForm, Exact, Space
+from priorcraft.errors import UsageError
+from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around
+
+FEW = 1e-3  # imagined rows of a class at the mean of all rows: a class without rows has a mean too
+ROUNDING = 1e-6  # added to every variance, in the units of the data: a constant entry has one too
+
+
+class Discriminant(Exact, ClosedForm):
+    """A Gaussian in each class: linear discriminants if the classes share its covariance, quadratic ones if not.
+
+    p(x | c) = N(x; m_c, S),   S = (1 - r) S_within + r v I   (linear; Fisher 1936)
+    p(x | c) = N(x; m_c, S_c),   S_c = (1 - r_c) S_c' + r_c S   (quadratic; Friedman 1989)
+
+    The shares r are Ledoit and Wolf's, in closed form: expected squared error of the sample covariance over its squared
+    distance from what it is drawn to (Ledoit & Wolf 2004); v is the mean variance, real columns in units of their
+    spread. On integers p(x) is the Gaussian's chain of cells, as in
+    `PPCA`, and sums to one exactly.
+
+    Args:
+        space: real numbers or integers.
+        context: labels; without them there is one Gaussian.
+        shared: whether the classes share the covariance.
+
+    Raises:
+        UsageError: a context that is no label.
+    """
+
+    means: Tensor
+    roots: Tensor
+
+    def __init__(self, space: Space, context: Space | None = None, *, shared: bool = True) -> None:
+        super().__init__(space, context)
+        if context is not None and not context.is_label:
+            raise UsageError("a discriminant takes class labels as context, or none; for another, use autoregressive.")
+        classes = max(self.classes, 1)
+        self.register_buffer("means", torch.zeros(classes, space.dims))
+        self.register_buffer("roots", torch.eye(space.dims).repeat(1 if shared else classes, 1, 1))
+
+    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
+        """Means and shrunken covariances; one round of EM over the labels that are not known."""
+        x = self.space.check(x)
+        before = self.log_prob(x, given).mean()
+        flat, share = x.flatten(1).double(), self.class_weights(x, given).double()
+        scale = self._scale(flat)
+        flat, total = flat / scale, share.sum(0)
+        means = (share.T @ flat + FEW * flat.mean(0)) / (total + FEW).unsqueeze(1)
+        roots = self._covariance_roots([Scatter(flat - m, weight) for m, weight in zip(means, share.T, strict=True)])
+        self.means.copy_(means * scale)
+        self.roots.copy_(roots * scale.unsqueeze(1))
+        return before
+
+    def _scale(self, x: Tensor) -> Tensor:
+        """Units in which one variance suits all entries: one level, or the spread of a real-valued column, (D,)."""
+        if self.space.levels is not None:
+            return torch.ones_like(x[0])
+        spread = x.std(0, correction=0)
+        return torch.where(spread > 0, spread, x.abs().amax(0).clamp_min(1.0) * ROUNDING)
+
+    def _covariance_roots(self, scatters: list["Scatter"]) -> Tensor:
+        """L of every covariance L L', (1 or K, D, D)."""
+        within = sum(scatters[1:], scatters[0])
+        eye = torch.eye(len(within.products), dtype=within.products.dtype, device=within.products.device)
+        common = within.shrunk(within.covariance.diagonal().mean() * eye)
+        shared = len(self.roots) < len(scatters)
+        covariances = [common] if shared else [scatter.shrunk(common) for scatter in scatters]
+        return torch.linalg.cholesky(torch.stack(covariances) + ROUNDING * eye)
+
+    def _root(self, c: int) -> Tensor:
+        return self.roots[c % len(self.roots)]
+
+    def _log_kernels(self, x: Tensor, means: Tensor, root: Tensor) -> Tensor:
+        """log p(x | m) for Gaussians around the means, (B, M); real numbers are first moved near zero."""
+        origin = torch.zeros_like(means[0]) if self.space.levels is not None else means.mean(0)
+        return log_kernels(x.flatten(1).to(means) - origin, means - origin, root, self.space.levels)
+
+    def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
+        out = self.means.new_empty(len(x))
+        label = torch.zeros(len(x), dtype=torch.long, device=x.device) if given is None else given
+        for c in label.unique().tolist():
+            out[label == c] = self._log_kernels(x[label == c], self.means[c : c + 1], self._root(c)).squeeze(1)
+        return out
+
+    def _joint(self, density: object, x: Tensor) -> Tensor:
+        groups = [self.means] if len(self.roots) == 1 else self.means.split(1)
+        each = [self._log_kernels(x, means, root) for means, root in zip(groups, self.roots, strict=True)]
+        return torch.cat(each, 1) + self.log_prior
+
+    def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
+        noise = runtime.normal((n, self.space.dims), generator=generator, like=self.means)
+        label = torch.zeros(n, dtype=torch.long, device=noise.device) if given is None else given
+        x = torch.empty_like(noise)
+        for c in label.unique().tolist():
+            rows = label == c
+            x[rows] = sample_around(self.means[label[rows]], self._root(c), noise[rows], self.space.levels).to(x)
+        return (x if self.space.levels is None else x.long()).view(n, *self.space.event_shape)
+
+
+class Scatter:
+    """Weighted products of rows: their covariance, and how far it may be off.
+
+    Args:
+        x: rows around their mean, (N, D).
+        weight: how much each row counts, (N,).
+    """
+
+    def __init__(self, x: Tensor, weight: Tensor) -> None:
+        self.weight = weight.sum()
+        self.products = (x * weight.unsqueeze(1)).T @ x
+        self.fourth = weight @ x.square().sum(1).square()
+
+    def __add__(self, other: "Scatter") -> "Scatter":
+        both = object.__new__(Scatter)
+        both.weight, both.fourth = self.weight + other.weight, self.fourth + other.fourth
+        both.products = self.products + other.products
+        return both
+
+    @property
+    def covariance(self) -> Tensor:
+        """The mean product, (D, D)."""
+        return self.products / self.weight.clamp_min(1e-12)
+
+    def shrunk(self, target: Tensor) -> Tensor:
+        """The covariance drawn to `target` by Ledoit and Wolf's share, (D, D).
+
+        r = min(1, E |S - Sigma|^2 / |S - T|^2),   E |S - Sigma|^2 ~ (mean |x|^4 - |S|^2) / N
+        """
+        covariance, n = self.covariance, self.weight.clamp_min(1e-12)
+        error = (self.fourth / n - covariance.square().sum()).clamp_min(0) / n
+        distance = (covariance - target).square().sum()
+        share = 1.0 if float(n) < 2 else float((error / distance.clamp_min(1e-300)).clamp_max(1))
+        return torch.lerp(covariance, target, share)
