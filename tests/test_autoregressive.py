@@ -9,7 +9,8 @@ from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
-from priorcraft.explicit.exact.masked_conv import pixelwise, rasters
+from priorcraft.explicit.exact.cells import Cells, rasters
+from priorcraft.explicit.exact.chain import evidence_first
 from priorcraft.nn.local_masked import LocallyMaskedConv2d, Neighbours
 
 ORDER = torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
@@ -38,6 +39,12 @@ OTHER = {
     "convolution, colour, image context": lambda: MaskedConvolution(
         Space((3, 3, 2), 256), Space((1, 2, 2), 5), channels=6, depth=1, orders=2
     ),
+    "convolution, cells of four pixels": lambda: MaskedConvolution(
+        Space((1, 4, 6), 3), channels=6, depth=1, window=3, orders=3, patch=2
+    ),
+    "convolution, cells of four pixels in colour, label": lambda: MaskedConvolution(
+        Space((3, 2, 4), 17), LABELS, channels=6, depth=1, window=3, orders=8, patch=2
+    ),
     "one entry": lambda: MaskedAutoregressive(Space((1,), 2)),
 }
 MODELS = {name: lambda make=make: make(None) for name, make in BINARY.items()} | OTHER
@@ -56,10 +63,8 @@ def contexts(model: Autoregressive, n: int):
 
 
 def any_order(model: Autoregressive) -> torch.Tensor:
-    """A random order; the channels of a pixel keep together in a convolution."""
-    colours = model.space.event_shape[0] if isinstance(model, MaskedConvolution) else 1
-    pixels = torch.randperm(model.space.dims // colours, generator=runtime.keyed("order"))
-    return pixelwise(pixels[None], colours)[0]
+    """A random order of the entries."""
+    return torch.randperm(model.space.dims, generator=runtime.keyed("order"))
 
 
 def every_image() -> torch.Tensor:
@@ -138,11 +143,13 @@ def test_what_is_no_permutation_is_refused(order):
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_every_weight_learns(make):
     model = disturbed(make()).float().train()
+    if isinstance(model, MaskedConvolution):
+        model.any_order = 0.5
     x = disturbed_points(model, 8).view(8, *model.space.event_shape)
     x = x if model.space.levels else x.float()
     given = contexts(model, 8)
     given = given.float() if given is not None and given.is_floating_point() else given
-    loss = sum(model.loss_terms(x, given, progress=0.5, generator=runtime.keyed("loss", i))["loss"] for i in range(3))
+    loss = sum(model.loss_terms(x, given, progress=0.5, generator=runtime.keyed("loss", i))["loss"] for i in range(20))
     loss.backward()
     if model.space.dims > 1:
         assert [name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())] == []
@@ -157,10 +164,21 @@ def test_report_of_a_sampling():
     assert report.forward_ratio > 0
 
 
-def test_channels_of_a_pixel_keep_together():
-    model = OTHER["convolution, colour, image context"]()
-    with pytest.raises(UsageError, match="channels of each pixel together"):
-        model.check_order(torch.arange(18))
+def test_evidence_first_in_a_raster_order_takes_two_stages_and_a_permutation_at_most_one_an_entry():
+    cells = Cells(Space((1, 4, 6), 2), 2)
+    seen = torch.rand(24, generator=runtime.keyed("seen")) < 0.5
+    for order in cells.orders(8):
+        assert len(cells.stages(order)) == 1
+        assert len(cells.stages(evidence_first(order[None], seen)[0])) == 2
+    order = torch.randperm(24, generator=runtime.keyed("order"))
+    stages = cells.stages(order)
+    assert sum(stage.entries.int() for stage in stages).tolist() == [1] * 24
+    assert [bool(s.known[order[0]]) for s in stages] == [False] + [True] * (len(stages) - 1)
+
+
+def test_a_patch_that_does_not_fit_is_refused():
+    with pytest.raises(UsageError, match="patch must divide"):
+        MaskedConvolution(IMAGE, patch=2)
 
 
 @pytest.mark.parametrize("order", rasters(5, 4))

@@ -11,12 +11,13 @@ from priorcraft.condition import engine_for, posterior
 from priorcraft.condition.blocks import BlockChain, Steps, steps_of
 from priorcraft.condition.evidence import PerMask
 from priorcraft.condition.latent import LatentChain
-from priorcraft.condition.ordered import EvidenceFirst, evidence_first
+from priorcraft.condition.ordered import EvidenceFirst
 from priorcraft.condition.sums import ComponentSums
 from priorcraft.condition.weighted import Importance, Sequential
 from priorcraft.core import Observation, Space
 from priorcraft.errors import DataError, ImpossibleEvidence, NoDensity
 from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive
+from priorcraft.explicit.exact.chain import evidence_first
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.masked_conv import MaskedConvolution
@@ -294,7 +295,7 @@ def test_looking_ahead_by_a_triangular_solve_is_looking_ahead_by_whole_passes():
         assert torch.allclose(fast.log_p(6, 4), plain.log_p(6, 4))
 
 
-@pytest.mark.parametrize("name", ["mixture", "ppca"])
+@pytest.mark.parametrize("name", ["mixture", "ppca", "lda", "qda"])
 def test_gaussians_are_conditioned_in_closed_form(name):
     """p(x_1 | x_0) of real-valued models against p(x_0, x_1) along a line."""
     model, observation = tiny(name, space=PLANE), Mask(torch.tensor([True, False]))

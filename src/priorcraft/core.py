@@ -26,6 +26,7 @@ from priorcraft import runtime
 from priorcraft.errors import DataError, NoDensity, UsageError
 
 UNLABELLED = -1  # scikit-learn's convention for a row whose class is not known
+MOST_DRAWS = 10**6  # of z for one x
 
 
 @dataclass(frozen=True)
@@ -278,12 +279,24 @@ class Approximate(_Density):
         """Importance-weighted lower bound, which rises with k towards log p(x). Lower bound, nats, (B,).
 
         L_k(x) = E log 1/k sum_i p(x, z_i) / q(z_i | x)   (Burda, Grosse & Salakhutdinov 2015, arXiv:1509.00519)
+
+        Raises:
+            UsageError: k outside 1 ... 10^6.
         """
-        if k < 1:
-            raise UsageError(f"k must be at least 1, not {k}.")
+        return torch.logsumexp(self.log_weights(x, k, given, generator=generator), 0) - math.log(k)
+
+    def log_weights(
+        self, x: Tensor, k: int, given: Tensor | None = None, *, generator: Generator | None = None
+    ) -> Tensor:
+        """log of p(x, z_i) / q(z_i | x) for k draws z_i ~ q(z | x), each unbiased for p(x); nats, (k, B).
+
+        Raises:
+            UsageError: k outside 1 ... 10^6.
+        """
+        if not 1 <= k <= MOST_DRAWS:
+            raise UsageError(f"k must lie in 1 ... {MOST_DRAWS:,}, not {k:,}; a few thousand draws are enough.")
         generator = runtime.fresh(generator)
-        log_w = self._over_classes(lambda x, c: self._log_weights(x, c, k, generator), self.space.check(x), given)
-        return torch.logsumexp(log_w, 0) - math.log(k)
+        return self._over_classes(lambda x, c: self._log_weights(x, c, k, generator), self.space.check(x), given)
 
     @abstractmethod
     def _log_weights(self, x: Tensor, given: Tensor | None, k: int, generator: Generator) -> Tensor:

@@ -1,7 +1,8 @@
 """`priorcraft sample RUN` and `priorcraft score RUN`."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -49,6 +50,8 @@ def score(
     *,
     split: str = "test",
     samples: int = 64,
+    limit: int | None = None,
+    check: Annotated[bool, Flag] = False,
     order: str = "ensemble",
     seed: int = 0,
     device: str = "auto",
@@ -60,17 +63,43 @@ def score(
         run: The run folder.
         data: Other data of the same kind; the run's own without it.
         split: train, valid or test.
-        samples: Draws of the importance-weighted bound, for approximate models.
+        samples: Draws of the importance-weighted bound, for approximate models: more draws, a tighter bound.
+        limit: Score the first rows alone.
+        check: Hold the bound of a few rows against a second, independent estimate (annealing).
         order: Of an autoregressive model: ensemble, raster, reverse, random, or a permutation with commas.
         seed: Of these draws.
         device: auto, cpu, cuda or mps.
         json: Print one JSON object.
     """
     from priorcraft import verbs
-    from priorcraft.cli.show import print_answer, print_json
+    from priorcraft.cli.show import print_json
 
-    answer = verbs.score(run, data, split=split, samples=samples, order=order, seed=seed, device=device)
+    answer = verbs.score(
+        run, data, split=split, samples=samples, limit=limit, check=check, order=order, seed=seed, device=device
+    )
     if json:
         print_json(answer)
     else:
-        print_answer(answer)
+        show_score(answer)
+
+
+def show_score(answer: dict[str, Any]) -> None:
+    """The score, with the sign that says what kind of number it is; for a bound, a line for each k."""
+    from priorcraft.cli.show import print_answer, print_table
+
+    bounds, checked = answer.get("bounds", []), answer.get("check")
+    sign = signs()[answer["kind"]]
+    figures = {key: f"{sign} {answer[key]:.4g}" for key in ("nats", "bits_per_dim") if answer[key] is not None}
+    print_answer({key: value for key, value in (answer | figures).items() if key not in ("bounds", "check")})
+    if bounds:
+        print_table(
+            [line | {"nats": f"{sign} {line['nats']:.3f}"} for line in bounds], title="fewer draws, looser bound"
+        )
+    if checked:
+        print(f"check of {checked['rows']} rows: {checked['verdict']}")
+
+
+def signs() -> dict[str, str]:
+    """What stands before a figure of each kind, in characters that the terminal has."""
+    bound = "≤" if (sys.stdout.encoding or "").lower().startswith("utf") else "<="
+    return {"exact": "=", "lower bound": bound, "none": ""}

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.condition.components import class_weights
 from priorcraft.condition.evidence import ExactPosterior, possible
-from priorcraft.explicit.exact.autoregressive import Autoregressive
+from priorcraft.explicit.exact.autoregressive import Autoregressive, evidence_first
 from priorcraft.observe import Mask
 
 ENTRIES = 2**20  # numbers of x in one pass
@@ -89,13 +89,3 @@ class EvidenceFirst(ExactPosterior):
         wrong = ((flat != self.y) & self.seen).any(1)
         whole = self._log_joint(flat, torch.ones_like(self.seen)).logsumexp(-1)
         return (whole - self.log_evidence).masked_fill(wrong, -torch.inf)
-
-
-def evidence_first(orders: Tensor, seen: Tensor) -> Tensor:
-    """Orders (O, D) with the seen entries moved to the front, both parts as they were.
-
-    >>> evidence_first(torch.tensor([[0, 1, 2, 3]]), torch.tensor([False, True, False, True])).tolist()
-    [[1, 3, 0, 2]]
-    """
-    hidden = (~seen).long()[orders]
-    return orders.gather(1, hidden.argsort(dim=1, stable=True)).unique(dim=0)

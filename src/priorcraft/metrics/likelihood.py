@@ -85,7 +85,7 @@ def score(
         return Score(Kind.NONE, None, None, None, len(rows), None)
     k = None if isinstance(model, Exact) else samples
     log_p = _log_p(model, rows, k, batch, runtime.fresh(generator))
-    return _summary(-_finite(log_p), model.space, k)
+    return summary(-finite(log_p), model.space, k)
 
 
 @torch.no_grad()
@@ -93,13 +93,14 @@ def _log_p(model: Exact | Approximate, rows: Rows, k: int | None, batch: int, ge
     """log p(x), or its bound with k samples, row by row, float64, (B,)."""
     size = max(1, min(batch, 64 * batch // ((k or 1) * max(model.classes, 1))))
     device = model.log_prior.device
-    with _evaluating(model):
+    with evaluating(model):
         return torch.cat(
-            [_density(model, x.to(device), c, k, generator).double().cpu() for x, c in _chunks(model, rows, size)]
+            [_density(model, x.to(device), c, k, generator).double().cpu() for x, c in chunks(model, rows, size)]
         )
 
 
-def _chunks(model: Generative, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+def chunks(model: Generative, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """x and its context, `size` rows at a time; a label is no context here: p(x) sums over it."""
     given = None if model.context is None or model.context.is_label or rows.y is None else rows.y
     for i in range(0, len(rows), size):
         chunk = slice(i, i + size)
@@ -115,7 +116,8 @@ def _density(
 
 
 @contextmanager
-def _evaluating(model: Generative) -> Iterator[None]:
+def evaluating(model: Generative) -> Iterator[None]:
+    """Puts the model into evaluation mode and back."""
     training = model.training
     model.eval()
     try:
@@ -124,7 +126,8 @@ def _evaluating(model: Generative) -> Iterator[None]:
         model.train(training)
 
 
-def _finite(log_p: Tensor) -> Tensor:
+def finite(log_p: Tensor) -> Tensor:
+    """log_p (B,) itself, if every row has a finite one."""
     bad = (~torch.isfinite(log_p)).nonzero().flatten()
     if len(bad):
         raise DataError(
@@ -134,7 +137,8 @@ def _finite(log_p: Tensor) -> Tensor:
     return log_p
 
 
-def _summary(nats: Tensor, space: Space, k: int | None) -> Score:
+def summary(nats: Tensor, space: Space, k: int | None) -> Score:
+    """The score of rows whose -log p(x), or its bound with k draws, is `nats` (B,)."""
     unit = 1.0 if space.levels is None else 1 / (space.dims * math.log(2))
     n, mean = len(nats), float(nats.mean())
     error = float(nats.std()) * unit / math.sqrt(n) if n > 1 else None

@@ -1,15 +1,14 @@
 """Lower bounds on log p(x), as functions of log p(x, z) and log q(z | x) at draws z ~ q(z | x)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from priorcraft.core import MOST_DRAWS
 from priorcraft.errors import UsageError
-
-MOST_DRAWS = 10**6
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,45 @@ def importance_bound(log_joint: Tensor, log_q: Tensor) -> Tensor:
     -2.566
     """
     return torch.logsumexp(log_joint - log_q, 0) - math.log(len(log_joint))
+
+
+def nested(log_weights: Tensor, ks: Sequence[int]) -> Tensor:
+    """The importance-weighted bound for several k from the same draws. Lower bounds, nats, (len(ks), B).
+
+    L_k is averaged over the groups of k draws; draws that do not fill a group are left out. Where each k divides the
+    next and the last is all of them, the result cannot fall from one to the next (Jensen's inequality).
+
+    Args:
+        log_weights: log p(x, z) - log q(z | x), (draws, B).
+        ks: numbers of draws, none above those there are.
+
+    >>> nested(torch.tensor([[0.0], [2.0]]), [1, 2])
+    tensor([[1.0000],
+            [1.4338]])
+    """
+    return torch.stack([_of_groups(log_weights[: len(log_weights) // k * k], k) for k in ks])
+
+
+def _of_groups(log_weights: Tensor, k: int) -> Tensor:
+    return (log_weights.unflatten(0, (-1, k)).logsumexp(1) - math.log(k)).mean(0)
+
+
+def powers_of_ten(k: int) -> list[int]:
+    """1, 10, 100, ... below k, and k.
+
+    >>> powers_of_ten(5000)
+    [1, 10, 100, 1000, 5000]
+    """
+    return [*(10**i for i in range(len(str(k))) if 10**i < k), k]
+
+
+def effective_draws(log_weights: Tensor) -> Tensor:
+    """Effective sample size (sum w)^2 / sum w^2, 1 ... draws, for log weights (draws, B); (B,).  (Kong 1992)
+
+    >>> effective_draws(torch.tensor([[0.0], [0.0], [-99.0]]))
+    tensor([2.])
+    """
+    return (2 * log_weights.logsumexp(0) - (2 * log_weights).logsumexp(0)).exp().clamp(1, len(log_weights))
 
 
 def doubly_reparametrised(log_joint: Tensor, log_q: Tensor, z: Tensor) -> Tensor:

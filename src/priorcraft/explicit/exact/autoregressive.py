@@ -1,7 +1,14 @@
 """The autoregressive family: one contract, and its members."""
 
-from priorcraft.explicit.exact.chain import Autoregressive, SamplingReport, ensemble
+from priorcraft.explicit.exact.chain import Autoregressive, SamplingReport, ensemble, evidence_first
 from priorcraft.explicit.exact.masked_conv import MaskedConvolution
 from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
 
-__all__ = ["Autoregressive", "MaskedAutoregressive", "MaskedConvolution", "SamplingReport", "ensemble"]
+__all__ = [
+    "Autoregressive",
+    "MaskedAutoregressive",
+    "MaskedConvolution",
+    "SamplingReport",
+    "ensemble",
+    "evidence_first",
+]

@@ -171,3 +171,13 @@ def ensemble(dims: int, orders: int, seed: int) -> Tensor:
         raise UsageError(f"orders must be at least 1, not {orders}.")
     drawn = [torch.randperm(dims, generator=runtime.keyed(seed, "order", i)) for i in range(1, orders)]
     return torch.stack([torch.arange(dims), *drawn])
+
+
+def evidence_first(orders: Tensor, seen: Tensor) -> Tensor:
+    """Orders (O, D) with the seen entries moved to the front, both parts as they were.
+
+    >>> evidence_first(torch.tensor([[0, 1, 2, 3]]), torch.tensor([False, True, False, True])).tolist()
+    [[1, 3, 0, 2]]
+    """
+    hidden = (~seen).long()[orders]
+    return orders.gather(1, hidden.argsort(dim=1, stable=True)).unique(dim=0)

@@ -1,6 +1,12 @@
-"""Components of a mixture: what each value of z says of x, and how weighted rows change it."""
+"""Components of a mixture: what each value of z says of x, and how weighted rows change it.
+
+Entries may be missing: they are summed or integrated out, exactly, and count for nothing in the M-step.
+"""
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -10,7 +16,29 @@ from priorcraft.core import Space
 from priorcraft.explicit.exact.counting import log_frequencies, table_log_prob
 
 
-class CategoricalComponents(nn.Module):
+class Components(nn.Module, ABC):
+    """p(x | z) for Z values of z, the first `used` of which take part."""
+
+    used: int
+
+    @abstractmethod
+    def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
+        """The M-step: x (N, D), responsibilities (N, used), and which entries are there (N, D); all if None."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        """log p(x_seen | z), exact, nats, (N, used)."""
+
+    @abstractmethod
+    def sample(self, z: Tensor, generator: Generator) -> Tensor:
+        """One draw for every z, (B, D)."""
+
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """E[x | z], (Z, D)."""
+
+
+class CategoricalComponents(Components):
     """p(x | z) = prod_i p(x_i | z) on integers; with two levels these are Bernoullis.
 
     Args:
@@ -24,16 +52,17 @@ class CategoricalComponents(nn.Module):
     def __init__(self, space: Space, count: int, smoothing: float) -> None:
         super().__init__()
         levels = space.levels or 2
-        self.smoothing = smoothing
+        self.smoothing, self.used = smoothing, count
         self.register_buffer("log_table", torch.full((count, space.dims, levels), -math.log(levels)))
 
-    def maximise(self, x: Tensor, weights: Tensor) -> None:
-        """The M-step: x (N, D), responsibilities (N, Z)."""
-        self.log_table.copy_(log_frequencies(x, weights, self.log_table.shape[-1], self.smoothing))
+    def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
+        """Counts; entries that are missing are not counted."""
+        levels = self.log_table.shape[-1]
+        self.log_table[: self.used] = log_frequencies(x, weights, levels, self.smoothing, seen).to(self.log_table)
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """log p(x | z), exact, nats, (N, Z)."""
-        return table_log_prob(self.log_table, x)
+    def log_prob(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        """log p(x_seen | z), exact, nats, (N, used)."""
+        return table_log_prob(self.log_table[: self.used], x, seen)
 
     def sample(self, z: Tensor, generator: Generator) -> Tensor:
         """One draw for every z, (B, D)."""
@@ -44,7 +73,22 @@ class CategoricalComponents(nn.Module):
         return self.log_table.exp() @ torch.arange(self.log_table.shape[-1]).to(self.log_table)
 
 
-class GaussianComponents(nn.Module):
+class Pattern(NamedTuple):
+    """Rows in which the same entries are there.
+
+    rows: their numbers, (n,).
+    seen: numbers of these entries, (d,).
+    white: L^-1 (x_seen - m_seen) of every component, (Z, d, n), for the covariance L L' of the seen entries.
+    root: L of every component, (Z, d, d).
+    """
+
+    rows: Tensor
+    seen: Tensor
+    white: Tensor
+    root: Tensor
+
+
+class GaussianComponents(Components):
     """p(x | z) = N(x; mean_z, cov_z) with a full covariance that is pulled towards the data's own diagonal.
 
     Args:
@@ -58,25 +102,62 @@ class GaussianComponents(nn.Module):
 
     def __init__(self, space: Space, count: int, smoothing: float) -> None:
         super().__init__()
-        self.smoothing = smoothing
+        self.smoothing, self.used = smoothing, count
         self.register_buffer("means", torch.zeros(count, space.dims))
         self.register_buffer("cholesky", torch.eye(space.dims).repeat(count, 1, 1))
 
-    def maximise(self, x: Tensor, weights: Tensor) -> None:
-        """The M-step: x (N, D), responsibilities (N, Z)."""
-        x, weights = x.to(self.means), weights.to(self.means)
-        total = weights.sum(0)
-        means = (weights.T @ x + self.smoothing * 1e-3 * x.mean(0)) / (total + self.smoothing * 1e-3).unsqueeze(1)
-        floor = x.var(0, correction=0).clamp_min(1e-6 * float(x.var(correction=0)) + 1e-12) * 0.1
-        for z in range(len(means)):
-            centred = x - means[z]
-            scatter = (centred * weights[:, z : z + 1]).T @ centred + torch.diag(self.smoothing * floor)
-            self.cholesky[z] = torch.linalg.cholesky(scatter / (total[z] + self.smoothing))
-        self.means.copy_(means)
+    def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
+        """Moments of the rows, with E[x_i | x_seen, z] for what is missing and its variance added.
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """log p(x | z), exact, nats, (N, Z)."""
-        return torch.stack([self._gaussian(x.to(self.means), z) for z in range(len(self.means))], 1)
+        (Ghahramani & Jordan 1994, Supervised learning from incomplete data via an EM approach)
+        """
+        x, weights = x.to(self.means), weights.to(self.means)
+        centre, spread = column_moments(x, seen)
+        filled, spare = self._completed(x, weights, seen)
+        total, few = weights.sum(0), self.smoothing * 1e-3
+        floor = spread.clamp_min(1e-6 * float(x.var(correction=0)) + 1e-12) * 0.1
+        for z in range(self.used):
+            mean = (weights[:, z] @ filled[z] + few * centre) / (total[z] + few)
+            apart = filled[z] - mean
+            scatter = (apart * weights[:, z : z + 1]).T @ apart + spare[z] + torch.diag(self.smoothing * floor)
+            self.cholesky[z] = torch.linalg.cholesky(scatter / (total[z] + self.smoothing))
+            self.means[z] = mean
+
+    def _completed(self, x: Tensor, weights: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
+        """E[x | x_seen, z] of every row, (Z, N, D), and the sum of weight times Var[x | x_seen, z], (Z, D, D)."""
+        means, root = self.means[: self.used], self.cholesky[: self.used]
+        filled, spare = x.expand(self.used, *x.shape), torch.zeros_like(root)
+        if seen is None:
+            return filled, spare
+        filled, covariance = filled.clone(), root @ root.mT
+        for rows, entries, white, part in self._patterns(x, seen):
+            # rows of L that belong to all entries, given the seen ones: cov[:, seen] L_seen^-T
+            across = torch.linalg.solve_triangular(part, covariance[:, entries], upper=False).mT
+            filled[:, rows] = means.unsqueeze(1) + (across @ white).mT
+            left = covariance - across @ across.mT
+            spare += weights[rows].sum(0).view(-1, 1, 1) * left
+        return torch.where(seen, x, filled), spare
+
+    def _patterns(self, x: Tensor, seen: Tensor) -> Iterator[Pattern]:
+        """The rows, grouped by what is missing."""
+        means, root = self.means[: self.used], self.cholesky[: self.used]
+        masks, which = seen.unique(dim=0, return_inverse=True)
+        for p, mask in enumerate(masks):
+            rows, entries = (which == p).nonzero().flatten(), mask.nonzero().flatten()
+            part = torch.linalg.cholesky(root[:, entries] @ root[:, entries].mT)
+            apart = x[rows][:, entries].T - means[:, entries].unsqueeze(2)
+            yield Pattern(rows, entries, torch.linalg.solve_triangular(part, apart, upper=False), part)
+
+    def log_prob(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        """log p(x_seen | z), exact, nats, (N, used)."""
+        x = x.to(self.means)
+        if seen is None:
+            return torch.stack([self._gaussian(x, z) for z in range(self.used)], 1)
+        out = self.means.new_empty(len(x), self.used)
+        for rows, entries, white, root in self._patterns(x, seen):
+            constant = root.diagonal(dim1=1, dim2=2).log().sum(1) + 0.5 * len(entries) * math.log(2 * math.pi)
+            out[rows] = -0.5 * white.square().sum(1).T - constant
+        return out
 
     def _gaussian(self, x: Tensor, z: int) -> Tensor:
         root = self.cholesky[z]
@@ -91,3 +172,16 @@ class GaussianComponents(nn.Module):
     def mean(self) -> Tensor:
         """E[x | z], (Z, D)."""
         return self.means
+
+
+def column_moments(x: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each column over the entries that are there, (D,), (D,).
+
+    >>> x, seen = torch.tensor([[0.0, 1], [2, 9]]), torch.tensor([[True, True], [True, False]])
+    >>> [m.tolist() for m in column_moments(x, seen)]
+    [[1.0, 1.0], [1.0, 0.0]]
+    """
+    there = torch.ones_like(x) if seen is None else seen.to(x)
+    n = there.sum(0).clamp_min(1)
+    mean = (x * there).sum(0) / n
+    return mean, ((x - mean).square() * there).sum(0) / n

@@ -1,4 +1,4 @@
-"""Locally masked convolutions as a density of images."""
+"""Masked convolutions as a density of images, in any order of the entries."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,8 @@ from torch import Generator, Tensor, nn
 
 from priorcraft.core import Likelihood, Space, Trainable
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.chain import Autoregressive
+from priorcraft.explicit.exact.cells import Cells, Stage
+from priorcraft.explicit.exact.chain import Autoregressive, evidence_first
 from priorcraft.explicit.exact.entries import Entries
 from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps
@@ -14,21 +15,24 @@ from priorcraft.nn.masked import MaskedMLP
 
 
 class MaskedConvolution(Autoregressive, Trainable):
-    """Locally masked convolutions, in which a pixel sees the neighbours that come earlier in any order.
+    """Masked convolutions over cells of pixels, in which a cell sees the neighbours that come earlier in any order.
 
-    (Jain, Abbeel & Pathak 2020, arXiv:2006.12486)
+    (van den Oord et al. 2016, arXiv:1601.06759; Jain, Abbeel & Pathak 2020, arXiv:2006.12486)
 
-    The ensemble's orders are the raster and its flips and transposes: there, neighbours are the same everywhere, and
-    ordinary convolutions do. Other orders of the pixels (evidence first) take the same weights and more time. The
-    channels of one pixel follow one another.
+    A cell is a square of pixels with its channels; its entries follow one another through a masked perceptron. The
+    ensemble's orders are the raster of the cells and its flips and transposes, where neighbours are the same everywhere
+    and ordinary convolutions do. Any other order of the entries is cut into stages (`Cells.stages`); in each of them
+    what earlier stages have settled is seen from everywhere. Evidence first takes two stages, a random permutation of
+    the entries hundreds, one pass of the network each.
 
     Args:
         space, context: as in `Generative`; x is an image, c may be a label, an image or a vector.
         orders: size O of the ensemble, 1 ... 8.
         channels, depth: of the network.
-        window: side of the first convolution's window.
+        window: side of the first convolution's window, in cells.
+        patch: side of a cell in pixels.
         dropout: share of features left out in training.
-        any_order: share of the training steps that take a random order of the pixels.
+        any_order: share of the training steps in which a random part of the entries comes first.
     """
 
     sampler = "cached convolution"
@@ -42,6 +46,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         channels: int = 64,
         depth: int = 6,
         window: int = 7,
+        patch: int = 1,
         dropout: float = 0.0,
         any_order: float = 0.0,
     ) -> None:
@@ -49,45 +54,52 @@ class MaskedConvolution(Autoregressive, Trainable):
             raise UsageError(f"space must hold images (channels, height, width), not {space.event_shape}.")
         if not 1 <= orders <= 8:
             raise UsageError(f"orders must be 1 ... 8, the raster orders of an image, not {orders}.")
-        colours, height, width = space.event_shape
-        super().__init__(space, context, pixelwise(rasters(height, width)[:orders], colours))
-        self.any_order = any_order
+        cells = Cells(space, patch)
+        super().__init__(space, context, cells.orders(orders))
+        self.any_order, self.cells = any_order, cells
         self.entries = Entries(space)
-        self.net = LocallyMaskedNet(colours * self.entries.features, height, width, channels, depth, window, dropout)
+        features, outputs, size = self.entries.features, self.entries.outputs, cells.members.shape[1]
+        self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
+        self.known = Surroundings(size * features, channels)
         self.sees = None if context is None else context_net(context, channels, self.classes)
-        features, outputs = self.entries.features, self.entries.outputs
-        self.leave = nn.Linear(channels, colours * outputs)
-        self.within = MaskedMLP(colours, features, outputs, channels, 0, channels) if colours > 1 else None
+        self.leave = nn.Linear(channels, size * outputs)
+        self.within = MaskedMLP(size, features, outputs, channels, 0, channels) if size > 1 else None
 
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
         """Sets p(c) and the marginal distribution of each entry."""
         super().initialise(x, given, generator=generator)
         self.entries.initialise(x.flatten(1))
 
-    def check_order(self, order: Tensor) -> Tensor:
-        """`order` itself, if it is a permutation in which the channels of each pixel follow one another."""
-        order = super().check_order(order)
-        pixels = self._pixels(order)
-        if not torch.equal(pixelwise(pixels[None], self.space.event_shape[0])[0], order):
-            raise UsageError("order must keep the channels of each pixel together, first to last; this one does not.")
-        return order
-
-    def _pixels(self, order: Tensor) -> Tensor:
-        return order[:: self.space.event_shape[0]] % self.net.place[0].numel()
-
     def conditionals(self, x: Tensor, order: Tensor, given: Tensor | None) -> Likelihood:
         """p(x_i | the entries before i in `order`) for every entry at once, over x flattened to (B, D)."""
-        codes = self.entries.code(x.unflatten(1, (self.space.event_shape[0], -1)))  # (B, colours, H * W, features)
-        h = self.net(self._planes(codes), self._pixels(order), self._context_planes(given))
-        outputs = self._outputs(h.flatten(2).transpose(1, 2), codes.transpose(1, 2))
-        return self.entries.likelihood(outputs.transpose(1, 2).flatten(1, 2), self.entries.marginal)
+        codes, context = self.entries.code(x), self._context_planes(given)
+        stages = self.cells.stages(order)
+        outputs = self._stage_outputs(codes, stages[0], context)
+        for stage in stages[1:]:
+            now = stage.entries.to(x.device)
+            outputs = torch.where(now[:, None], self._stage_outputs(codes, stage, context), outputs)
+        return self.entries.likelihood(outputs, self.entries.marginal)
 
-    def _planes(self, codes: Tensor) -> Tensor:
-        """Codes (B, colours, H * W, features) as an image of colours * features channels."""
-        return codes.transpose(2, 3).flatten(1, 2).unflatten(2, self.space.event_shape[1:])
+    def _stage_outputs(self, codes: Tensor, stage: Stage, context: Tensor | None) -> Tensor:
+        """The outputs for one stage's entries, at their places in (B, D, outputs)."""
+        cells = self._celled(only(codes, stage.seen))
+        h = self.net(planes(cells, self.cells), stage.cells, self._surround(codes, stage, context))
+        outputs = self._outputs(h.flatten(2).transpose(1, 2), cells)
+        return outputs.flatten(1, 2)[:, self.cells.slots.to(codes.device)]
+
+    def _celled(self, codes: Tensor) -> Tensor:
+        """Codes (B, D, features) by cell, (B, N, entries of a cell, features)."""
+        return codes[:, self.cells.members.to(codes.device)]
+
+    def _surround(self, codes: Tensor, stage: Stage, context: Tensor | None) -> Tensor | None:
+        """The context's features and those of what is known before the stage."""
+        if not bool(stage.known.any()):
+            return context
+        known = self.known(planes(self._celled(only(codes, stage.known)), self.cells))
+        return known if context is None else known + context
 
     def _outputs(self, h: Tensor, codes: Tensor) -> Tensor:
-        """Features (..., channels) and codes (..., colours, features) of pixels to outputs (..., colours, outputs)."""
+        """Features (..., channels) and codes (..., size, features) of cells to outputs (..., size, outputs)."""
         out = self.leave(h).unflatten(-1, (codes.shape[-2], -1))
         if self.within is None:
             return out
@@ -101,7 +113,8 @@ class MaskedConvolution(Autoregressive, Trainable):
         if self.classes:
             return self.sees(F.one_hot(given, self.classes).to(dtype))
         c = self.context.to_network(given, dtype)
-        return self.sees(F.interpolate(c, self.space.event_shape[1:]) if self.context.is_image else c.flatten(1))
+        size = (self.cells.height, self.cells.width)
+        return self.sees(F.interpolate(c, size) if self.context.is_image else c.flatten(1))
 
     def loss_terms(
         self, x: Tensor, given: Tensor | None, *, progress: float, generator: Generator
@@ -111,13 +124,14 @@ class MaskedConvolution(Autoregressive, Trainable):
 
     def _training_order(self, generator: Generator) -> Tensor:
         u, member = torch.rand(2, generator=generator, device=generator.device).tolist()
+        order = self.orders[int(member * len(self.orders))]
         if u >= self.any_order:
-            return self.orders[int(member * len(self.orders))]
-        pixels = torch.randperm(self.net.place[0].numel(), generator=generator, device=generator.device)
-        return pixelwise(pixels[None].to(self.orders.device), self.space.event_shape[0])[0]
+            return order
+        seen = random_part(self.space, generator).flatten().to(order.device)
+        return evidence_first(order[None], seen)[0]
 
     def _draw(self, x: Tensor, orders: Tensor, start: int, u: Tensor, given: Tensor | None) -> Tensor:
-        """Exact; each activation is computed once, a pixel at a time."""
+        """Exact; each activation of a stage is computed once, a cell at a time."""
         contexts = [
             None if given is None else self._context_planes(c) for c in (given if given is not None else orders)
         ]
@@ -125,43 +139,74 @@ class MaskedConvolution(Autoregressive, Trainable):
         return torch.stack(parts)
 
     def _draw_in(self, x: Tensor, order: Tensor, start: int, u: Tensor, context: Tensor | None) -> Tensor:
-        colours = self.space.event_shape[0]
-        x, u = x.clone().unflatten(1, (colours, -1)), u.unflatten(1, (colours, -1))
+        x, done = x.clone(), torch.zeros(len(order), dtype=torch.bool)
+        done[order[:start].cpu()] = True
+        for stage in self.cells.stages(order):
+            if bool((stage.entries & ~done).any()):
+                self._draw_stage(x, stage, done, u, context)
+                done |= stage.entries
+        return x
+
+    def _draw_stage(self, x: Tensor, stage: Stage, done: Tensor, u: Tensor, context: Tensor | None) -> None:
+        """Draws the entries of one stage that are not done yet into x (B, D)."""
         codes = self.entries.code(x)
-        steps = LocalSteps(self.net, self._pixels(order), self._planes(codes), context, start // colours)
-        marginal = self.entries.marginal.unflatten(0, (colours, -1))
-        for p, pixel in enumerate(self._pixels(order).tolist()):
-            if (p + 1) * colours > start:
-                h = steps.features(pixel)
-                for colour in range(max(start - p * colours, 0), colours):
-                    outputs = self._outputs(h, codes[:, :, pixel])[:, colour]
-                    x[:, colour, pixel] = self.entries.likelihood(outputs, marginal[colour, pixel]).quantile(
-                        u[:, colour, pixel]
-                    )
-                    codes[:, colour, pixel] = self.entries.code(x[:, colour, pixel])
-                steps.push(codes[:, :, pixel].flatten(1), pixel)
-        return x.flatten(1)
+        around = self._surround(codes, stage, context)
+        cells = self._celled(only(codes, stage.seen & done))
+        open_ = (stage.entries & ~done)[self.cells.members]
+        touched = open_.any(1)[stage.cells].nonzero().flatten()
+        first, last = int(touched[0]), int(touched[-1])
+        steps = LocalSteps(self.net, stage.cells, planes(cells, self.cells), around, first)
+        for cell in stage.cells[first : last + 1].tolist():
+            h = steps.features(cell)
+            for rank in open_[cell].nonzero().flatten().tolist():
+                entry = int(self.cells.members[cell, rank])
+                outputs = self._outputs(h, cells[:, cell])[:, rank]
+                x[:, entry] = self.entries.likelihood(outputs, self.entries.marginal[entry]).quantile(u[:, entry])
+                cells[:, cell, rank] = self.entries.code(x[:, entry])
+            steps.push(cells[:, cell].flatten(1), cell)
 
 
-def rasters(height: int, width: int) -> Tensor:
-    """The raster order of H * W pixels, its flips and its transposes, (8, H * W).
+class Surroundings(nn.Module):
+    """Features of entries that are known before a stage, seen from every cell around.
 
-    >>> rasters(2, 2)[:3].tolist()
-    [[0, 1, 2, 3], [3, 2, 1, 0], [0, 2, 1, 3]]
+    Args:
+        features: channels that code a cell.
+        channels: of the features.
     """
-    grid = torch.arange(height * width).view(height, width)
-    turned = [g.flip(flips) for flips in ((), (0, 1), (0,), (1,)) for g in (grid, grid.t())]
-    return torch.stack([turned[i].flatten() for i in (0, 2, 1, 3, 4, 5, 6, 7)])
+
+    def __init__(self, features: int, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(features, channels, 5, padding=2),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=2, dilation=2),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=4, dilation=4),
+        )
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """(B, features, H, W) to (B, channels, H, W)."""
+        return self.layers(codes)
 
 
-def pixelwise(pixels: Tensor, colours: int) -> Tensor:
-    """Orders of pixels (O, H * W) as orders of entries (O, colours * H * W): the channels of a pixel in their turn.
+def random_part(space: Space, generator: Generator) -> Tensor:
+    """A random share of the pixels, scattered or in squares of a random size, true or false, (C, H, W)."""
+    colours, height, width = space.event_shape
+    share, size = torch.rand(2, generator=generator, device=generator.device).tolist()
+    side = int(max(height, width) ** size)  # of a square
+    u = torch.rand(1, 1, -(-height // side), -(-width // side), generator=generator, device=generator.device)
+    seen = F.interpolate(u, scale_factor=side)[0, :, :height, :width] < share
+    return seen.expand(colours, -1, -1)
 
-    >>> pixelwise(torch.tensor([[1, 0]]), 3).tolist()
-    [[1, 3, 5, 0, 2, 4]]
-    """
-    planes = torch.arange(colours, device=pixels.device) * pixels.shape[1]
-    return (pixels[:, :, None] + planes).flatten(1)
+
+def only(codes: Tensor, seen: Tensor) -> Tensor:
+    """Codes (B, D, features), zero where the entry is not seen (D,)."""
+    return codes if bool(seen.all()) else codes * seen.to(codes.device)[:, None]
+
+
+def planes(codes: Tensor, cells: Cells) -> Tensor:
+    """Codes by cell (B, N, size, features) as an image of size * features channels."""
+    return codes.flatten(2).transpose(1, 2).unflatten(2, (cells.height, cells.width))
 
 
 def context_net(context: Space, channels: int, classes: int) -> nn.Module:

@@ -6,9 +6,12 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import bayes, runtime
-from priorcraft.core import ClosedForm, Exact, LatentVariable, Space
+from priorcraft.core import UNLABELLED, ClosedForm, Exact, LatentVariable, Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.components import CategoricalComponents, GaussianComponents
+from priorcraft.explicit.exact.components import CategoricalComponents, GaussianComponents, column_moments
+from priorcraft.explicit.exact.holes import seen_points
+
+INTEGER_SIZES, REAL_SIZES = (5, 10, 20, 40), (1, 2, 4, 8, 16, 32)  # among which validation rows choose
 
 
 class Mixture(Exact, ClosedForm, LatentVariable):
@@ -16,48 +19,111 @@ class Mixture(Exact, ClosedForm, LatentVariable):
 
     p(x | c) = sum_z p(z | c) prod_i p(x_i | z), fitted by EM (Dempster, Laird & Rubin 1977)
 
-    Integers get categorical components (Bernoulli where there are two levels), real numbers Gaussian ones.
+    Integers get categorical components (Bernoulli where there are two levels), real numbers Gaussian ones. Rows may
+    have holes: `update` and `log_marginal` take what is there, and sum out the rest exactly.
 
     Args:
         space: where x lives.
         context: labels or None.
-        components: number of values of z.
+        components: number of values of z; None leaves the choice among `sizes` to the training.
         smoothing: imagined rows per component, spread evenly over the levels, or over the data's variance.
     """
 
     log_weights: Tensor
 
     def __init__(
-        self, space: Space, context: Space | None = None, *, components: int = 40, smoothing: float = 2.0
+        self, space: Space, context: Space | None = None, *, components: int | None = None, smoothing: float = 2.0
     ) -> None:
         super().__init__(space, context)
-        if components < 1:
+        if components is not None and components < 1:
             raise UsageError(f"components must be at least 1, not {components}.")
-        shape = (max(self.classes, 1), components)
-        self.register_buffer("log_weights", torch.full(shape, -math.log(components)))
+        self.sizes = (components,) if components else REAL_SIZES if space.levels is None else INTEGER_SIZES
+        most = self.sizes[-1]
+        self.register_buffer("log_weights", torch.full((max(self.classes, 1), most), -math.log(most)))
         kind = GaussianComponents if space.levels is None else CategoricalComponents
-        self.components = kind(space, components, smoothing)
+        self.components = kind(space, most, smoothing)
 
-    def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
-        """Counts p(c) and centres the components on rows that lie far apart (k-means++)."""
+    @property
+    def used(self) -> int:
+        """Number of components that take part; the others have weight zero."""
+        return int(torch.isfinite(self.log_weights[0]).sum())
+
+    def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator, seen: Tensor | None = None) -> None:
+        """Counts p(c) and starts the smallest number of components.
+
+        Args as in `update`, and
+            generator: source of the first centres.
+        """
         super().initialise(x, given, generator=generator)
-        x = self.space.check(x)
-        flat = self.space.to_network(x).flatten(1)
-        centres = spread_rows(flat, self.log_weights.shape[1], generator)
-        nearest = torch.cdist(flat, flat[centres]).argmin(1)
-        self.components.maximise(x.flatten(1), torch.nn.functional.one_hot(nearest, len(centres)).float())
+        self.begin(min(self.sizes), x, generator=generator, seen=seen)
 
-    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
-        """One round of EM."""
-        x = self.space.check(x)
-        classes = self.class_weights(x, given)
-        log_z, log_x = bayes.posterior(self.log_weights, self.components.log_prob(x.flatten(1)).unsqueeze(1))
+    @torch.no_grad()
+    def begin(self, count: int, x: Tensor, *, generator: Generator, seen: Tensor | None = None) -> None:
+        """Centres `count` components on rows that lie far apart (k-means++), and forgets all others."""
+        x, seen = self._observed(x, seen)
+        self.log_weights.fill_(-math.inf)
+        self.log_weights[:, :count] = -math.log(count)
+        self.components.used = count
+        flat = self.space.to_network(x).flatten(1)
+        flat = flat if seen is None else torch.where(seen, flat, column_moments(flat, seen)[0])
+        centres = spread_rows(flat, count, generator)
+        nearest = torch.cdist(flat, flat[centres]).argmin(1)
+        if seen is not None and self.space.levels is None:
+            x, seen = flat, None  # the first centres take the mean of a column for what is missing
+        self.components.maximise(x.flatten(1), torch.nn.functional.one_hot(nearest, count).to(flat), seen)
+
+    def update(self, x: Tensor, given: Tensor | None, *, seen: Tensor | None = None) -> Tensor:
+        """One round of EM.
+
+        Args:
+            x: rows, (N, *event_shape); real numbers may be nan where they are missing.
+            given: labels, (N,), or None.
+            seen: False where an entry is missing, (N, *event_shape); None if all are there or missing ones are nan.
+        """
+        x, seen = self._observed(x, seen)
+        log_kernels = self._log_kernels(x, seen)
+        classes = self._class_shares(log_kernels, given)
+        log_z, log_x = bayes.posterior(self.log_weights[:, : self.used], log_kernels.unsqueeze(1))
         before = self._mean_log_prob(classes, log_x, given)
         joint = classes.unsqueeze(-1) * log_z.exp()
         counts = joint.sum(0) + 1.0 / joint.shape[-1]
-        self.log_weights.copy_((counts / counts.sum(-1, keepdim=True)).log())
-        self.components.maximise(x.flatten(1), joint.sum(1))
+        self.log_weights[:, : self.used] = (counts / counts.sum(-1, keepdim=True)).log()
+        self.components.maximise(x.flatten(1), joint.sum(1), seen)
         return before
+
+    def log_marginal(self, x: Tensor, seen: Tensor | None = None, given: Tensor | None = None) -> Tensor:
+        """log p(x_seen | given), the missing entries summed or integrated out. Exact, nats, (B,).
+
+        Args as in `update`.
+        """
+        x, seen = self._observed(x, seen)
+        return self._over_classes(lambda rows, c: self._log_prob(rows, c, self._repeated(seen, len(rows))), x, given)
+
+    def _repeated(self, seen: Tensor | None, rows: int) -> Tensor | None:
+        return None if seen is None else seen.repeat_interleave(rows // len(seen), 0)
+
+    def _observed(self, x: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """x with zeros where it is missing, and what is there, (B, D); None if everything is."""
+        if seen is None and x.is_floating_point() and bool(torch.isnan(x).any()):
+            seen = ~torch.isnan(x)
+        if seen is None:
+            return self.space.check(x), None
+        x, seen = seen_points(self.space, x, seen)
+        return x, seen.flatten(1)
+
+    def _log_kernels(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        self.components.used = self.used
+        return self.components.log_prob(x.flatten(1), seen)
+
+    def _class_shares(self, log_kernels: Tensor, given: Tensor | None) -> Tensor:
+        """p(c | x_seen, label), (B, max(K, 1))."""
+        if not self.classes:
+            return torch.ones(len(log_kernels), 1).to(self.log_prior)
+        log_joint = torch.logsumexp(self.log_weights[:, : self.used] + log_kernels.unsqueeze(1), -1) + self.log_prior
+        if given is None:
+            return log_joint.softmax(-1)
+        known = torch.nn.functional.one_hot(given.clamp_min(0), self.classes).to(log_joint)
+        return torch.where((given == UNLABELLED).unsqueeze(1), log_joint.softmax(-1), known)
 
     def _mean_log_prob(self, classes: Tensor, log_x: Tensor, given: Tensor | None) -> Tensor:
         if given is None and self.classes:
@@ -67,13 +133,13 @@ class Mixture(Exact, ClosedForm, LatentVariable):
             return known.mean()
         return torch.where(given < 0, torch.logsumexp(log_x + self.log_prior, -1), known).mean()
 
-    def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
+    def _log_prob(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
         weights = self.log_weights[0] if given is None else self.log_weights[given]
-        return torch.logsumexp(weights + self.components.log_prob(x.flatten(1)), -1)
+        return torch.logsumexp(weights[..., : self.used] + self._log_kernels(x, seen), -1)
 
     def _joint(self, density: object, x: Tensor) -> Tensor:
-        each = self.components.log_prob(x.flatten(1)).unsqueeze(1)
-        return torch.logsumexp(self.log_weights + each, -1) + self.log_prior
+        each = self._log_kernels(x, None).unsqueeze(1)
+        return torch.logsumexp(self.log_weights[:, : self.used] + each, -1) + self.log_prior
 
     def prior(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """n draws of z from p(z | c), int64, (n,)."""

@@ -10,8 +10,9 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
-from priorcraft.errors import DataError, UsageError
+from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.forest import Forest, Upward
+from priorcraft.explicit.exact.holes import seen_points
 
 NUMBERS = 2**22  # of one (N, C, R, K) tensor; rows are taken in pieces of this size
 
@@ -123,12 +124,7 @@ class TreeModel(Exact, ClosedForm):
 
     def _observed(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """x with zeros where hidden, and one mask a row."""
-        if seen.dtype != torch.bool or tuple(seen.shape[-len(x.shape[1:]) :]) != tuple(x.shape[1:]):
-            raise DataError(
-                f"seen must be a boolean mask of shape {self.space.event_shape}, one or one a row of x; "
-                f"found {seen.dtype} of shape {tuple(seen.shape)}."
-            )
-        return self.space.check(torch.where(seen, x, 0)), seen.expand_as(x)
+        return seen_points(self.space, x, seen)
 
     def _log_class(self, x: Tensor, seen: Tensor, given: Tensor | None) -> Tensor:
         """log p(c | x_seen), or the label where it is known, (B, max(C, 1))."""
