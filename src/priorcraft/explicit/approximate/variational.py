@@ -13,7 +13,7 @@ from priorcraft.explicit.approximate.bounds import Estimate, estimate
 from priorcraft.explicit.approximate.classes import completed
 from priorcraft.likelihoods import Gaussian
 
-ENTRIES = 2**24  # numbers of x that one pass of the decoder may produce: 64 MB, times the likelihood's width
+ENTRIES = 2**20  # numbers of x that one pass of the decoder may produce: 4 MB, times the likelihood's width
 
 
 class Terms(NamedTuple):

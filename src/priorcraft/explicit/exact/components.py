@@ -17,9 +17,19 @@ from priorcraft.explicit.exact.counting import log_frequencies, table_log_prob
 
 
 class Components(nn.Module, ABC):
-    """p(x | z) for Z values of z, the first `used` of which take part."""
+    """p(x | z) for Z values of z, the first `used` of which take part.
 
-    used: int
+    Args:
+        count: Z.
+        smoothing: imagined rows per component.
+    """
+
+    used: Tensor
+
+    def __init__(self, count: int, smoothing: float) -> None:
+        super().__init__()
+        self.smoothing = smoothing
+        self.register_buffer("used", torch.tensor(count))
 
     @abstractmethod
     def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
@@ -50,9 +60,8 @@ class CategoricalComponents(Components):
     log_table: Tensor
 
     def __init__(self, space: Space, count: int, smoothing: float) -> None:
-        super().__init__()
+        super().__init__(count, smoothing)
         levels = space.levels or 2
-        self.smoothing, self.used = smoothing, count
         self.register_buffer("log_table", torch.full((count, space.dims, levels), -math.log(levels)))
 
     def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
@@ -101,8 +110,7 @@ class GaussianComponents(Components):
     cholesky: Tensor
 
     def __init__(self, space: Space, count: int, smoothing: float) -> None:
-        super().__init__()
-        self.smoothing, self.used = smoothing, count
+        super().__init__(count, smoothing)
         self.register_buffer("means", torch.zeros(count, space.dims))
         self.register_buffer("cholesky", torch.eye(space.dims).repeat(count, 1, 1))
 
@@ -116,7 +124,7 @@ class GaussianComponents(Components):
         filled, spare = self._completed(x, weights, seen)
         total, few = weights.sum(0), self.smoothing * 1e-3
         floor = spread.clamp_min(1e-6 * float(x.var(correction=0)) + 1e-12) * 0.1
-        for z in range(self.used):
+        for z in range(int(self.used)):
             mean = (weights[:, z] @ filled[z] + few * centre) / (total[z] + few)
             apart = filled[z] - mean
             scatter = (apart * weights[:, z : z + 1]).T @ apart + spare[z] + torch.diag(self.smoothing * floor)
@@ -126,7 +134,7 @@ class GaussianComponents(Components):
     def _completed(self, x: Tensor, weights: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
         """E[x | x_seen, z] of every row, (Z, N, D), and the sum of weight times Var[x | x_seen, z], (Z, D, D)."""
         means, root = self.means[: self.used], self.cholesky[: self.used]
-        filled, spare = x.expand(self.used, *x.shape), torch.zeros_like(root)
+        filled, spare = x.expand(len(means), *x.shape), torch.zeros_like(root)
         if seen is None:
             return filled, spare
         filled, covariance = filled.clone(), root @ root.mT
@@ -152,7 +160,7 @@ class GaussianComponents(Components):
         """log p(x_seen | z), exact, nats, (N, used)."""
         x = x.to(self.means)
         if seen is None:
-            return torch.stack([self._gaussian(x, z) for z in range(self.used)], 1)
+            return torch.stack([self._gaussian(x, z) for z in range(int(self.used))], 1)
         out = self.means.new_empty(len(x), self.used)
         for rows, entries, white, root in self._patterns(x, seen):
             constant = root.diagonal(dim1=1, dim2=2).log().sum(1) + 0.5 * len(entries) * math.log(2 * math.pi)

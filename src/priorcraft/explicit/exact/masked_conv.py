@@ -206,7 +206,8 @@ def only(codes: Tensor, seen: Tensor) -> Tensor:
 
 def planes(codes: Tensor, cells: Cells) -> Tensor:
     """Codes by cell (B, N, size, features) as an image of size * features channels."""
-    return codes.flatten(2).transpose(1, 2).unflatten(2, (cells.height, cells.width))
+    images = codes.flatten(2).unflatten(1, (cells.height, cells.width)).permute(0, 3, 1, 2)
+    return images  # channels come last in memory, as convolutions on a CPU like it
 
 
 def context_net(context: Space, channels: int, classes: int) -> nn.Module:

@@ -46,7 +46,7 @@ class Mixture(Exact, ClosedForm, LatentVariable):
     @property
     def used(self) -> int:
         """Number of components that take part; the others have weight zero."""
-        return int(torch.isfinite(self.log_weights[0]).sum())
+        return int(self.components.used)
 
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator, seen: Tensor | None = None) -> None:
         """Counts p(c) and starts the smallest number of components.
@@ -63,7 +63,7 @@ class Mixture(Exact, ClosedForm, LatentVariable):
         x, seen = self._observed(x, seen)
         self.log_weights.fill_(-math.inf)
         self.log_weights[:, :count] = -math.log(count)
-        self.components.used = count
+        self.components.used.fill_(count)
         flat = self.space.to_network(x).flatten(1)
         flat = flat if seen is None else torch.where(seen, flat, column_moments(flat, seen)[0])
         centres = spread_rows(flat, count, generator)
@@ -81,15 +81,12 @@ class Mixture(Exact, ClosedForm, LatentVariable):
             seen: False where an entry is missing, (N, *event_shape); None if all are there or missing ones are nan.
         """
         x, seen = self._observed(x, seen)
-        log_kernels = self._log_kernels(x, seen)
-        classes = self._class_shares(log_kernels, given)
-        log_z, log_x = bayes.posterior(self.log_weights[:, : self.used], log_kernels.unsqueeze(1))
-        before = self._mean_log_prob(classes, log_x, given)
-        joint = classes.unsqueeze(-1) * log_z.exp()
+        log_z, log_x = bayes.posterior(self._weights(), self.components.log_prob(x.flatten(1), seen).unsqueeze(1))
+        joint = self._class_shares(log_x, given).unsqueeze(-1) * log_z.exp()
         counts = joint.sum(0) + 1.0 / joint.shape[-1]
         self.log_weights[:, : self.used] = (counts / counts.sum(-1, keepdim=True)).log()
         self.components.maximise(x.flatten(1), joint.sum(1), seen)
-        return before
+        return self._of_rows(log_x, given).mean()
 
     def log_marginal(self, x: Tensor, seen: Tensor | None = None, given: Tensor | None = None) -> Tensor:
         """log p(x_seen | given), the missing entries summed or integrated out. Exact, nats, (B,).
@@ -97,10 +94,26 @@ class Mixture(Exact, ClosedForm, LatentVariable):
         Args as in `update`.
         """
         x, seen = self._observed(x, seen)
-        return self._over_classes(lambda rows, c: self._log_prob(rows, c, self._repeated(seen, len(rows))), x, given)
+        if not self.classes:
+            self._check_context(given, len(x))
+        return self._of_rows(self._given_class(x, seen), given)
 
-    def _repeated(self, seen: Tensor | None, rows: int) -> Tensor | None:
-        return None if seen is None else seen.repeat_interleave(rows // len(seen), 0)
+    def _weights(self) -> Tensor:
+        return self.log_weights[:, : self.used]
+
+    def _given_class(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        """log p(x_seen | c) of every class, (B, max(K, 1))."""
+        return torch.logsumexp(self._weights() + self.components.log_prob(x.flatten(1), seen).unsqueeze(1), -1)
+
+    def _of_rows(self, log_x: Tensor, given: Tensor | None) -> Tensor:
+        """log p(x | label) from log p(x | c) of every class, which is summed out where it is not known, (B,)."""
+        if not self.classes:
+            return log_x.squeeze(1)
+        summed = torch.logsumexp(log_x + self.log_prior, -1)
+        if given is None:
+            return summed
+        known = log_x.gather(1, given.clamp_min(0).unsqueeze(1)).squeeze(1)
+        return torch.where(given == UNLABELLED, summed, known)
 
     def _observed(self, x: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """x with zeros where it is missing, and what is there, (B, D); None if everything is."""
@@ -111,35 +124,22 @@ class Mixture(Exact, ClosedForm, LatentVariable):
         x, seen = seen_points(self.space, x, seen)
         return x, seen.flatten(1)
 
-    def _log_kernels(self, x: Tensor, seen: Tensor | None) -> Tensor:
-        self.components.used = self.used
-        return self.components.log_prob(x.flatten(1), seen)
-
-    def _class_shares(self, log_kernels: Tensor, given: Tensor | None) -> Tensor:
-        """p(c | x_seen, label), (B, max(K, 1))."""
+    def _class_shares(self, log_x: Tensor, given: Tensor | None) -> Tensor:
+        """p(c | x, label) from log p(x | c), (B, max(K, 1))."""
         if not self.classes:
-            return torch.ones(len(log_kernels), 1).to(self.log_prior)
-        log_joint = torch.logsumexp(self.log_weights[:, : self.used] + log_kernels.unsqueeze(1), -1) + self.log_prior
+            return torch.ones_like(log_x)
+        likely = (log_x + self.log_prior).softmax(-1)
         if given is None:
-            return log_joint.softmax(-1)
-        known = torch.nn.functional.one_hot(given.clamp_min(0), self.classes).to(log_joint)
-        return torch.where((given == UNLABELLED).unsqueeze(1), log_joint.softmax(-1), known)
+            return likely
+        known = torch.nn.functional.one_hot(given.clamp_min(0), self.classes).to(likely)
+        return torch.where((given == UNLABELLED).unsqueeze(1), likely, known)
 
-    def _mean_log_prob(self, classes: Tensor, log_x: Tensor, given: Tensor | None) -> Tensor:
-        if given is None and self.classes:
-            return torch.logsumexp(log_x + self.log_prior, -1).mean()
-        known = (classes * log_x).sum(-1)
-        if given is None or not bool((given < 0).any()):
-            return known.mean()
-        return torch.where(given < 0, torch.logsumexp(log_x + self.log_prior, -1), known).mean()
-
-    def _log_prob(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
+    def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
         weights = self.log_weights[0] if given is None else self.log_weights[given]
-        return torch.logsumexp(weights[..., : self.used] + self._log_kernels(x, seen), -1)
+        return torch.logsumexp(weights[..., : self.used] + self.components.log_prob(x.flatten(1)), -1)
 
     def _joint(self, density: object, x: Tensor) -> Tensor:
-        each = self._log_kernels(x, None).unsqueeze(1)
-        return torch.logsumexp(self.log_weights[:, : self.used] + each, -1) + self.log_prior
+        return self._given_class(x) + self.log_prior
 
     def prior(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """n draws of z from p(z | c), int64, (n,)."""
