@@ -8,9 +8,10 @@ from torch import nn
 
 from priorcraft import runtime
 from priorcraft.core import Space
+from priorcraft.data.splits import Rows
 from priorcraft.errors import NoDensity, UsageError
 from priorcraft.explicit.approximate import bounds, latent
-from priorcraft.explicit.approximate.check import annealed, sandwich
+from priorcraft.explicit.approximate.check import annealed, sandwich, trial
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.prior import MixturePrior
 from priorcraft.explicit.approximate.vae import VAE
@@ -18,6 +19,7 @@ from priorcraft.explicit.approximate.variational import Variational
 from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.likelihoods import Gaussian
+from priorcraft.metrics.bound import bound_score
 
 LABELS = Space((), 3)
 BITS = Space((1, 8, 8), 2)
@@ -109,6 +111,53 @@ def test_chunks_do_not_change_an_estimate():
     assert torch.allclose(estimated(9).value, bounds.importance_bound(log_w, torch.zeros_like(log_w)))
     with pytest.raises(UsageError, match="k must lie in 1"):
         bounds.estimate(lambda n: log_w, 10**9, 100)
+
+
+def test_bounds_from_the_same_draws_rise_and_end_at_the_bound():
+    log_w = 3 * torch.randn(200, 6, generator=runtime.keyed(0), dtype=torch.float64)
+    found = bounds.nested(log_w, [1, 10, 100, 200])
+    assert bool((found.diff(dim=0) > 0).all())
+    assert torch.allclose(found[0], log_w.mean(0))
+    assert torch.allclose(found[-1], log_w.logsumexp(0) - math.log(200))
+    assert torch.allclose(bounds.nested(log_w, [150])[0], log_w[:150].logsumexp(0) - math.log(150))
+
+
+def test_a_score_of_many_draws_covers_the_truth_and_says_how_many_took_part():
+    """20 rows at 1000 draws; the estimate's own error is about 0.01 nats."""
+    found = bound_score(linear_gaussian(0.2, 1.3), Rows(X), samples=1000, generator=runtime.keyed(0)).as_dict()
+    assert [line["k"] for line in found["bounds"]] == [1, 10, 100, 1000]
+    nats = [line["nats"] for line in found["bounds"]]
+    assert nats == sorted(nats, reverse=True)
+    assert nats[-1] == found["nats"] == pytest.approx(-float(truth().mean()), abs=0.05)
+    assert found["standard_error"] == pytest.approx(float(truth().std()) / math.sqrt(20), rel=0.05)
+    assert 1 < found["fewest_effective"] <= found["effective_draws"] < 1000
+    for k in (0, 10**9):
+        with pytest.raises(UsageError, match="samples must lie in 1"):
+            bound_score(linear_gaussian(), Rows(X), samples=k)
+        with pytest.raises(UsageError, match="k must lie in 1"):
+            linear_gaussian().bound(X, k)
+
+
+@torch.no_grad()
+def test_leaving_out_classes_without_weight_does_not_change_the_sum():
+    model, (x, _) = shaken(made(VAE).double().eval()), rows()
+    model.log_prior.copy_(torch.tensor([0.6, 0.4, 1e-6]).log())
+    k = 2000
+    few = model.bound(x, k, generator=runtime.keyed(0))
+    every = torch.logsumexp(model._joint(lambda x, c: model._log_weights(x, c, k, runtime.keyed(1)), x), -1)
+    assert float((few - (every.logsumexp(0) - math.log(k))).abs().max()) < 0.1
+
+
+def test_the_second_opinion_trusts_a_good_q_and_doubts_a_poor_one():
+    good = trial(linear_gaussian(0.1, 1.1), X[:8], k=200, generator=runtime.keyed(0))
+    assert good.trusted
+    assert "can be trusted" in good.verdict
+    poor = trial(linear_gaussian(0.8, 0.9), X[:8], k=1, generator=runtime.keyed(0))
+    assert poor.closed
+    assert not poor.trusted
+    assert "more; take more samples" in poor.verdict
+    assert poor.bound < poor.annealed - 1
+    assert poor.annealed == pytest.approx(float(truth()[:8].mean()), abs=0.5)
 
 
 def test_annealing_reaches_the_truth_where_q_is_poor():

@@ -70,8 +70,11 @@ def score(
     generator = runtime.keyed(seed, "score", device=where)
     model = fitted.model if order == "ensemble" else in_order(fitted.model, order, seed)
     doubt = {"check": second_opinion(model, rows, samples, seed)} if check else {}
-    measured = bound_score if isinstance(model, Approximate) else measure
-    return measured(model, rows, samples=samples, generator=generator).as_dict() | {"split": split} | doubt
+    if isinstance(model, Approximate):
+        found = bound_score(model, rows, samples=samples, generator=generator)
+    else:
+        found = measure(model, rows, samples=samples, generator=generator)
+    return found.as_dict() | {"split": split} | doubt
 
 
 def first(rows: Rows, limit: int | None) -> Rows:
