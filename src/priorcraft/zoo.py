@@ -30,6 +30,7 @@ from priorcraft.runtime import borrowed_global_generator
 from priorcraft.train.game import Game
 from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood
 from priorcraft.train.objective import Objective
+from priorcraft.train.size import MixtureChoice
 from priorcraft.train.team import Team
 
 Settings = dict[str, Any]
@@ -88,7 +89,7 @@ DENSITY = {"exact": "log p(x)", "approximate": "lower bound on log p(x)", "impli
 
 ZOO: dict[str, Entry] = {
     "naive-bayes": Entry(NaiveBayes, ExpectationMaximisation, "independent entries, per class", share=0.0),
-    "mixture": Entry(Mixture, ExpectationMaximisation, "one discrete latent variable, fitted by EM", share=0.0),
+    "mixture": Entry(Mixture, MixtureChoice, "one discrete latent variable, fitted by EM", share=0.0),
     "ppca": Entry(PPCA, ExpectationMaximisation, "one Gaussian latent variable, integrated in closed form", share=0.0),
     "lda": Entry(
         Discriminant, ExpectationMaximisation, "a Gaussian per class, one covariance: linear discriminants", share=0.0

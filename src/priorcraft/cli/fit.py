@@ -64,7 +64,7 @@ def fit(
     if json:
         print_json(answer)
     else:
-        print_answer({k: v for k, v in answer.items() if k != "score"} | answer["score"])
+        print_answer({k: v for k, v in answer.items() if k not in ("score", "notes")} | answer["score"])
 
 
 def pairs_of(data: str | None, model: str | None, resume: bool) -> tuple[str, str]:

@@ -96,6 +96,8 @@ class TrainingBar:
     def _show(self, name: str, kind: str, record: Any) -> None:
         if record.kind == "warning":
             self.console.print(f"warning: {record.values['message']}", style="yellow", soft_wrap=True)
+        if record.kind == "note" and not self.quiet:
+            self.console.print(f"{name}: {record.values['message']}", soft_wrap=True)
         if record.kind == "validation" and "valid_nats" in record.values:
             self.score = f"valid {kind} {record.values['valid_nats']:.2f} nats"
         if record.kind == "step" and not self.quiet:

@@ -50,6 +50,7 @@ def render(
             "curve": embedded(learning_curve(happened, result["family"])),
             "critic": embedded(critic_view(happened)),
             "warnings": [e["message"] for e in happened if e["kind"] == "warning"],
+            "notes": [e["message"] for e in happened if e["kind"] == "note"],
         }
         for result, drawn, happened in zip(answer["models"], samples, events, strict=True)
     ]

@@ -48,7 +48,8 @@ class Record:
     """One thing that happened.
 
     Args:
-        kind: "step" (an update), "validation" (a look at the validation rows), or "warning".
+        kind: "step" (an update), "validation" (a look at the validation rows), "note" (a finding at the end), or
+            "warning".
         step: updates made so far.
         progress: share of the budget that is used.
         elapsed: seconds of training so far, earlier parts of a resumed run included.
@@ -92,7 +93,8 @@ def train(
     that was never stopped. After the last record `at.best` holds the weights to keep.
     """
     at = at if at is not None else Progress()
-    start, device = time.monotonic() - at.elapsed, objective.model.log_prior.device
+    began, device = at.step, objective.model.log_prior.device
+    start = time.monotonic() - at.elapsed
     while not objective.finished and (progress := budget.progress(at.step, at.elapsed)) < 1:
         batch = draw(rows, objective.rows_at(progress), seed, at.step, device)
         values = objective.step(batch, progress=progress, key=(seed, at.step))
@@ -101,6 +103,8 @@ def train(
         yield Record("step", at.step, done, at.elapsed, dict(values))
         if int(done * VALIDATIONS) > int(progress * VALIDATIONS) or objective.finished:
             yield validate(objective, valid, at, done, seed)
+    for sentence in objective.findings() if at.step > began else []:
+        yield Record("note", at.step, budget.progress(at.step, at.elapsed), at.elapsed, {"message": sentence})
 
 
 def draw(rows: Rows, size: int | None, seed: int, step: int, device: torch.device) -> Batch:

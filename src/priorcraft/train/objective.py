@@ -71,6 +71,10 @@ class Objective(ABC):
         """Whether another step cannot improve the model."""
         return False
 
+    def findings(self) -> list[str]:
+        """Sentences worth telling when the training is over: what it chose, and how fast it was."""
+        return []
+
     def state(self) -> Mapping[str, Tensor]:
         """Everything beside `averaged` that the next step depends on."""
         return {}

@@ -55,8 +55,9 @@ def fit(
         on_record: called with every record of the loop.
 
     Returns:
-        "run", "model", "family", "steps", "seconds", and "score" on the first validation rows. Interrupted in a
-        notebook or an interactive shell, the same of the model so far, and "interrupted".
+        "run", "model", "family", "steps", "seconds", "notes" (what the training chose, and how fast it was), and
+        "score" on the first validation rows. Interrupted in a notebook or an interactive shell, the same of the model
+        so far, and "interrupted".
 
     Raises:
         UsageError, DataError, Diverged, Stopped, CheckpointError: as their names say.
@@ -164,6 +165,7 @@ def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, An
         "family": fitted.family,
         "steps": fitted.steps,
         "seconds": round(fitted.seconds, 3),
+        "notes": [event["message"] for event in run.events() if event["kind"] == "note"],
         "score": valid.as_dict() | {"split": "valid"},
     }
 

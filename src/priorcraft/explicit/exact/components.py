@@ -161,7 +161,7 @@ class GaussianComponents(Components):
         x = x.to(self.means)
         if seen is None:
             return torch.stack([self._gaussian(x, z) for z in range(int(self.used))], 1)
-        out = self.means.new_empty(len(x), self.used)
+        out = self.means.new_empty(len(x), int(self.used))
         for rows, entries, white, root in self._patterns(x, seen):
             constant = root.diagonal(dim1=1, dim2=2).log().sum(1) + 0.5 * len(entries) * math.log(2 * math.pi)
             out[rows] = -0.5 * white.square().sum(1).T - constant

@@ -11,6 +11,7 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.components import CategoricalComponents, GaussianComponents, column_moments
 from priorcraft.explicit.exact.holes import seen_points
 
+ABSENT = -1e30  # log weight of a component that takes no part; finite, as everything on disk
 INTEGER_SIZES, REAL_SIZES = (5, 10, 20, 40), (1, 2, 4, 8, 16, 32)  # among which validation rows choose
 
 
@@ -61,7 +62,7 @@ class Mixture(Exact, ClosedForm, LatentVariable):
     def begin(self, count: int, x: Tensor, *, generator: Generator, seen: Tensor | None = None) -> None:
         """Centres `count` components on rows that lie far apart (k-means++), and forgets all others."""
         x, seen = self._observed(x, seen)
-        self.log_weights.fill_(-math.inf)
+        self.log_weights.fill_(ABSENT)
         self.log_weights[:, :count] = -math.log(count)
         self.components.used.fill_(count)
         flat = self.space.to_network(x).flatten(1)
