@@ -1,25 +1,26 @@
 """`score`: how probable new rows are under a fitted model, and what kind of number that is."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.core import UNLABELLED, Approximate, Generative, Space
+from priorcraft.classify.generative import GenerativeClassifier
+from priorcraft.core import UNLABELLED, Approximate, Exact, Generative, Space
 from priorcraft.data import Rows, Splits, open_data
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.explicit.approximate.check import trial
 from priorcraft.explicit.approximate.variational import Variational
-from priorcraft.explicit.exact.chain import Autoregressive
 from priorcraft.io import Run, load
 from priorcraft.metrics.bound import bound_score
+from priorcraft.metrics.likelihood import Score
 from priorcraft.metrics.likelihood import score as measure
+from priorcraft.verbs.orders import in_orders
 
 SPLITS = ("train", "valid", "test")
 CHECKED = 8  # rows on which two estimates are compared
-GUESSES = 16  # draws by which the class of a row is guessed
 
 
 def score(
@@ -43,8 +44,9 @@ def score(
         samples: k of the importance-weighted bound, for approximate models; the bound for fewer draws comes with it.
         limit: score the first rows alone; None scores all.
         check: hold the bound of a few rows against annealed importance sampling, see `second_opinion`.
-        order: of an autoregressive model: "ensemble" (its own), "raster", "reverse", "random", or a permutation
-            "3,1,2,...".
+        order: of an autoregressive model: "ensemble" (its own), "raster", "reverse", "random", a permutation
+            "3,1,2,...", or several of them as an exact ensemble: "raster+reverse", "random:8". Any order will do; one
+            that the model was not trained in costs a few nats, and the answer says how many.
         seed: of the bound's draws.
         device: auto, cpu, cuda or mps.
 
@@ -52,7 +54,8 @@ def score(
         "kind" ("exact", "lower bound" or "none"), "nats" (mean of -log p(x); lower is better; for a bound, an upper
         limit of it), "bits_per_dim", "standard_error" (over the rows; of bits_per_dim for integers), "n", "samples",
         "split". For approximate models "bounds" (the same figures for k = 1, 10, 100, ...), "effective_draws" and
-        "fewest_effective" (of `samples` draws, the median and the smallest over rows); and with `check`, "check".
+        "fewest_effective" (of `samples` draws, the median and the smallest over rows); and with `check`, "check". With
+        an order "own_orders_nats" (the same rows in the model's own orders) and "cost_nats" (how much more these cost).
 
     Raises:
         UsageError, DataError, CheckpointError: as their names say.
@@ -68,13 +71,21 @@ def score(
     check_space(splits.space, fitted.model.space)
     rows = first(splits.rows(split), limit)
     generator = runtime.keyed(seed, "score", device=where)
-    model = fitted.model if order == "ensemble" else in_order(fitted.model, order, seed)
+    model = fitted.model if order == "ensemble" else in_orders(fitted.model, order, seed)
     doubt = {"check": second_opinion(model, rows, samples, seed)} if check else {}
     if isinstance(model, Approximate):
         found = bound_score(model, rows, samples=samples, generator=generator)
     else:
         found = measure(model, rows, samples=samples, generator=generator)
-    return found.as_dict() | {"split": split} | doubt
+    price = {} if model is fitted.model else price_of(order, found, measure(fitted.model, rows))
+    return found.as_dict() | {"split": split} | price | doubt
+
+
+def price_of(order: str, found: Score, own: Score) -> dict[str, Any]:
+    """What an order costs against the model's own orders, on the same rows."""
+    assert found.nats is not None
+    assert own.nats is not None
+    return {"order": order, "own_orders_nats": own.nats, "cost_nats": found.nats - own.nats}
 
 
 def first(rows: Rows, limit: int | None) -> Rows:
@@ -101,32 +112,16 @@ def second_opinion(model: Generative, rows: Rows, samples: int, seed: int) -> di
     given = None if model.context is None else rows.y
     given = None if given is None else given[:CHECKED].to(device)
     if model.classes:
-        given = known(model, x, given, generator)
+        given = known(model, x, given)
     return trial(model, x, given, k=samples, generator=generator).as_dict() | {"rows": len(x)}
 
 
-@torch.no_grad()
-def known(model: Variational, x: torch.Tensor, given: torch.Tensor | None, generator: torch.Generator) -> torch.Tensor:
-    """The label of each row, or where it is not known the class for which the bound is highest, (B,)."""
-    labels = torch.arange(model.classes, device=x.device)
-    each = [model.bound(x, GUESSES, c.expand(len(x)), generator=generator) + model.log_prior[c] for c in labels]
-    likely = torch.stack(each).argmax(0)
+def known(model: Exact | Approximate, x: Tensor, given: Tensor | None) -> Tensor:
+    """The label of each row, or where it is not known the most probable class, (B,)."""
+    if given is not None and not bool((given == UNLABELLED).any()):
+        return given
+    likely = GenerativeClassifier(model).log_posterior(x).argmax(1)
     return likely if given is None else torch.where(given == UNLABELLED, likely, given)
-
-
-def in_order(model: Generative, order: str, seed: int) -> Autoregressive:
-    """The same autoregressive model with one order in place of its ensemble."""
-    if not isinstance(model, Autoregressive):
-        raise UsageError("order can be chosen for a single autoregressive model alone: fit masked-mlp or masked-conv.")
-    dims = model.space.dims
-    named = {"raster": torch.arange(dims), "reverse": torch.arange(dims - 1, -1, -1)}
-    named["random"] = torch.randperm(dims, generator=runtime.keyed(seed, "order"))
-    if order not in named and not all(part.strip().isdigit() for part in order.split(",")):
-        raise UsageError(f"order must be ensemble, raster, reverse, random, or numbers with commas, not '{order}'.")
-    chosen = named[order] if order in named else torch.tensor([int(part) for part in order.split(",")])
-    single = copy.copy(model)
-    single._buffers = dict(model._buffers) | {"orders": model.check_order(chosen).unsqueeze(0)}
-    return single
 
 
 def check_space(found: Space, expected: Space) -> None:
