@@ -2,9 +2,10 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from priorcraft.nn.local_masked import LocallyMaskedConv2d, LocallyMaskedNet, Neighbours
+from priorcraft.nn.masked import MaskedMLP
 
 
 class Taps:
@@ -76,6 +77,43 @@ class LocalSteps:
     def push(self, code: Tensor, pixel: int) -> None:
         """Takes the code (n, features) of the pixel that was drawn."""
         self.codes[pixel] = code
+
+
+class WithinSteps:
+    """A masked perceptron without residual blocks, asked for the entries of one cell after another, in their order.
+
+    Args:
+        net: the perceptron; its context is the cell's features.
+        leave: what the features add to the outputs without it.
+    """
+
+    def __init__(self, net: MaskedMLP, leave: nn.Linear) -> None:
+        position = torch.arange(net.entries, device=net.degrees.device)
+        enter, _, last = net.masks(position)
+        self.net, self.leave = net, leave
+        self.enter, self.last = (net.enter.weight * enter).t(), (net.leave.weight * last).t()
+        direct = net.direct
+        self.direct = None if direct is None else (direct.weight * net.direct_mask(position)).t()
+        self.units = [0, *torch.searchsorted(net.degrees, position, right=True).tolist()]
+
+    def begin(self, h: Tensor) -> None:
+        """Starts a cell with features h (n, channels)."""
+        net = self.net
+        assert net.context is not None
+        assert net.context_out is not None
+        self.hidden = net.enter.bias + net.context(h)
+        self.base = self.leave(h) + net.leave.bias + net.context_out(h)
+        if net.direct is not None:
+            self.base = self.base + net.direct.bias
+
+    def at(self, rank: int, codes: Tensor) -> Tensor:
+        """Outputs (n, outputs) of the entry of this rank, from the codes (n, entries, features) of those before it."""
+        seen = codes[:, :rank].flatten(1)
+        done, count = self.units[rank], seen.shape[1]
+        units = F.silu(torch.addmm(self.hidden[:, :done], seen, self.enter[:count, :done])) if rank else seen
+        mine = slice(rank * self.net.outputs, (rank + 1) * self.net.outputs)
+        out = torch.addmm(self.base[:, mine], units, self.last[:done, mine])
+        return out if self.direct is None else torch.addmm(out, seen, self.direct[:count, mine])
 
 
 def _by_pixel(images: Tensor) -> Tensor:

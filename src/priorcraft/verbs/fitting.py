@@ -1,6 +1,7 @@
 """`fit`: a model of the user's data, in a run folder that can be killed and resumed."""
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from priorcraft.train.watch import Watch
 
 DEFAULT_MINUTES = 2.0
 GRID = 40  # samples in one picture
+PICTURES = 0.05  # share of the time that pictures may take
 BOUND_DRAWS = 8  # k of the bound in the score that `fit` returns
 SCORED_ROWS = 1000  # validation rows in the score that `fit` returns
 
@@ -80,10 +82,13 @@ def fit(
         start = whole(splits.train, where)
         fitted.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
     objective.prepare(whole(splits.valid, where))
+    drawing = 0.0
     try:
         for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch()):
-            if record.kind == "validation":
+            if record.kind == "validation" and (drawing <= PICTURES * record.elapsed or record.progress >= 1):
+                began = time.monotonic()
                 draw_samples(run, objective.averaged, seed, record.step)
+                drawing += time.monotonic() - began
             on_record(record)
     except Interrupted:
         if not somebody_types():

@@ -10,7 +10,7 @@ from priorcraft.explicit.exact.cells import Cells, Stage
 from priorcraft.explicit.exact.chain import Autoregressive, evidence_first
 from priorcraft.explicit.exact.entries import Entries
 from priorcraft.nn.local_masked import LocallyMaskedNet
-from priorcraft.nn.local_steps import LocalSteps
+from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
 
 
@@ -156,11 +156,15 @@ class MaskedConvolution(Autoregressive, Trainable):
         touched = open_.any(1)[stage.cells].nonzero().flatten()
         first, last = int(touched[0]), int(touched[-1])
         steps = LocalSteps(self.net, stage.cells, planes(cells, self.cells), around, first)
+        within = None if self.within is None else WithinSteps(self.within, self.leave)
+        members, ranks = self.cells.members.tolist(), [row.nonzero().flatten().tolist() for row in open_]
         for cell in stage.cells[first : last + 1].tolist():
             h = steps.features(cell)
-            for rank in open_[cell].nonzero().flatten().tolist():
-                entry = int(self.cells.members[cell, rank])
-                outputs = self._outputs(h, cells[:, cell])[:, rank]
+            if within is not None:
+                within.begin(h)
+            for rank in ranks[cell]:
+                entry = members[cell][rank]
+                outputs = self.leave(h) if within is None else within.at(rank, cells[:, cell])
                 x[:, entry] = self.entries.likelihood(outputs, self.entries.marginal[entry]).quantile(u[:, entry])
                 cells[:, cell, rank] = self.entries.code(x[:, entry])
             steps.push(cells[:, cell].flatten(1), cell)
@@ -205,9 +209,8 @@ def only(codes: Tensor, seen: Tensor) -> Tensor:
 
 
 def planes(codes: Tensor, cells: Cells) -> Tensor:
-    """Codes by cell (B, N, size, features) as an image of size * features channels."""
-    images = codes.flatten(2).unflatten(1, (cells.height, cells.width)).permute(0, 3, 1, 2)
-    return images  # channels come last in memory, as convolutions on a CPU like it
+    """Codes by cell (B, N, size, features) as an image of size * features channels, which come last in memory."""
+    return codes.flatten(2).unflatten(1, (cells.height, cells.width)).permute(0, 3, 1, 2)
 
 
 def context_net(context: Space, channels: int, classes: int) -> nn.Module:
