@@ -1,0 +1,56 @@
+"""A network from images to images that keeps what is fine and sees what is coarse."""
+
+import math
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from priorcraft.nn.residual import Residual, act, he, sizes
+
+
+class UNet(nn.Module):
+    """Residual blocks down to the smallest size and up again, each size told what it was on the way down.
+
+    (Ronneberger, Fischer & Brox 2015, arXiv:1505.04597.) It ends in zeros: the untrained network changes nothing.
+
+    Args:
+        channels: of what comes in.
+        code: length of a vector that is told at the smallest size.
+        shape: (channels, height, width) of what goes out; the input has this height and width.
+        width: channels at full size; doubled once at the smaller ones.
+        blocks: residual blocks at each size, each way.
+
+    >>> UNet(2, 3, (1, 9, 8), 4)(torch.zeros(5, 2, 9, 8), torch.zeros(5, 3)).shape
+    torch.Size([5, 1, 9, 8])
+    """
+
+    def __init__(self, channels: int, code: int, shape: tuple[int, ...], width: int, blocks: int = 1) -> None:
+        super().__init__()
+        self.sizes = sizes(shape)
+        widths = [width] + [2 * width] * (len(self.sizes) - 1)
+        branches = 2 * blocks * len(self.sizes)
+        self.enter = he(nn.Conv2d(channels, width, 3, padding=1))
+        self.down = nn.ModuleList(nn.Sequential(*(Residual(w, branches) for _ in range(blocks))) for w in widths)
+        self.up = nn.ModuleList(nn.Sequential(*(Residual(w, branches) for _ in range(blocks))) for w in widths)
+        self.deepen = nn.ModuleList(he(nn.Conv2d(a, b, 1)) for a, b in pairwise(widths))
+        self.flatten = nn.ModuleList(he(nn.Conv2d(b, a, 1), gain=0.5) for a, b in pairwise(widths))
+        self.told = he(nn.Linear(code, widths[-1] * math.prod(self.sizes[-1])))
+        self.leave = nn.Conv2d(width, shape[0], 3, padding=1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, u: Tensor, code: Tensor) -> Tensor:
+        """(B, channels, H, W) and (B, code) to (B, *shape)."""
+        h = self.enter(u)
+        passed: list[Tensor] = []
+        for i, stage in enumerate(self.down):
+            h = stage(self.deepen[i - 1](F.interpolate(h, size=self.sizes[i], mode="bilinear")) if i else h)
+            passed.append(h)
+        h = h + self.told(code).view_as(h)
+        for i in reversed(range(len(self.sizes))):
+            h = self.up[i](h)
+            if i:
+                h = passed[i - 1] + F.interpolate(self.flatten[i - 1](h), size=self.sizes[i - 1], mode="bilinear")
+        return torch.as_tensor(self.leave(act(h)))
