@@ -8,7 +8,7 @@ import torch
 from laws.table import BITS, LABELS, PLANE, every_image, rows, tiny
 from priorcraft import runtime
 from priorcraft.condition import engine_for, posterior
-from priorcraft.condition.blocks import BlockChain, Steps, steps_of
+from priorcraft.condition.blocks import BlockChain, CellSteps, Steps, steps_of
 from priorcraft.condition.evidence import PerMask
 from priorcraft.condition.latent import LatentChain
 from priorcraft.condition.ordered import EvidenceFirst
@@ -17,7 +17,7 @@ from priorcraft.condition.weighted import Importance, Sequential
 from priorcraft.core import Observation, Space
 from priorcraft.errors import DataError, ImpossibleEvidence, NoDensity
 from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive
-from priorcraft.explicit.exact.chain import evidence_first
+from priorcraft.explicit.exact.chain import Autoregressive, evidence_first
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.masked_conv import MaskedConvolution
@@ -234,20 +234,28 @@ def small(kind, **settings):
     return model.eval()
 
 
+CELLS = {"orders": 1, "channels": 6, "depth": 1, "window": 3, "patch": 2}
+
+
 def every_small():
     return torch.cartesian_prod(*[torch.arange(3)] * 8).view(-1, 1, 2, 4)
 
 
 @pytest.mark.parametrize(
     ("kind", "settings"),
-    [(NaiveBayes, {}), (Mixture, {"components": 3}), (MaskedAutoregressive, {"orders": 1, "width": 16})],
+    [
+        (NaiveBayes, {}),
+        (Mixture, {"components": 3}),
+        (MaskedAutoregressive, {"orders": 1, "width": 16}),
+        (MaskedConvolution, CELLS),
+    ],
 )
 def test_block_sums_are_met_exactly_and_draws_follow_the_posterior(kind, settings):
     model, observation, x = small(kind, **settings), BlockMean(2), every_small()
     y = torch.tensor([[[[1.25, 0.5]]]])
     with torch.no_grad():
         order = torch.tensor([0, 1, 4, 5, 2, 3, 6, 7])
-        log_p = model.log_prob_in(x, order) if isinstance(model, MaskedAutoregressive) else model.log_prob(x)
+        log_p = model.log_prob_in(x, order) if isinstance(model, Autoregressive) else model.log_prob(x)
         expected = (log_p + observation.log_prob(y.expand(len(x), -1, -1, -1), x)).softmax(0)
         engine = posterior(model, observation, y)
         if isinstance(engine, BlockChain):
@@ -293,6 +301,20 @@ def test_looking_ahead_by_a_triangular_solve_is_looking_ahead_by_whole_passes():
         for steps in (fast, plain):
             steps.push(torch.tensor([2, 1]), 3)
         assert torch.allclose(fast.log_p(6, 4), plain.log_p(6, 4))
+
+
+@pytest.mark.parametrize("order", [[0, 1, 4, 5, 2, 3, 6, 7], [2, 3, 6, 7, 0, 1, 4, 5]])
+@pytest.mark.parametrize("start", [0, 4])
+def test_the_entries_of_a_cell_follow_as_they_do_in_whole_passes(order, start):
+    model, order, c = small(MaskedConvolution, **CELLS), torch.tensor(order), torch.tensor([0, 2])
+    x = torch.randint(3, (2, 8), generator=runtime.keyed(0))
+    fast, plain = steps_of(model, order, x, start, c, 4), Steps(model, order, x, start, c)
+    assert isinstance(fast, CellSteps)
+    with torch.no_grad():
+        for p in range(start, start + 4):
+            assert torch.allclose(fast.log_p(p, p), plain.log_p(p, p))
+            for steps in (fast, plain):
+                steps.push(torch.tensor([p % 3, 1]), p)
 
 
 @pytest.mark.parametrize("name", ["mixture", "ppca", "lda", "qda"])

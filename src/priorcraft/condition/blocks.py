@@ -12,8 +12,9 @@ from priorcraft.condition.sums import block_sums, blocks_of, convolved
 from priorcraft.condition.weighted import Particles
 from priorcraft.core import UNLABELLED, Posterior
 from priorcraft.errors import NoDensity
-from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive
+from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
 from priorcraft.likelihoods.discrete import Discrete
+from priorcraft.nn.local_steps import WithinSteps
 from priorcraft.nn.triangular import TriangularSteps
 from priorcraft.observe import BlockMean
 
@@ -71,12 +72,50 @@ class SolvedSteps(Steps):
         self.steps.push(self.model.entries.code(values.view(1, -1, 1)), position)
 
 
+class CellSteps(Steps):
+    """The same for one block that is the next cell of a convolution: its features are computed once.
+
+    An entry further on than the next sees what is known of its cell, and zeros for the rest.
+    """
+
+    model: MaskedConvolution
+
+    def __init__(
+        self, model: MaskedConvolution, order: Tensor, x: Tensor, start: int, given: Tensor | None, cell: int
+    ) -> None:
+        super().__init__(model, order, x, start, given)
+        self.start, features = start, model.features_at(self.x, order, start, cell, given)
+        self.codes = features.new_zeros(len(x), model.cells.members.shape[1], model.entries.features)
+        assert model.within is not None
+        self.within = WithinSteps(model.within, model.leave)
+        self.within.begin(features)
+
+    def log_p(self, q: int, past: int) -> Tensor:
+        """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
+        entries = self.model.entries
+        outputs = self.within.at(q - self.start, self.codes)
+        likelihood = entries.likelihood(outputs, entries.marginal[self.order[q]])
+        assert isinstance(likelihood, Discrete)
+        return likelihood.table()
+
+    def push(self, values: Tensor, position: int) -> None:
+        """Takes the values at one more position."""
+        self.codes[:, position - self.start] = self.model.entries.code(values)
+
+
 def steps_of(model: Autoregressive, order: Tensor, x: Tensor, start: int, given: Tensor | None, ahead: int) -> Steps:
     """The faster kind where the model has it and looks `ahead` positions far."""
     if isinstance(model, MaskedAutoregressive):
         solved = SolvedSteps(model, order, x, start, given)
         if solved.steps.block >= ahead:
             return solved
+    if isinstance(model, MaskedConvolution) and model.within is not None:
+        block = order[start : start + ahead].cpu()
+        cell = (
+            (model.cells.members == block).all(1).nonzero() if len(block) == model.cells.members.shape[1] else block[:0]
+        )
+        if len(cell):
+            return CellSteps(model, order, x, start, given, int(cell))
     return Steps(model, order, x, start, given)
 
 

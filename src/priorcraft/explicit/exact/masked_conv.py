@@ -87,6 +87,14 @@ class MaskedConvolution(Autoregressive, Trainable):
         outputs = self._outputs(h.flatten(2).transpose(1, 2), cells)
         return outputs.flatten(1, 2)[:, self.cells.slots.to(codes.device)]
 
+    def features_at(self, x: Tensor, order: Tensor, start: int, cell: int, given: Tensor | None) -> Tensor:
+        """The features (B, channels) of the cell that begins at position `start` of the order; x is (B, D)."""
+        stage = next(s for s in self.cells.stages(order) if bool(s.entries[order[start]]))
+        codes = self.entries.code(x)
+        around = self._surround(codes, stage, self._context_planes(given))
+        h = self.net(planes(self._celled(only(codes, stage.seen)), self.cells), stage.cells, around)
+        return h.flatten(2)[:, :, cell]
+
     def _celled(self, codes: Tensor) -> Tensor:
         """Codes (B, D, features) by cell, (B, N, entries of a cell, features)."""
         return codes[:, self.cells.members.to(codes.device)]
