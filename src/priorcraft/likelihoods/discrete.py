@@ -75,6 +75,10 @@ class Bernoulli(Discrete):
         """log p(x), exact, nats, shape of x."""
         return -F.softplus(self.logit * (1 - 2 * x.to(self.logit.dtype)))
 
+    def quantile(self, u: Tensor) -> Tensor:
+        """The x at which the distribution function passes the uniforms u, int64, shape of u."""
+        return (u >= torch.sigmoid(-self.logit)).long()
+
 
 class LogisticMixture(Discrete):
     """A mixture of logistics, integrated over the cell of each integer; the outer cells reach to infinity.

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from priorcraft import runtime
 from priorcraft.core import Likelihood, Space, Trainable
 from priorcraft.explicit.exact.chain import Autoregressive, ensemble
 from priorcraft.explicit.exact.entries import Entries
@@ -84,13 +85,15 @@ class MaskedAutoregressive(Autoregressive, Trainable):
     def _draw(self, x: Tensor, orders: Tensor, start: int, u: Tensor, given: Tensor | None) -> Tensor:
         """Exact; each activation is computed once, so the cost is about one pass of the network, and a sequence."""
         steps = TriangularSteps(self.net, orders, x.shape[1], self._context_code(given))
-        x, u = _by_position(x, orders), _by_position(u, orders)
+        x, u = _by_position(x, orders), _by_position(u, orders).movedim(-1, 0).contiguous()
         if start:
             steps.push(self.entries.code(x[..., :start]), 0)
-        for p in range(start, self.space.dims):
-            likelihood = self.entries.likelihood(steps.parameters(p), self.entries.marginal[orders[:, p], None])
-            x[..., p] = likelihood.quantile(u[..., p])
-            steps.push(self.entries.code(x[..., p : p + 1]), p)
+        marginal = self.entries.marginal[orders].movedim(1, 0)[:, :, None]
+        with runtime.plain_products():
+            for p in range(start, self.space.dims):
+                drawn = self.entries.likelihood(steps.parameters(p), marginal[p]).quantile(u[p])
+                x[..., p] = drawn
+                steps.push(self.entries.code(drawn[..., None]), p)
         return torch.zeros_like(x).scatter_(-1, orders[:, None].expand_as(x), x)
 
 
