@@ -12,20 +12,26 @@ from typing import Any
 __version__ = "0.1.0"
 
 _VERBS = {
+    "analogy",
     "augment",
     "classify",
     "compare",
+    "decode",
     "demo",
+    "encode",
     "fit",
     "fit_pairs",
     "impute",
     "inpaint",
+    "interpolate",
+    "latent_map",
     "load",
     "models",
     "open_data",
     "sample",
     "score",
     "translate",
+    "traverse",
     "unusual",
     "upscale",
 }

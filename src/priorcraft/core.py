@@ -329,6 +329,17 @@ class LatentVariable(ABC):
     def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         """The mean of p(x | z) in the data's own units, (B, *event_shape)."""
 
+    def standardised(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        """z in units of p(z | c), a draw of which becomes N(0, I); z itself where that has no closed form, (B, latent).
+
+        In these units a hierarchy's lower layers follow when an upper one is moved.
+        """
+        return z
+
+    def unstandardised(self, u: Tensor, given: Tensor | None = None) -> Tensor:
+        """The z that `standardised` makes into u, (B, latent)."""
+        return u
+
 
 class Encoder(LatentVariable):
     """A latent-variable model that also knows q(z | x) or p(z | x)."""

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from priorcraft.verbs.classifying import classify
     from priorcraft.verbs.comparing import compare, demo
     from priorcraft.verbs.detecting import unusual
+    from priorcraft.verbs.encoding import decode, encode
     from priorcraft.verbs.fitting import fit
     from priorcraft.verbs.imputing import impute
     from priorcraft.verbs.inpainting import inpaint
+    from priorcraft.verbs.mapping import latent_map
+    from priorcraft.verbs.moving import analogy, interpolate, traverse
     from priorcraft.verbs.sampling import sample
     from priorcraft.verbs.scoring import score
     from priorcraft.verbs.tables import bayes
@@ -26,43 +29,55 @@ if TYPE_CHECKING:
     from priorcraft.verbs.upscaling import upscale
 
 _HOMES = {
+    "analogy": "priorcraft.verbs.moving",
     "augment": "priorcraft.verbs.augmenting",
     "bayes": "priorcraft.verbs.tables",
     "classify": "priorcraft.verbs.classifying",
     "compare": "priorcraft.verbs.comparing",
     "data": "priorcraft.verbs.catalogue",
+    "decode": "priorcraft.verbs.encoding",
     "demo": "priorcraft.verbs.comparing",
+    "encode": "priorcraft.verbs.encoding",
     "fit": "priorcraft.verbs.fitting",
     "fit_pairs": "priorcraft.verbs.translating",
     "impute": "priorcraft.verbs.imputing",
     "inpaint": "priorcraft.verbs.inpainting",
+    "interpolate": "priorcraft.verbs.moving",
+    "latent_map": "priorcraft.verbs.mapping",
     "load": "priorcraft.io",
     "models": "priorcraft.verbs.catalogue",
     "open_data": "priorcraft.data",
     "sample": "priorcraft.verbs.sampling",
     "score": "priorcraft.verbs.scoring",
     "upscale": "priorcraft.verbs.upscaling",
+    "traverse": "priorcraft.verbs.moving",
     "translate": "priorcraft.verbs.translating",
     "unusual": "priorcraft.verbs.detecting",
 }
 
 __all__ = [
+    "analogy",
     "augment",
     "bayes",
     "classify",
     "compare",
     "data",
+    "decode",
     "demo",
+    "encode",
     "fit",
     "fit_pairs",
     "impute",
     "inpaint",
+    "interpolate",
+    "latent_map",
     "load",
     "models",
     "open_data",
     "sample",
     "score",
     "translate",
+    "traverse",
     "unusual",
     "upscale",
 ]

@@ -211,14 +211,29 @@ class LadderVAE(Variational):
 
     def prior(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """n draws of z from p(z | c), all layers in a row, (n, latent)."""
-        parts, said = self._split(self._noise(1, n, runtime.fresh(generator))[0]), []
+        return self.unstandardised(self._noise(1, n, runtime.fresh(generator))[0], given)
+
+    def unstandardised(self, u: Tensor, given: Tensor | None = None) -> Tensor:
+        """The z that p(z | c) makes of u: z_l = mean_l(z_<l) + scale_l(z_<l) u_l, (B, latent)."""
+        parts, said = self._split(u), []
 
         def choose(i: int, layer: Layer, h: Tensor, p: Gaussian) -> Tensor:
             said.append(p.loc + p.log_scale.exp() * parts[i])
             return said[-1]
 
-        self._down(n, given, choose)
+        self._down(len(u), given, choose)
         return torch.cat([z.flatten(1) for z in said], 1)
+
+    def standardised(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        """u from which p(z | c) makes z, layer by layer, (B, latent)."""
+        parts, said = self._split(z), []
+
+        def choose(i: int, layer: Layer, h: Tensor, p: Gaussian) -> Tensor:
+            said.append((parts[i] - p.loc) * (-p.log_scale).exp())
+            return parts[i]
+
+        self._down(len(z), given, choose)
+        return torch.cat([u.flatten(1) for u in said], 1)
 
     def _features(self, z: Tensor, given: Tensor | None) -> Tensor:
         parts = self._split(z)

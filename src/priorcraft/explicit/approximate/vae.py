@@ -114,6 +114,16 @@ class VAE(Variational):
         """n draws of z from p(z | c), (n, latent)."""
         return self.p_z.sample(n, given, runtime.fresh(generator))
 
+    def standardised(self, z: Tensor, given: Tensor | None = None) -> Tensor:
+        """z in units of p(z | c), where that is one normal, (B, latent)."""
+        p = self.p_z.normal(given, len(z))
+        return z if p is None else (z - p.loc) * (-p.log_scale).exp()
+
+    def unstandardised(self, u: Tensor, given: Tensor | None = None) -> Tensor:
+        """The z that `standardised` makes into u, (B, latent)."""
+        p = self.p_z.normal(given, len(u))
+        return u if p is None else p.loc + p.log_scale.exp() * u
+
     def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """The mean of q(z | x, c), (B, latent)."""
         return self.posterior(self.space.check(x), self._check_context(given, len(x))).loc
