@@ -206,6 +206,45 @@ def test_the_doubly_reparametrised_gradient_is_that_of_the_bound_with_less_noise
     assert bool((double.std(0) < plain.std(0)).all())
 
 
+def test_training_with_several_draws_descends_the_importance_weighted_bound():
+    """Gradients of 40 batches of 50 x, 8 draws each; 5 standard errors of the difference of the means."""
+
+    def gradients(loss_of):
+        model, found = linear_gaussian(0.2, 1.2), []
+        model.draws = 8
+        for seed in range(40):
+            (slope,) = torch.autograd.grad(loss_of(model, X[:1].expand(50, -1), seed), [model.encoder.shift])
+            found.append(slope)
+        return torch.stack(found)
+
+    def doubly(model, x, seed):
+        return model.loss_terms(x, None, progress=1.0, generator=runtime.keyed(seed))["loss"]
+
+    plain = gradients(lambda model, x, seed: -model.bound(x, 8, generator=runtime.keyed("plain", seed)).mean())
+    double = gradients(doubly)
+    error = ((plain.var() + double.var()) / 40).sqrt()
+    assert float((plain.mean() - double.mean()).abs()) < 5 * float(error)
+    assert float(double.mean().abs()) > 10 * float(error)
+    assert float(double.std()) < float(plain.std())
+    with torch.no_grad():
+        loss = doubly(linear_gaussian(0.2, 1.2), X, 0)
+        model = linear_gaussian(0.2, 1.2)
+        model.draws = 8
+        assert float(doubly(model, X, 0)) == pytest.approx(-float(model.bound(X, 8, generator=runtime.keyed(0)).mean()))
+        assert float(doubly(model, X, 0)) < float(loss)
+
+
+@pytest.mark.parametrize("kind", [VAE, LadderVAE])
+def test_several_draws_train_every_parameter(kind):
+    model, (x, y) = made(kind, draws=3), rows()
+    terms = model.loss_terms(x, y, progress=1.0, generator=runtime.keyed(0))
+    terms["loss"].backward()
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in model.parameters())
+    assert "kl_z0" in terms
+    with pytest.raises(UsageError, match="draws must lie in 1"):
+        made(kind, draws=0)
+
+
 def made(kind, context=LABELS, **settings):
     with runtime.borrowed_global_generator("made"):
         if kind is VQVAE:

@@ -109,13 +109,14 @@ def doubly_reparametrised(log_joint: Tensor, log_q: Tensor, z: Tensor) -> Tensor
         z: the draws, (k, B, latent), a function of the encoder through reparametrisation.
 
     Returns:
-        sum_i w_i log(p / q), (B,), with w normalised and detached.
+        the importance-weighted bound, (B,), with the gradient of sum_i w_i log(p / q), w normalised and detached.
     """
     log_w = log_joint - log_q
     w = log_w.detach().softmax(0)
     if z.requires_grad:
         z.register_hook(lambda gradient: w.unsqueeze(-1) * gradient)
-    return (w * log_w).sum(0)
+    surrogate = (w * log_w).sum(0)
+    return surrogate + (importance_bound(log_joint, log_q) - surrogate).detach()
 
 
 def estimate(log_weights: Callable[[int], Tensor], k: int, step: int) -> Estimate:

@@ -73,7 +73,7 @@ class LadderVAE(Variational):
         reach: pixels that the window of the decoder sees on each side; 0 makes pixels independent given z.
         mixture: logistics an entry where there are more than two levels.
         dropout: share of features dropped while training.
-        beta, free_bits, warm_up, bf16: see `Variational`.
+        beta, free_bits, warm_up, draws, bf16: see `Variational`.
 
     Raises:
         UsageError: no image, or a size below 1.
@@ -99,8 +99,9 @@ class LadderVAE(Variational):
         beta: float = 1.0,
         free_bits: float = 0.5,
         warm_up: float = 0.1,
+        draws: int = 1,
     ) -> None:
-        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up, bf16=bf16)
+        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up, draws=draws, bf16=bf16)
         if not space.is_image or max(space.event_shape[1:]) < 2:
             raise UsageError(f"a ladder needs images of several pixels, not {space.event_shape}; take a VAE.")
         if min(layers, latent, width // 2, pixel_width) < 1 or reach < 0:

@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.core import Likelihood, Space
 from priorcraft.errors import UsageError
+from priorcraft.explicit.approximate.bounds import doubly_reparametrised
 from priorcraft.explicit.approximate.networks import Sizes, embed_context, head_of
 from priorcraft.explicit.approximate.prior import MixturePrior
 from priorcraft.explicit.approximate.variational import Terms, Variational, kl_divergence, repeated
@@ -30,7 +31,8 @@ class VAE(Variational):
         mixture: logistics an entry of an image with more than two levels; 0 takes what fits the levels, which for
             few levels is a categorical that does not know that 7 is near 8.
         dropout: share of hidden units dropped while training.
-        beta, free_bits, warm_up, bf16: see `Variational`.
+        beta, free_bits, warm_up, draws, bf16: see `Variational`; the gradient for several draws is doubly
+            reparametrised (Tucker et al. 2018, arXiv:1810.04152).
 
     Raises:
         UsageError: a size below 1.
@@ -57,9 +59,10 @@ class VAE(Variational):
         beta: float = 1.0,
         free_bits: float = 0.0,
         warm_up: float = 0.1,
+        draws: int = 1,
         bf16: bool = False,
     ) -> None:
-        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up, bf16=bf16)
+        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up, draws=draws, bf16=bf16)
         if min(latent, hidden, depth, width) < 1:
             raise UsageError(
                 f"latent, hidden, depth and width must be at least 1; found {latent}, {hidden}, {depth}, {width}."
@@ -85,17 +88,30 @@ class VAE(Variational):
         return self.head(parameters.to(z.dtype))
 
     def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
-        q, k = self.posterior(x, given), len(noise)
+        q = self.posterior(x, given)
         z = q.loc + q.log_scale.exp() * noise
-        contexts = None if given is None else repeated(k, given)
-        entries = self.likelihood(z.flatten(0, 1), contexts).log_prob(repeated(k, x))
-        log_likelihood = entries.flatten(1).sum(1).unflatten(0, (k, len(x)))
         normal = self.p_z.normal(given, len(x))
         if closed and normal is not None:
-            kl = kl_divergence(q, normal).sum(-1).expand(k, -1)
+            kl = kl_divergence(q, normal).sum(-1).expand(len(noise), -1)
         else:
             kl = q.log_prob(z).sum(-1) - self.p_z.log_prob(z, given)
-        return Terms(log_likelihood, kl.unsqueeze(0))
+        return Terms(self._log_likelihood(z, x, given), kl.unsqueeze(0))
+
+    def _log_likelihood(self, z: Tensor, x: Tensor, given: Tensor | None) -> Tensor:
+        """log p(x | z, c) for z (k, B, latent), (k, B)."""
+        k = len(z)
+        contexts = None if given is None else repeated(k, given)
+        entries = self.likelihood(z.flatten(0, 1), contexts).log_prob(repeated(k, x))
+        return entries.flatten(1).sum(1).unflatten(0, (k, len(x)))
+
+    def _weighted(self, x: Tensor, given: Tensor | None, noise: Tensor, weight: float) -> tuple[Terms, Tensor]:
+        """As for every member, with the doubly reparametrised gradient, whose signal does not fade with more draws."""
+        q = self.posterior(x, given)
+        z = q.loc + q.log_scale.exp() * noise
+        log_q = Gaussian(q.loc.detach(), q.log_scale.detach()).log_prob(z).sum(-1)
+        log_likelihood, log_p = self._log_likelihood(z, x, given), self.p_z.log_prob(z, given)
+        bound = doubly_reparametrised(log_likelihood + weight * log_p, weight * log_q, z)
+        return Terms(log_likelihood, (log_q - log_p).unsqueeze(0)), bound
 
     def noise_of(self, z: Tensor, x: Tensor, given: Tensor | None = None) -> Tensor:
         """The noise from which q(z | x, c) would make z, (B, latent)."""

@@ -9,11 +9,12 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Approximate, Encoder, Space, Trainable
 from priorcraft.errors import UsageError
-from priorcraft.explicit.approximate.bounds import Estimate, estimate
+from priorcraft.explicit.approximate.bounds import Estimate, estimate, importance_bound
 from priorcraft.explicit.approximate.classes import completed
 from priorcraft.likelihoods import Gaussian
 
 ENTRIES = 2**20  # numbers of x that one pass of the decoder may produce: 4 MB, times the likelihood's width
+MOST_TRAINING_DRAWS = 1000
 
 
 class Terms(NamedTuple):
@@ -42,24 +43,37 @@ class Variational(Approximate, Encoder, Trainable):
         beta: weight of the KL in training (Higgins et al. 2017); 1 is the bound itself.
         free_bits: nats of KL a latent layer that cost nothing in training (Kingma et al. 2016, arXiv:1606.04934).
         warm_up: share of training over which the KL's weight rises from 0 (Bowman et al. 2015, arXiv:1511.06349).
+        draws: of z for each x in training; more than 1 descend the importance-weighted bound, where free_bits have no
+            say (Burda et al. 2015, arXiv:1509.00519).
         bf16: whether training multiplies in bfloat16, about twice as fast on recent hardware; scores and samples
             never do.
 
     Raises:
-        UsageError: beta below 0, free_bits below 0, warm_up outside 0 ... 1.
+        UsageError: beta below 0, free_bits below 0, warm_up outside 0 ... 1, draws outside 1 ... 1000.
     """
 
     latent: int  # numbers in z, over all layers
 
     def __init__(
-        self, space: Space, context: Space | None, *, beta: float, free_bits: float, warm_up: float, bf16: bool
+        self,
+        space: Space,
+        context: Space | None,
+        *,
+        beta: float,
+        free_bits: float,
+        warm_up: float,
+        draws: int,
+        bf16: bool,
     ) -> None:
         super().__init__(space, context)
         if beta < 0 or free_bits < 0:
             raise UsageError(f"beta and free_bits must not be negative; found {beta} and {free_bits}.")
         if not 0 <= warm_up <= 1:
             raise UsageError(f"warm_up must be a share of the training, 0 ... 1, not {warm_up}.")
+        if not 1 <= draws <= MOST_TRAINING_DRAWS:
+            raise UsageError(f"draws must lie in 1 ... {MOST_TRAINING_DRAWS}, not {draws:,}; 8 are usually plenty.")
         self.beta, self.free_bits, self.warm_up, self.bf16 = beta, free_bits, warm_up, bf16
+        self.draws = draws
 
     @abstractmethod
     def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
@@ -67,6 +81,14 @@ class Variational(Approximate, Encoder, Trainable):
 
         With `closed`, the KL is the exact one where it has a closed form, and not its value at z.
         """
+
+    def _weighted(self, x: Tensor, given: Tensor | None, noise: Tensor, weight: float) -> tuple[Terms, Tensor]:
+        """Both sides of the bound, and the importance-weighted bound (B,) with its reparametrised gradient.
+
+        `weight` multiplies log q(z | x) - log p(z).
+        """
+        terms = self._terms(x, given, noise, closed=False)
+        return terms, importance_bound(terms.log_likelihood, weight * terms.kl.sum(0))
 
     @abstractmethod
     def noise_of(self, z: Tensor, x: Tensor, given: Tensor | None = None) -> Tensor:
@@ -136,6 +158,8 @@ class Variational(Approximate, Encoder, Trainable):
 
         loss = - log p(x | z) + beta min(1, progress / warm_up) sum_l max(KL_l, free_bits)
 
+        or, with several draws, minus the importance-weighted bound, its KL weighted likewise.
+
         Args:
             x: points, (B, *event_shape).
             given: contexts; a class of -1 is drawn from q(c | x), whose gradient is that of the summed bound.
@@ -146,10 +170,14 @@ class Variational(Approximate, Encoder, Trainable):
         """
         x = self.space.check(x)
         given = completed(self, x, given, generator)
-        terms = self._terms(x, given, self._noise(1, len(x), generator), closed=True)
-        kl, reconstruction = terms.kl.mean((1, 2)), -terms.log_likelihood.mean()
+        noise = self._noise(self.draws, len(x), generator)
         weight = self.beta * min(1.0, progress / self.warm_up if self.warm_up else 1.0)
-        loss = reconstruction + weight * kl.clamp_min(self.free_bits).sum()
+        if self.draws > 1:
+            terms, bound = self._weighted(x, given, noise, weight)
+        else:
+            terms, bound = self._terms(x, given, noise, closed=True), None
+        kl, reconstruction = terms.kl.mean((1, 2)), -terms.log_likelihood.mean()
+        loss = reconstruction + weight * kl.clamp_min(self.free_bits).sum() if bound is None else -bound.mean()
         layers = {f"kl_z{i}": value for i, value in enumerate(kl.detach())}
         return {"loss": loss, "reconstruction": reconstruction.detach(), "kl": kl.detach().sum(), **layers}
 
