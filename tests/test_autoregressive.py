@@ -10,7 +10,7 @@ from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
 from priorcraft.explicit.exact.cells import Cells, rasters
-from priorcraft.explicit.exact.chain import evidence_first
+from priorcraft.explicit.exact.chain import Method, evidence_first
 from priorcraft.nn.local_masked import LocallyMaskedConv2d, Neighbours
 
 ORDER = torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
@@ -205,3 +205,26 @@ def test_training_starts_from_the_frequencies_of_each_class(levels):
     assert abs(float(p[0, 0]) - 1) < 0.01
     assert float(p[0, 1]) < 1e-3
     assert abs(float(p[0, 2]) - 1 / levels) < 0.05
+
+
+@pytest.mark.parametrize("make", [OTHER["17 levels, label"], OTHER["convolution, 17 levels, label"]])
+def test_fixed_point_iteration_ends_where_the_naive_sampler_does(make):
+    model, n, order = disturbed(make()), 20, torch.arange(12)
+    given, seen = contexts(model, n), disturbed_points(model, n)
+    u = torch.rand(n, 12, generator=runtime.keyed("u")).double()
+    for start in (0, 5, 12):
+        x, rounds = model.iterate(seen, order, start, u, given)
+        assert torch.equal(x, model.fill(seen, order, start, u, given))
+        assert 1 <= rounds <= 13 - start
+
+
+@pytest.mark.parametrize("make", [OTHER["17 levels, label"], OTHER["convolution, 17 levels, label"]])
+def test_every_method_draws_the_same(make):
+    model, reports = disturbed(make()), {}
+    for method in Method:
+        x, reports[method] = model.sample_report(9, generator=runtime.keyed("methods"), method=method)
+        assert torch.equal(x, model.sample(9, generator=runtime.keyed("methods")))
+    assert reports[Method.FAST].method == reports[Method.AUTO].method == model.sampler
+    assert (reports[Method.NAIVE].method, reports[Method.NAIVE].network_evaluations) == ("naive", 12)
+    assert (reports[Method.JACOBI].method, reports[Method.FAST].network_evaluations) == ("jacobi", 1)
+    assert 2 <= reports[Method.JACOBI].network_evaluations <= 13

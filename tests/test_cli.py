@@ -54,9 +54,14 @@ def test_fit_sample_score_and_read_it_all_back(run, capsys, tmp_path):
 def test_the_order_is_the_users_choice(capsys, tmp_path):
     run = tmp_path / "ar"
     ask(capsys, "fit", "digits", "masked-mlp", "--out", run, *QUICK, "--set", "orders=2", "--set", "width=64")
-    scores = {o: ask(capsys, "score", run, "--order", o)["nats"] for o in ("ensemble", "raster", "reverse", "random")}
+    scores = {
+        o: ask(capsys, "score", run, "--limit", 20, "--order", o)["nats"]
+        for o in ("ensemble", "raster", "reverse", "random")
+    }
     assert len(set(scores.values())) == 4
-    assert ask(capsys, "score", run, "--order", ",".join(map(str, range(64))))["nats"] == scores["raster"]
+    assert (
+        ask(capsys, "score", run, "--limit", 20, "--order", ",".join(map(str, range(64))))["nats"] == scores["raster"]
+    )
     assert ask(capsys, "sample", run, "--out", tmp_path / "x.npz")["method"] == "triangular"
     with pytest.raises(SystemExit) as left:
         main(["score", str(run), "--order", "1,2,3"])

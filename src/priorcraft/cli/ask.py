@@ -17,6 +17,7 @@ def sample(
     out: Path,
     overwrite: Annotated[bool, Flag] = False,
     seed: int = 0,
+    method: str = "auto",
     device: str = "auto",
     json: Annotated[bool, Flag] = False,
 ) -> None:
@@ -29,6 +30,7 @@ def sample(
         out: .npz for the numbers, .png for a picture.
         overwrite: Replace --out if it is there.
         seed: The same seed gives the same samples.
+        method: Of a single autoregressive model: fast, jacobi, naive, or auto.
         device: auto, cpu, cuda or mps.
         json: Print one JSON object.
     """
@@ -36,7 +38,7 @@ def sample(
     from priorcraft.cli.show import print_answer, print_json, settings_of
 
     answer = verbs.sample(
-        run, n, given=settings_of(given or []), out=out, overwrite=overwrite, seed=seed, device=device
+        run, n, given=settings_of(given or []), out=out, overwrite=overwrite, seed=seed, device=device, method=method
     )
     if json:
         print_json(answer)
@@ -66,7 +68,8 @@ def score(
         samples: Draws of the importance-weighted bound, for approximate models: more draws, a tighter bound.
         limit: Score the first rows alone.
         check: Hold the bound of a few rows against a second, independent estimate (annealing).
-        order: Of an autoregressive model: ensemble, raster, reverse, random, or a permutation with commas.
+        order: Of an autoregressive model: ensemble, raster, reverse, random, a permutation with commas, or several
+            of them as an ensemble: raster+reverse, random:8.
         seed: Of these draws.
         device: auto, cpu, cuda or mps.
         json: Print one JSON object.

@@ -10,7 +10,8 @@ import torch
 from priorcraft import runtime
 from priorcraft.core import Generative
 from priorcraft.errors import UsageError, did_you_mean
-from priorcraft.explicit.exact.chain import Autoregressive
+from priorcraft.explicit.exact.chain import Autoregressive, Method
+from priorcraft.explicit.exact.ensemble import Ensemble
 from priorcraft.io import Run, load
 from priorcraft.report.grid import picture
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
@@ -27,6 +28,7 @@ def sample(
     overwrite: bool = False,
     seed: int = 0,
     device: str = "auto",
+    method: str = "auto",
 ) -> dict[str, Any]:
     """Draws from a fitted model.
 
@@ -38,10 +40,13 @@ def sample(
         overwrite: replace `out` if it is there.
         seed: of the draws: the same seed gives the same samples.
         device: auto, cpu, cuda or mps.
+        method: of a single autoregressive model: "fast" (its own sampler), "jacobi" (rounds of the whole network),
+            "naive" (a pass an entry), or "auto". The same seed gives the same samples by any of them, but for rounding.
 
     Returns:
-        "n", "seconds", "method" (the sampler), "network_evaluations" and "forward_ratio" (time over that of one
-        forward pass; of autoregressive models), "out", and "x" (and "y") as tensors if `out` is None.
+        "n", "seconds", "method" (the sampler), "network_evaluations" and "forward_ratio" (time over that of one pass of
+        the network over as many points; of autoregressive models and ensembles with one), "out", and "x" (and "y") as
+        tensors if `out` is None.
 
     Raises:
         UsageError: n below 1 or too large, an unknown label, or an output that is there.
@@ -54,7 +59,8 @@ def sample(
     if not 1 <= n <= limit:
         raise UsageError(f"n must lie in 1 ... {limit:,} for points of this size, not {n:,}.")
     label = label_of(fitted, given)
-    x, account = drawn_with_account(fitted.model, n, label, runtime.keyed(seed, "sample", device=where))
+    generator = runtime.keyed(seed, "sample", device=where)
+    x, account = drawn_with_account(fitted.model, n, label, generator, method_of(method))
     answer: dict[str, Any] = {"n": n, **account, "out": None}
     drawn = {"x": x} if label is None else {"x": x, "y": label.cpu().expand(n)}
     if target is None:
@@ -67,17 +73,37 @@ def sample(
 
 
 def drawn_with_account(
-    model: Generative, n: int, given: torch.Tensor | None, generator: torch.Generator
+    model: Generative, n: int, given: torch.Tensor | None, generator: torch.Generator, method: Method = Method.AUTO
 ) -> tuple[torch.Tensor, dict[str, Any]]:
     """Samples on the CPU, and what they took: seconds, and for autoregressive models the sampler and its price."""
     if isinstance(model, Autoregressive):
-        x, report = model.sample_report(n, given=given, generator=generator)
+        x, report = model.sample_report(n, given=given, generator=generator, method=method)
         price = {"network_evaluations": report.network_evaluations, "forward_ratio": round(report.forward_ratio, 3)}
         return x, {"seconds": round(report.seconds, 4), "method": report.method, **price}
+    if method is not Method.AUTO:
+        raise UsageError("method can be chosen for a single autoregressive model alone: masked-mlp or masked-conv.")
     start = time.perf_counter()
     x = model.sample(n, given=given, generator=generator).cpu()
-    seconds = round(time.perf_counter() - start, 4)
-    return x, {"seconds": seconds, "method": "direct", "network_evaluations": None, "forward_ratio": None}
+    seconds = time.perf_counter() - start
+    return x, {"seconds": round(seconds, 4), **price_of(model, x, given, seconds)}
+
+
+def price_of(model: Generative, x: torch.Tensor, given: torch.Tensor | None, seconds: float) -> dict[str, Any]:
+    """Sampler, evaluations, and the ratio to one pass of the network where an ensemble has one; it draws its part."""
+    members = model.parts() if isinstance(model, Ensemble) else []
+    networks = [member for member in members if isinstance(member, Autoregressive)]
+    if not networks:
+        return {"method": "direct", "network_evaluations": None, "forward_ratio": None}
+    context = networks[0]._context_for(len(x), given, runtime.keyed("any class", device=model.log_prior.device))
+    ratio = round(seconds / networks[0].forward_seconds(x, context), 3)
+    return {"method": f"members by weight, {networks[0].sampler}", "network_evaluations": 1, "forward_ratio": ratio}
+
+
+def method_of(name: str) -> Method:
+    """The method of that name."""
+    if name not in list(Method):
+        raise UsageError(f"there is no method '{name}': {did_you_mean(name, list(Method))}")
+    return Method(name)
 
 
 def label_of(run: Run, given: Mapping[str, str | int] | None) -> torch.Tensor | None:
