@@ -47,18 +47,25 @@ KEYS = ("model", "member", "settings", "space", "classes", "rows", "data", "seed
 
 
 def describe(
-    name: str, splits: Splits, settings: zoo.Settings, *, source: str, seed: int, budget: Any
+    name: str, splits: Splits, settings: zoo.Settings, *, source: str, seed: int, budget: Any, form: str = "rows"
 ) -> dict[str, Any]:
     """The config.json of a new run: everything that is needed to build the model and its objective again."""
     member, _ = zoo.entry(name, splits.space, len(splits.train))
-    return {
+    context = splits.context
+    return ({} if context is None or context.is_label else {"context": asdict(context)}) | {
         "model": name,
         "member": member,
         "settings": zoo.resolve(name, splits.space, len(splits.train), settings),
         "space": asdict(splits.space),
         "classes": list(splits.classes),
         "rows": len(splits.train),
-        "data": {"source": source, "seed": seed, "fingerprint": splits.fingerprint, "counts": splits.counts},
+        "data": {
+            "source": source,
+            "form": form,
+            "seed": seed,
+            "fingerprint": splits.fingerprint,
+            "counts": splits.counts,
+        },
         "seed": seed,
         "budget": asdict(budget),
         "environment": {

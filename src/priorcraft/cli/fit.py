@@ -18,6 +18,8 @@ def fit(
     seed: int = 0,
     set: Annotated[list[str] | None, Parameter(negative=())] = None,
     pairs: Annotated[bool, Flag] = False,
+    domains: Annotated[bool, Flag] = False,
+    reverse: Annotated[bool, Flag] = False,
     resume: Annotated[bool, Flag] = False,
     overwrite: Annotated[bool, Flag] = False,
     allow_data_change: Annotated[bool, Flag] = False,
@@ -36,6 +38,8 @@ def fit(
         seed: Of every random draw.
         set: A setting of the model or its training, key=value; repeat it for more.
         pairs: DATA holds pairs: arrays a_*, b_* or folders A/, B/; the model is p(b | a), for `translate`.
+        domains: DATA holds two domains without pairs: arrays a, b or folders trainA/, trainB/; p(b | a) again.
+        reverse: With --domains, the other way: p(a | b).
         resume: Go on with the run in --out.
         overwrite: Replace the run in --out.
         allow_data_change: Go on although the data changed.
@@ -57,20 +61,21 @@ def fit(
             "device": device,
             "on_record": bar.named(model or out.name),
         }
-        if pairs:
-            answer = verbs.fit_pairs(*pairs_of(data, model, resume), **shared)
-        else:
-            answer = verbs.fit(data, model, resume=resume, allow_data_change=allow_data_change, **shared)
+        form = form_of(pairs, domains, reverse)
+        answer = verbs.fit(data, model, resume=resume, allow_data_change=allow_data_change, form=form, **shared)
     if json:
         print_json(answer)
     else:
         print_answer({k: v for k, v in answer.items() if k not in ("score", "notes")} | answer["score"])
 
 
-def pairs_of(data: str | None, model: str | None, resume: bool) -> tuple[str, str]:
-    """DATA and MODEL, which pairs always need."""
+def form_of(pairs: bool, domains: bool, reverse: bool) -> str:
+    """The form of the data that the flags name."""
     from priorcraft.errors import UsageError
+    from priorcraft.tasks.forms import DOMAINS, PAIRS, REVERSED, ROWS
 
-    if data is None or model is None or resume:
-        raise UsageError("fit --pairs needs DATA and MODEL, and starts anew: it cannot be resumed yet.")
-    return data, model
+    if pairs and domains:
+        raise UsageError("give --pairs or --domains, not both: rows belong together one by one, or they do not.")
+    if reverse and not domains:
+        raise UsageError("--reverse belongs to --domains; with --pairs, exchange A and B.")
+    return PAIRS if pairs else (REVERSED if reverse else DOMAINS) if domains else ROWS

@@ -34,6 +34,12 @@ class Alignment:
         u = torch.rot90(u.flip(-1) if self.mirrored else u, self.turns, (-2, -1))
         return u * (0.0 if self.blank else -1.0 if self.negative else 1.0)
 
+    def __str__(self) -> str:
+        """In words."""
+        turned = f"turned by {90 * self.turns} degrees" if self.turns else ""
+        parts = ["mirrored" * self.mirrored, turned, "negative" * self.negative]
+        return "blank" if self.blank else ", ".join(part for part in parts if part) or "as it is"
+
     def onto(self, u: Tensor, shape: tuple[int, ...]) -> Tensor:
         """The same as an image of the other domain, (B, *shape): resized, its channels averaged where they differ."""
         return recoloured(resized(self(u), shape[1:]), shape[0])

@@ -32,6 +32,11 @@ class Coupling:
     q: Tensor
     alignment: Alignment
 
+    def among(self, rows: Tensor, columns: Tensor) -> "Coupling":
+        """The coupling of the rows and columns that masks (N,) and (M,) take, normalised anew."""
+        q = self.q[rows][:, columns]
+        return Coupling(self.rows[rows], self.columns[columns], q / q.sum(1, keepdim=True), self.alignment)
+
     def draw(self, n: int, *, generator: Generator) -> tuple[Tensor, Tensor]:
         """n partners for every coupled row: numbers of rows of A and of B, (N * n,) each."""
         log_q = self.q.clamp_min(1e-30).log().repeat_interleave(n, 0)

@@ -9,6 +9,8 @@ from priorcraft.errors import DataError
 from priorcraft.implicit.networks import Critic, Generator, sizes
 from priorcraft.implicit.paired import PairCritic, Sight, Translator
 
+ALIGNED = 1000  # pairs by which an alignment is chosen
+
 
 class GAN(Implicit, LatentVariable):
     """x = G(z, c) with z ~ p(z): samples without a density (Goodfellow et al. 2014, arXiv:1406.2661).
@@ -75,7 +77,7 @@ class GAN(Implicit, LatentVariable):
             self.location.copy_(x.mean(0))
             self.scale.copy_(torch.where(scale > 0, scale, 1.0))
         if self.sight is not None and given is not None:
-            self.sight.align(given, self.to_network(x))
+            self.sight.align(given[:ALIGNED], self.to_network(x[:ALIGNED]))
 
     def to_network(self, x: Tensor) -> Tensor:
         """x on the range that the networks see: integers on [-1, 1], real numbers standardised."""

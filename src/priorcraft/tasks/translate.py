@@ -1,7 +1,7 @@
-"""Pairs of images of two domains: what p(b | a) learns from."""
+"""Pairs: images of one domain with their partners in another, as data for a model of p(b | a)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +12,28 @@ from priorcraft.data.splits import Rows, Splits
 from priorcraft.errors import DataError, UsageError
 
 PARTS = ("train", "valid", "test")
+Source = str | Path | Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Two data sets whose rows belong together, one by one.
+class Pairs(Splits):
+    """Rows b, each with its a in the place of a label.
 
     Args:
-        a: what is given.
-        b: what follows.
+        seen: where a lives.
+        found: how the partners were found, in words; empty where they were given.
     """
 
-    a: Splits
-    b: Splits
+    seen: Space = field(kw_only=True)
+    found: str = field(default="", kw_only=True)
 
     @property
     def context(self) -> Space:
         """Where a lives."""
-        return self.a.space
-
-    def rows(self, part: str) -> Rows:
-        """b as x, a as its context."""
-        return Rows(self.b.rows(part).x, self.a.rows(part).x)
+        return self.seen
 
 
-def open_pairs(source: str | Path | Mapping[str, np.ndarray], *, seed: int = 0) -> Pairs:
+def open_pairs(source: Source, *, seed: int = 0) -> Pairs:
     """Pairs from arrays a, b or a_train, b_train, a_valid ..., levels_a, levels_b; or from folders A/ and B/.
 
     Args:
@@ -46,22 +43,56 @@ def open_pairs(source: str | Path | Mapping[str, np.ndarray], *, seed: int = 0) 
     Raises:
         DataError: a pair without its partner, or domains of different lengths.
     """
+    if isinstance(source, (str, Path)) and (Path(source) / "A").is_dir() and (Path(source) / "B").is_dir():
+        return _from_folders(Path(source), seed)
+    return _from_arrays(arrays_of(source, "pairs must be an .npz with a_* and b_*, or a folder with A/ and B/"), seed)
+
+
+def pair(a: Splits, b: Splits) -> Pairs:
+    """Two data sets whose rows belong together, one by one.
+
+    Raises:
+        DataError: parts of different lengths.
+    """
+    for part in PARTS:
+        if len(a.rows(part)) != len(b.rows(part)):
+            raise DataError(
+                f"A and B must have as many rows, but {part} holds {len(a.rows(part))} of A and "
+                f"{len(b.rows(part))} of B; give every image its partner."
+            )
+    train, valid, test = (Rows(b.rows(part).x, a.rows(part).x) for part in PARTS)
+    notes = tuple(f"A: {note}" for note in a.notes) + tuple(f"B: {note}" for note in b.notes)
+    return Pairs(b.name, b.space, (), train, valid, test, a.fingerprint + b.fingerprint, b.counts, notes, seen=a.space)
+
+
+def arrays_of(source: Source, expected: str) -> Mapping[str, np.ndarray]:
+    """The arrays of a mapping or an .npz file.
+
+    Raises:
+        UsageError: neither; `expected` says what it should be.
+        DataError: a file that cannot be read.
+    """
     if isinstance(source, Mapping):
-        return _from_arrays(source, seed)
+        return source
     path = Path(source)
-    if (path / "A").is_dir() and (path / "B").is_dir():
-        return _from_folders(path, seed)
-    if path.is_file() and path.suffix.lower() == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as found:
-                return _from_arrays({name: found[name] for name in found}, seed)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} cannot be read as an array file ({error}).") from None
-    raise UsageError(f"pairs must be an .npz with a_* and b_*, or a folder with A/ and B/; {path} is neither.")
+    if not path.is_file() or path.suffix.lower() != ".npz":
+        raise UsageError(f"{expected}; {path} is neither.")
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return {name: found[name] for name in found}
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read as an array file ({error}).") from None
+
+
+def side_of(arrays: Mapping[str, np.ndarray], side: str) -> dict[str, np.ndarray]:
+    """One domain under the keys that `open_data` reads."""
+    keys = {side: "x", f"levels_{side}": "levels", **{f"{side}_{part}": f"x_{part}" for part in PARTS}}
+    found = {new: np.asarray(arrays[key]) for key, new in keys.items() if key in arrays}
+    return found if "levels" in found or "levels" not in arrays else found | {"levels": np.asarray(arrays["levels"])}
 
 
 def _from_arrays(arrays: Mapping[str, np.ndarray], seed: int) -> Pairs:
-    sides = {side: _named(arrays, side) for side in "ab"}
+    sides = {side: side_of(arrays, side) for side in "ab"}
     for key, rows in sides["a"].items():
         if key not in sides["b"]:
             raise DataError(f"a{key[1:]} has no partner b{key[1:]}; every part needs both domains.")
@@ -71,14 +102,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], seed: int) -> Pairs:
             )
     if not sides["a"] or set(sides["a"]) - {"levels"} != set(sides["b"]) - {"levels"}:
         raise DataError("pairs need the arrays a and b, or a_train and b_train, with the same parts on both sides.")
-    return Pairs(open_data(sides["a"], seed=seed), open_data(sides["b"], seed=seed))
-
-
-def _named(arrays: Mapping[str, np.ndarray], side: str) -> dict[str, np.ndarray]:
-    """One domain under the keys that `open_data` reads."""
-    keys = {side: "x", f"levels_{side}": "levels", **{f"{side}_{part}": f"x_{part}" for part in PARTS}}
-    found = {new: np.asarray(arrays[key]) for key, new in keys.items() if key in arrays}
-    return found if "levels" in found or "levels" not in arrays else found | {"levels": np.asarray(arrays["levels"])}
+    return pair(open_data(sides["a"], seed=seed), open_data(sides["b"], seed=seed))
 
 
 def _from_folders(path: Path, seed: int) -> Pairs:
@@ -87,6 +111,4 @@ def _from_folders(path: Path, seed: int) -> Pairs:
     if alone:
         raise DataError(f"{alone[0]} is in only one of A and B, and so are {len(alone)} files in all; pairs need both.")
     a, b = (open_data(path / side, seed=seed, on_bad_image="error") for side in "AB")
-    if any(len(a.rows(part)) != len(b.rows(part)) for part in PARTS):
-        raise DataError("A and B hold different numbers of images that can be read; pairs need both.")
-    return Pairs(a, b)
+    return pair(a, b)

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 
 from priorcraft import io, runtime, zoo
-from priorcraft.core import Generative
-from priorcraft.data import Rows, Splits, open_data
+from priorcraft.core import ClosedForm, Generative
+from priorcraft.data import Rows, Splits
 from priorcraft.errors import Interrupted, UsageError
 from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
+from priorcraft.tasks.forms import ROWS, open_as
+from priorcraft.tasks.translate import Pairs
 from priorcraft.train.loop import Budget, Record, whole
 from priorcraft.train.recorded import train_recorded
 from priorcraft.train.run_folder import RunFolder
@@ -38,6 +40,7 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     allow_data_change: bool = False,
+    form: str = ROWS,
     device: str = "auto",
     on_record: Callable[[Record], None] = lambda record: None,
 ) -> dict[str, Any]:
@@ -53,6 +56,8 @@ def fit(
         resume: go on with the run in `out`; ends bit for bit where the run would have ended.
         overwrite: replace a run that is there.
         allow_data_change: go on although the data changed since.
+        form: "rows"; "pairs" of images (`open_pairs`) for p(b | a); "domains" without pairs (`open_domains`), or
+            "domains reversed" for p(a | b).
         device: auto, cpu, cuda or mps.
         on_record: called with every record of the loop.
 
@@ -75,7 +80,7 @@ def fit(
     if resume:
         run, splits, budget = reopen(Path(out), data, minutes, steps, allow_data_change)
     else:
-        run, splits, budget = create(data, model, Path(out), minutes, steps, seed, settings or {}, overwrite)
+        run, splits, budget = create(data, model, Path(out), minutes, steps, seed, settings or {}, overwrite, form)
     fitted, objective = io.rebuild(run.config, where)
     seed = int(run.config["seed"])
     if run.newest() is None:
@@ -87,7 +92,7 @@ def fit(
         for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch()):
             if record.kind == "validation" and (drawing <= PICTURES * record.elapsed or record.progress >= 1):
                 began = time.monotonic()
-                draw_samples(run, objective.averaged, seed, record.step)
+                draw_samples(run, objective.averaged, splits.valid, seed, record.step)
                 drawing += time.monotonic() - began
             on_record(record)
     except Interrupted:
@@ -111,16 +116,27 @@ def create(
     seed: int,
     settings: zoo.Settings,
     overwrite: bool,
+    form: str = ROWS,
 ) -> tuple[RunFolder, Splits, Budget]:
     """A new run folder for data that can be read and a model that can be built."""
     if data is None or model is None:
         raise UsageError("fit needs DATA and MODEL, as in: priorcraft fit digits vae --out runs/vae.")
-    splits = data if isinstance(data, Splits) else open_data(data, seed=seed)
+    splits = data if isinstance(data, Splits) else open_as(form, data, seed=seed)
+    check_context(model, splits)
     source = splits.name if isinstance(data, Splits) else str(data)
     budget = budget_of(minutes, steps)
-    config = io.describe(model, splits, settings, source=source, seed=seed, budget=budget)
+    config = io.describe(model, splits, settings, source=source, seed=seed, budget=budget, form=form)
     zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
     return RunFolder.create(out, config, overwrite=overwrite), splits, budget
+
+
+def check_context(model: str, splits: Splits) -> None:
+    """Raises a UsageError for a model that is fitted by counting and takes no image as context."""
+    if splits.context is None or splits.context.is_label:
+        return
+    kind = zoo.entry(model, splits.space, len(splits.train))[1].model
+    if issubclass(kind, ClosedForm):
+        raise UsageError(f"{model} is fitted by counting and takes labels alone as context; use gan or masked-mlp.")
 
 
 def budget_of(minutes: float | None, steps: int | None) -> Budget:
@@ -136,7 +152,8 @@ def reopen(
     """The run in `out`, its data and its budget, which may be given anew."""
     run = RunFolder.open(out)
     saved = run.config["data"]
-    splits = data if isinstance(data, Splits) else open_data(data or saved["source"], seed=int(saved["seed"]))
+    form, seed = str(saved.get("form", ROWS)), int(saved["seed"])
+    splits = data if isinstance(data, Splits) else open_as(form, data or saved["source"], seed=seed)
     run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
     if minutes is None and steps is None:
         return run, splits, Budget(**run.config["budget"])
@@ -144,12 +161,14 @@ def reopen(
 
 
 @torch.no_grad()
-def draw_samples(run: RunFolder, model: Generative, seed: int, step: int) -> None:
-    """A picture of samples from the same noise at every step; one column a class."""
+def draw_samples(run: RunFolder, model: Generative, valid: Rows, seed: int, step: int) -> None:
+    """A picture of samples from the same noise at every step; one column a class, or an image that is translated."""
     model.eval()
     columns = min(model.classes, 20) or 10
     count = max(GRID // columns, 2) * columns
     given = torch.arange(count) % columns if model.classes else None
+    if model.context is not None and not model.context.is_label and valid.y is not None:
+        given = valid.y[torch.arange(count) % min(columns, len(valid))]
     x = model.sample(count, given=given, generator=runtime.keyed(seed, "grid", device=model.log_prior.device))
     run.samples.mkdir(exist_ok=True)
     run.write_bytes(f"samples/step-{step:08d}.png", picture(x, model.space, columns))
@@ -157,6 +176,7 @@ def draw_samples(run: RunFolder, model: Generative, seed: int, step: int) -> Non
 
 def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, Any]:
     """What `fit` returns, from the files that it wrote."""
+    found = [splits.found] if isinstance(splits, Pairs) and splits.found else []
     fitted = io.load(run.path, device=where)
     valid = measure(
         fitted.model,
@@ -170,7 +190,7 @@ def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, An
         "family": fitted.family,
         "steps": fitted.steps,
         "seconds": round(fitted.seconds, 3),
-        "notes": [event["message"] for event in run.events() if event["kind"] == "note"],
+        "notes": found + [event["message"] for event in run.events() if event["kind"] == "note"],
         "score": valid.as_dict() | {"split": "valid"},
     }
 

@@ -1,7 +1,6 @@
-"""`translate`: images of one domain as images of another, by p(b | a)."""
+"""`translate`: images of one domain as images of another, by p(b | a); or under another label."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,83 +8,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorcraft import io, runtime, zoo
-from priorcraft.core import ClosedForm, Space
+from priorcraft import runtime
+from priorcraft.core import UNLABELLED, Space
 from priorcraft.data.image import read_image
-from priorcraft.data.splits import Splits
 from priorcraft.errors import DataError, UsageError
+from priorcraft.explicit.approximate.attribute import relabelled
+from priorcraft.explicit.approximate.variational import Variational
+from priorcraft.implicit.alignment import Alignment
 from priorcraft.io import Run, load
-from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
-from priorcraft.tasks.translate import Pairs, open_pairs
-from priorcraft.train.loop import Record, whole
-from priorcraft.train.recorded import train_recorded
-from priorcraft.train.run_folder import RunFolder
-from priorcraft.verbs.fitting import budget_of
+from priorcraft.tasks.forms import PAIRS
+from priorcraft.tasks.translate import Pairs
+from priorcraft.verbs.fitting import fit
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
+from priorcraft.verbs.sampling import label_of
 
 MOST = 100_000
 
 
-def fit_pairs(
-    pairs: str | Path | Pairs,
-    model: str,
-    *,
-    out: str | Path,
-    minutes: float | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    settings: zoo.Settings | None = None,
-    overwrite: bool = False,
-    device: str = "auto",
-    on_record: Callable[[Record], None] = lambda record: None,
-) -> dict[str, Any]:
-    """Fits p(b | a) to pairs and keeps it in a run folder that `translate` takes.
+def fit_pairs(pairs: str | Path | Pairs, model: str, **settings: Any) -> dict[str, Any]:
+    """`fit` with `form="pairs"`: p(b | a) in a run folder that `translate` takes.
 
     Args:
         pairs: what `open_pairs` takes.
-        model: a name from `models()` that accepts images as context: masked-mlp, vae, gan.
-        out, minutes, steps, seed, settings, overwrite, device, on_record: as in `fit`.
-
-    Returns:
-        "run", "model", "family", "steps", "seconds", and "score" of b given a on the validation pairs.
+        model: a name from `models()` that accepts images as context: gan, vae, masked-mlp, masked-conv.
+        settings: as in `fit`; `out` is needed.
     """
-    where = runtime.pick_device(device)
-    runtime.tune()
-    found = pairs if isinstance(pairs, Pairs) else open_pairs(pairs, seed=seed)
-    if issubclass(zoo.entry(model, found.b.space, len(found.b.train))[1].model, ClosedForm):
-        raise UsageError(
-            f"{model} is fitted by counting and takes labels alone as context; use masked-mlp, vae or gan."
-        )
-    splits = paired_splits(found)
-    budget = budget_of(minutes, steps)
-    config = io.describe(model, splits, settings or {}, source=splits.name, seed=seed, budget=budget)
-    config["context"] = asdict(found.context)
-    zoo.build(model, splits.space, found.context, len(splits.train), settings or {}, seed=seed)
-    run = RunFolder.create(Path(out), config, overwrite=overwrite)
-    fitted, objective = io.rebuild(run.config, where)
-    start = whole(splits.train, where)
-    fitted.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
-    objective.prepare(whole(splits.valid, where))
-    for record in train_recorded(run, objective, splits, budget, seed=seed):
-        on_record(record)
-    kept = io.load(run.path, device=where)
-    valid = measure(kept.model, splits.valid, generator=runtime.keyed(0, "score", device=where))
-    return {
-        "run": str(run.path),
-        "model": kept.name,
-        "family": kept.family,
-        "steps": kept.steps,
-        "seconds": round(kept.seconds, 3),
-        "score": valid.as_dict() | {"split": "valid"},
-    }
-
-
-def paired_splits(pairs: Pairs) -> Splits:
-    """Splits whose rows are b, each with its a in the place of a label."""
-    a, b = pairs.a, pairs.b
-    train, valid, test = (pairs.rows(part) for part in ("train", "valid", "test"))
-    return Splits(b.name, b.space, (), train, valid, test, b.fingerprint + a.fingerprint, b.counts, b.notes)
+    return fit(pairs, model, form=PAIRS, **settings)
 
 
 def translate(
@@ -93,18 +42,22 @@ def translate(
     images: str | Path | Tensor | Sequence[str | Path],
     n: int = 4,
     *,
+    to: str | int | None = None,
+    was: str | int | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     seed: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Draws several answers b ~ p(b | a) for every image a.
+    """Draws several answers b ~ p(b | a) for every image a; or gives each image another label.
 
     Args:
-        run: a run that `fit_pairs` made.
-        images: image files, an .npz with `a`, or points of the domain A as a tensor (B, *event_shape).
+        run: a run that `fit` made of pairs or domains; with `to`, of a VAE with labels.
+        images: image files, an .npz with `a` (or `x`), or points as a tensor (B, *event_shape).
         n: answers each.
-        out: .png (a contact sheet, an image a line: a itself if it has b's shape, then its answers) or .npz of `b`.
+        to: name or number of the class that the images shall become (`attribute.relabelled`).
+        was: the class that they are of; drawn from q(c | x) without it.
+        out: .png (a contact sheet, an image a line: a itself, then its answers) or .npz of `a` and `b`.
         overwrite: replace `out`.
         seed: of the draws.
         device: auto, cpu, cuda or mps.
@@ -119,24 +72,58 @@ def translate(
     where = runtime.pick_device(device)
     runtime.tune()
     fitted = run if isinstance(run, Run) else load(run, device=where)
-    context, space = fitted.model.context, fitted.model.space
-    if context is None or context.is_label:
-        raise UsageError(
-            "translate needs a model of p(b | a) with an image as a; fit one with: priorcraft fit --pairs."
-        )
+    context, space = asked_of(fitted, to, was), fitted.model.space
     a = context.check(read(images, context), "images")
     if not 1 <= n * len(a) <= MOST:
         raise UsageError(f"n must lie in 1 ... {MOST // max(len(a), 1)} for {len(a)} images, not {n}.")
+    repeated = a.repeat_interleave(n, 0).to(where)
     generator = runtime.keyed(seed, "translate", device=where)
-    b = fitted.model.sample(n * len(a), given=a.repeat_interleave(n, 0).to(where), generator=generator).cpu()
-    b = b.unflatten(0, (len(a), n))
+    if to is None:
+        b = fitted.model.sample(len(repeated), given=repeated, generator=generator)
+    else:
+        b = with_label(fitted, repeated, to, was, generator)
+    b = b.cpu().unflatten(0, (len(a), n))
+    answer = {"images": len(a), "n": n, "out": None if target is None else str(target)}
     if target is None:
-        return {"images": len(a), "n": n, "out": None, "b": b}
+        return answer | {"b": b}
     if target.suffix.lower() == ".npz":
         write_arrays(target, {"b": b.numpy(), "a": a.numpy()})
     else:
         write_bytes(target, contact_sheet(a, b, context, space))
-    return {"images": len(a), "n": n, "out": str(target)}
+    return answer
+
+
+def asked_of(run: Run, to: str | int | None, was: str | int | None) -> Space:
+    """Where the images to be translated live.
+
+    Raises:
+        UsageError: a run that cannot translate, or not in this way.
+    """
+    context = run.model.context
+    if to is None and was is not None:
+        raise UsageError("was names the class before; name the class to become, too: --to LABEL.")
+    if to is not None:
+        if not isinstance(run.model, Variational) or not run.model.classes:
+            raise UsageError(
+                "another label needs a VAE that was fitted with labels: priorcraft fit DATA vae, where DATA has labels."
+            )
+        return run.model.space
+    if context is None or context.is_label:
+        raise UsageError(
+            "translate needs a model of p(b | a) with an image as a: fit one with priorcraft fit --pairs or --domains; "
+            "or, with a VAE that has labels, name the class to become: --to LABEL."
+        )
+    return context
+
+
+def with_label(run: Run, x: Tensor, to: str | int, was: str | int | None, generator: torch.Generator) -> Tensor:
+    """x with another label, points of its space."""
+    assert isinstance(run.model, Variational)
+    b, a = label_of(run, {"label": to}), None if was is None else label_of(run, {"label": was})
+    assert b is not None
+    before = torch.full((len(x),), UNLABELLED, device=x.device) if a is None else a.expand(len(x))
+    mean = relabelled(run.model, x, b.expand(len(x)), before, generator=generator)
+    return mean if run.model.space.levels is None else mean.round().clamp(0, run.model.space.levels - 1).long()
 
 
 def read(images: str | Path | Tensor | Sequence[str | Path], context: Space) -> Tensor:
@@ -151,16 +138,23 @@ def read(images: str | Path | Tensor | Sequence[str | Path], context: Space) -> 
     if not paths:
         raise UsageError("translate needs at least one image.")
     if paths[0].suffix.lower() == ".npz":
-        try:
-            with np.load(paths[0], allow_pickle=False) as found:
-                return torch.from_numpy(found["a"])
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{paths[0]} must hold an array a of images ({error}).") from None
+        return from_array(paths[0], context)
     return torch.stack([read_image(path, context) for path in paths])
 
 
+def from_array(path: Path, context: Space) -> Tensor:
+    """The array a, or x, of an .npz; grey images may come without their channel."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            a = torch.from_numpy(found["a" if "a" in found else "x"])
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise DataError(f"{path} must hold an array a of images ({error}).") from None
+    return a.unsqueeze(1) if tuple(a.shape[1:]) == context.event_shape[1:] and context.event_shape[0] == 1 else a
+
+
 def contact_sheet(a: Tensor, b: Tensor, context: Space, space: Space) -> bytes:
-    """A line an image: a, where it has the same shape and levels as b, and its answers; PNG."""
-    if context == space:
-        return picture(torch.cat([a.unsqueeze(1), b], 1).flatten(0, 1), space, b.shape[1] + 1)
-    return picture(b.flatten(0, 1), space, b.shape[1])
+    """A line an image: a, brought to the size of b, and its answers; PNG."""
+    if not (context.is_image and space.is_image):
+        return picture(b.flatten(0, 1), space, b.shape[1])
+    shown = space.from_network(Alignment().onto(context.to_network(a), space.event_shape)).to(b.dtype)
+    return picture(torch.cat([shown.unsqueeze(1), b], 1).flatten(0, 1), space, b.shape[1] + 1)

@@ -1,0 +1,31 @@
+"""The forms that data for a model may have, by the name that a run folder remembers."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from priorcraft.data import open_data
+from priorcraft.data.splits import Splits
+from priorcraft.errors import UsageError, did_you_mean
+from priorcraft.tasks.domains import open_domains
+from priorcraft.tasks.translate import open_pairs
+
+ROWS, PAIRS, DOMAINS, REVERSED = "rows", "pairs", "domains", "domains reversed"
+
+FORMS: dict[str, Callable[..., Splits]] = {
+    ROWS: open_data,
+    PAIRS: open_pairs,
+    DOMAINS: open_domains,
+    REVERSED: partial(open_domains, reverse=True),
+}
+
+
+def open_as(form: str, source: str | Path, *, seed: int) -> Splits:
+    """Opens data in a form.
+
+    Raises:
+        UsageError: no such form, or what the form's own opener refuses.
+    """
+    if form not in FORMS:
+        raise UsageError(f"there is no form of data '{form}': {did_you_mean(form, FORMS)}")
+    return FORMS[form](source, seed=seed)
