@@ -113,6 +113,7 @@ class Average(Generic[Module]):
     def __init__(self, module: Module, decay: float = 0.999) -> None:
         self.decay, self.count = decay, 0
         self.module: Module = copy.deepcopy(module).requires_grad_(False)
+        self.mine = list(self.module.parameters())
 
     def restart(self, module: nn.Module) -> None:
         """Sets the average to `module` as it is."""
@@ -123,8 +124,7 @@ class Average(Generic[Module]):
         """Moves the average towards `module`."""
         self.count += 1
         weight = 1 - min(self.decay, self.count / (self.count + 9))
-        for mine, other in zip(self.module.parameters(), module.parameters(), strict=True):
-            mine.lerp_(other, weight)
+        torch._foreach_lerp_(self.mine, list(module.parameters()), weight)
         for mine, other in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(other)
 

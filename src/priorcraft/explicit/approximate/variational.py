@@ -191,4 +191,4 @@ def kl_divergence(q: Gaussian, p: Gaussian) -> Tensor:
 
 def repeated(k: int, value: Tensor) -> Tensor:
     """A batch k times over, (k * B, ...)."""
-    return value.repeat(k, *[1] * (value.dim() - 1))
+    return value if k == 1 else value.repeat(k, *[1] * (value.dim() - 1))
