@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ from priorcraft.core import Approximate, Exact, Generative
 from priorcraft.data.splits import Rows
 from priorcraft.errors import UsageError
 from priorcraft.train.objective import Batch, Objective
+from priorcraft.train.speed import Speed
 
 VALIDATIONS = 12  # in one budget
 VALIDATION_ROWS = 1000
@@ -94,16 +96,18 @@ def train(
     """
     at = at if at is not None else Progress()
     began, device = at.step, objective.model.log_prior.device
-    start = time.monotonic() - at.elapsed
+    start, speed = time.monotonic() - at.elapsed, Speed()
     while not objective.finished and (progress := budget.progress(at.step, at.elapsed)) < 1:
         batch = draw(rows, objective.rows_at(progress), seed, at.step, device)
-        values = objective.step(batch, progress=progress, key=(seed, at.step))
+        with speed.step() if objective.rows_at(progress) else nullcontext():
+            values = objective.step(batch, progress=progress, key=(seed, at.step))
         at.step, at.elapsed = at.step + 1, time.monotonic() - start
         done = budget.progress(at.step, at.elapsed)
         yield Record("step", at.step, done, at.elapsed, dict(values))
         if int(done * VALIDATIONS) > int(progress * VALIDATIONS) or objective.finished:
             yield validate(objective, valid, at, done, seed)
-    for sentence in objective.findings() if at.step > began else []:
+            speed.recount()
+    for sentence in [*objective.findings(), *speed.findings(device)] if at.step > began else []:
         yield Record("note", at.step, budget.progress(at.step, at.elapsed), at.elapsed, {"message": sentence})
 
 
