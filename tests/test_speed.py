@@ -2,13 +2,18 @@
 
 import re
 
+import numpy as np
+import pytest
 import torch
 
 from laws.table import BITS, LABELS, rows
-from priorcraft import runtime, zoo
+from priorcraft import runtime, verbs, zoo
 from priorcraft.data.splits import Rows
+from priorcraft.errors import UsageError
+from priorcraft.io import load
 from priorcraft.train import speed
 from priorcraft.train.loop import Budget, train, whole
+from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.speed import Counted
 
 
@@ -43,3 +48,29 @@ def test_gradient_training_says_how_much_of_the_machine_it_used(monkeypatch):
 def test_counting_and_short_trainings_say_nothing():
     assert notes("naive-bayes") == []
     assert notes("masked-mlp", width=8) == []
+
+
+@pytest.fixture
+def table(tmp_path):
+    np.savez(tmp_path / "x.npz", x=rows(BITS, 300)[0].flatten(1).numpy().astype("uint8"), levels=2)
+    return tmp_path / "x.npz"
+
+
+def test_the_batch_size_is_measured_once_and_kept(table, tmp_path):
+    settings = {"batch_size": "auto", "width": 8}
+    for name in ("masked-mlp", "autoregressive"):
+        out = tmp_path / name
+        answer = verbs.fit(table, name, out=out, minutes=0.005, settings=settings)
+        size = RunFolder.open(out).config["settings"]["batch_size"]
+        assert size in (16, 32, 64)
+        assert answer["notes"][0].startswith(f"batch_size {size} was chosen")
+        verbs.fit(out=out, resume=True, minutes=0.006)
+        assert RunFolder.open(out).config["settings"]["batch_size"] == size
+        assert load(out).steps > 0
+
+
+def test_a_batch_size_that_cannot_be_measured_is_a_sentence(table, tmp_path):
+    with pytest.raises(UsageError, match="goes with --minutes"):
+        verbs.fit(table, "masked-mlp", out=tmp_path / "run", steps=3, settings={"batch_size": "auto"})
+    with pytest.raises(UsageError, match="trained in batches"):
+        verbs.fit(table, "mixture", out=tmp_path / "run", minutes=0.01, settings={"batch_size": "auto"})

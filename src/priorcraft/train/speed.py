@@ -27,6 +27,10 @@ class Counted(TorchDispatchMode):
         super().__init__()
         self.flops = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # true would import torch's compiler, which takes seconds
+
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         out = func(*args, **kwargs or {})
         formula = flop_registry.get(func._overloadpacket)

@@ -16,6 +16,7 @@ from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
 from priorcraft.tasks.forms import ROWS, open_as
 from priorcraft.tasks.translate import Pairs
+from priorcraft.train.batch import fastest_batch
 from priorcraft.train.loop import Budget, Record, whole
 from priorcraft.train.recorded import train_recorded
 from priorcraft.train.run_folder import RunFolder
@@ -125,9 +126,37 @@ def create(
     check_context(model, splits)
     source = splits.name if isinstance(data, Splits) else str(data)
     budget = budget_of(minutes, steps)
+    settings, measured = sized(model, splits, settings, seed, budget)
     config = io.describe(model, splits, settings, source=source, seed=seed, budget=budget, form=form)
     zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
-    return RunFolder.create(out, config, overwrite=overwrite), splits, budget
+    run = RunFolder.create(out, config, overwrite=overwrite)
+    for message in measured:
+        run.append({"kind": "note", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})
+    return run, splits, budget
+
+
+def sized(
+    model: str, splits: Splits, settings: zoo.Settings, seed: int, budget: Budget
+) -> tuple[zoo.Settings, list[str]]:
+    """The settings with the batch size that this machine likes in place of "auto", and a sentence about it.
+
+    Raises:
+        UsageError: "auto" with a budget of steps, whose result would depend on the machine's mood.
+    """
+    if settings.get("batch_size") != "auto":
+        return settings, []
+    if budget.seconds is None:
+        raise UsageError(
+            "batch_size=auto measures this machine and goes with --minutes; give a number with --steps."
+        )
+    rest = {key: value for key, value in settings.items() if key != "batch_size"}
+    trial, objective = zoo.build(model, splits.space, splits.context, len(splits.train), rest, seed=seed)
+    rows = whole(first(splits.train, SCORED_ROWS), torch.device("cpu"))
+    trial.initialise(rows.x, rows.given, generator=runtime.keyed(seed, "trial"))
+    objective.prepare(rows)
+    speeds = fastest_batch(objective, splits.train)
+    chosen, shown = next(iter(speeds)), ", ".join(f"{size}: {speeds[size]:,.0f}" for size in sorted(speeds))
+    return rest | {"batch_size": chosen}, [f"batch_size {chosen} was chosen by rows a second ({shown})."]
 
 
 def check_context(model: str, splits: Splits) -> None:
