@@ -39,32 +39,31 @@ class EvidenceFirst(ExactPosterior):
         self.start = int(self.seen.sum())
         self.orders = evidence_first(model.orders, self.seen)
         self.given = given if model.context is not None else model._check_context(given, len(y))
-        self.joint = self._log_joint(self.y, self.seen)  # log p(o, c, s), (B, O * C)
+        self.joint = self._log_joint(self.y, self.start)  # log p(o, c, s), (B, O * C)
         self.log_evidence = possible(self.joint.logsumexp(-1), self.method)
 
-    def _classes(self, order: Tensor, x: Tensor, entries: Tensor) -> Tensor:
-        """log p(c) + log p_o(x_entries | c) for every class that may be, -inf for the others, (B, max(C, 1))."""
+    def _classes(self, order: Tensor, x: Tensor, count: int) -> Tensor:
+        """log p(c) + log p_o(first entries | c) of every class that may be, -inf of the others, (B, max(C, 1))."""
         if not self.model.classes:
-            return self._density(x, order, self.given, entries).unsqueeze(1)
+            return self._density(x, order, self.given, count).unsqueeze(1)
         labels = torch.arange(self.model.classes, device=x.device)
-        each = [self._density(x, order, c.expand(len(x)), entries) for c in labels]
+        each = [self._density(x, order, c.expand(len(x)), count) for c in labels]
         return torch.stack(each, 1) + class_weights(self.model, len(x), self.given)
 
-    def _density(self, x: Tensor, order: Tensor, given: Tensor | None, entries: Tensor) -> Tensor:
-        if not bool(entries.any()):
+    def _density(self, x: Tensor, order: Tensor, given: Tensor | None, count: int) -> Tensor:
+        if not count:
             return self.model.log_prior.new_zeros(len(x))
         step = max(1, ENTRIES // x.shape[1])
         parts = []
         for i in range(0, len(x), step):
             c = None if given is None else given[i : i + step]
-            each = self.model.conditionals(x[i : i + step], order, c).log_prob(x[i : i + step])
-            parts.append(each[:, entries].sum(1))
+            parts.append(self.model.log_prob_first(x[i : i + step], order, count, c))
         return torch.cat(parts)
 
     @torch.no_grad()
-    def _log_joint(self, x: Tensor, entries: Tensor) -> Tensor:
-        """log p(o) p(c) p_o(x_entries | c), (B, O * C)."""
-        each = torch.stack([self._classes(order, x, entries) for order in self.orders], 1)
+    def _log_joint(self, x: Tensor, count: int) -> Tensor:
+        """log p(o) p(c) p_o(the first entries | c), (B, O * C)."""
+        each = torch.stack([self._classes(order, x, count) for order in self.orders], 1)
         return each.flatten(1) - math.log(len(self.orders))
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
@@ -87,5 +86,5 @@ class EvidenceFirst(ExactPosterior):
         """log p(hidden | seen) of x (B, *event_shape) that agree with what is seen; exact, nats, (B,)."""
         flat = self.model.space.check(x).flatten(1)
         wrong = ((flat != self.y) & self.seen).any(1)
-        whole = self._log_joint(flat, torch.ones_like(self.seen)).logsumexp(-1)
+        whole = self._log_joint(flat, flat.shape[1]).logsumexp(-1)
         return (whole - self.log_evidence).masked_fill(wrong, -torch.inf)

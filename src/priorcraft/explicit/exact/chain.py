@@ -66,6 +66,10 @@ class Autoregressive(Exact):
     def _log_prob_in(self, x: Tensor, order: Tensor, given: Tensor | None) -> Tensor:
         return self.conditionals(x, order, given).log_prob(x).sum(-1)
 
+    def log_prob_first(self, x: Tensor, order: Tensor, count: int, given: Tensor | None) -> Tensor:
+        """log p of the first `count` entries of the order, x flattened to (B, D). Exact, nats, (B,)."""
+        return self.conditionals(x, order, given).log_prob(x)[:, order[:count]].sum(-1)
+
     def log_prob_in(self, x: Tensor, order: Tensor, given: Tensor | None = None) -> Tensor:
         """log p(x) by the chain rule in one order alone. Exact, nats, (B,).
 
@@ -184,6 +188,8 @@ class Autoregressive(Exact):
             x: (B, D); the entries before `start` in the order are kept.
             u: uniforms, (B, D), one an entry: the same uniforms give the same x, that of `fill`.
         """
+        if not len(x):
+            return x
         return self._draw(x[None], order[None], start, u[None], None if given is None else given[None])[0]
 
     def _draw(self, x: Tensor, orders: Tensor, start: int, u: Tensor, given: Tensor | None) -> Tensor:

@@ -1,5 +1,7 @@
 """Masked convolutions as a density of images, in any order of the entries."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -12,6 +14,8 @@ from priorcraft.explicit.exact.entries import Entries
 from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
+
+RECOGNISED = 16  # rows of a batch whose labels are asked for
 
 
 class MaskedConvolution(Autoregressive, Trainable):
@@ -33,6 +37,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         patch: side of a cell in pixels.
         dropout: share of features left out in training.
         any_order: share of the training steps in which a random part of the entries comes first.
+        recognise: weight of -log p(c | a random part of x) in training, where labels are known.
     """
 
     sampler = "cached convolution"
@@ -49,6 +54,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         patch: int = 1,
         dropout: float = 0.0,
         any_order: float = 0.0,
+        recognise: float = 0.0,
     ) -> None:
         if not space.is_image:
             raise UsageError(f"space must hold images (channels, height, width), not {space.event_shape}.")
@@ -56,7 +62,7 @@ class MaskedConvolution(Autoregressive, Trainable):
             raise UsageError(f"orders must be 1 ... 8, the raster orders of an image, not {orders}.")
         cells = Cells(space, patch)
         super().__init__(space, context, cells.orders(orders))
-        self.any_order, self.cells = any_order, cells
+        self.any_order, self.recognise, self.cells = any_order, recognise, cells
         self.entries = Entries(space)
         features, outputs, size = self.entries.features, self.entries.outputs, cells.members.shape[1]
         self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
@@ -72,8 +78,17 @@ class MaskedConvolution(Autoregressive, Trainable):
 
     def conditionals(self, x: Tensor, order: Tensor, given: Tensor | None) -> Likelihood:
         """p(x_i | the entries before i in `order`) for every entry at once, over x flattened to (B, D)."""
+        return self._staged(x, self.cells.stages(order), given)
+
+    def log_prob_first(self, x: Tensor, order: Tensor, count: int, given: Tensor | None) -> Tensor:
+        """log p of the first `count` entries of the order, from the stages that they take. Exact, nats, (B,)."""
+        first = order[:count]
+        stages = [stage for stage in self.cells.stages(order) if bool(stage.entries[first.cpu()].any())]
+        return self._staged(x, stages, given).log_prob(x)[:, first].sum(-1)
+
+    def _staged(self, x: Tensor, stages: Sequence[Stage], given: Tensor | None) -> Likelihood:
+        """p(x_i | what comes earlier) of the entries of some stages; what is said of the others means nothing."""
         codes, context = self.entries.code(x), self._context_planes(given)
-        stages = self.cells.stages(order)
         outputs = self._stage_outputs(codes, stages[0], context)
         for stage in stages[1:]:
             now = stage.entries.to(x.device)
@@ -127,16 +142,42 @@ class MaskedConvolution(Autoregressive, Trainable):
     def loss_terms(
         self, x: Tensor, given: Tensor | None, *, progress: float, generator: Generator
     ) -> dict[str, Tensor]:
-        """-log p(x) in one order: an upper bound on -log p(x) of the ensemble, unbiased for its mean over orders."""
-        return {"loss": self._loss_in(self._training_order(generator), x, given)}
+        """-log p(x) in one order: an upper bound on -log p(x) of the ensemble, unbiased for its mean over orders.
+
+        With `recognise`, -log p(c | a random part of x) is weighed in (McCallum et al. 2006, multi-conditional
+        learning): the joint stays a joint, and it is drawn towards the one that tells classes apart.
+        """
+        loss = self._loss_in(self._training_order(generator), x, given)
+        if given is None or not self.classes or not self.recognise:
+            return {"loss": loss}
+        rows = (given >= 0).nonzero()[:RECOGNISED, 0]
+        if not len(rows):
+            return {"loss": loss}
+        label_loss = self._label_loss(x[rows], given[rows], generator)
+        return {"loss": loss + self.recognise * label_loss, "label_loss": label_loss}
+
+    def _label_loss(self, x: Tensor, labels: Tensor, generator: Generator) -> Tensor:
+        """-log p(c | a random part of x) of the labels, in one order."""
+        order, seen = self._some_order(generator), self._some_part(generator)
+        order, rows = evidence_first(order[None], seen)[0], len(x)
+        every = torch.arange(self.classes, device=x.device).repeat_interleave(rows)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.log_prior.dtype == torch.float32):
+            log_p = self.log_prob_first(x.flatten(1).repeat(self.classes, 1), order, int(seen.sum()), every)
+        return F.cross_entropy(log_p.view(self.classes, rows).t() + self.log_prior, labels)
 
     def _training_order(self, generator: Generator) -> Tensor:
-        u, member = torch.rand(2, generator=generator, device=generator.device).tolist()
-        order = self.orders[int(member * len(self.orders))]
-        if u >= self.any_order:
+        order = self._some_order(generator)
+        if torch.rand((), generator=generator, device=generator.device) >= self.any_order:
             return order
-        seen = random_part(self.space, generator).flatten().to(order.device)
-        return evidence_first(order[None], seen)[0]
+        return evidence_first(order[None], self._some_part(generator))[0]
+
+    def _some_order(self, generator: Generator) -> Tensor:
+        return self.orders[int(torch.randint(len(self.orders), (), generator=generator, device=generator.device))]
+
+    def _some_part(self, generator: Generator) -> Tensor:
+        """A random part of the image that is not nothing, (D,)."""
+        seen = random_part(self.space, generator).flatten().to(self.orders.device)
+        return seen if bool(seen.any()) else ~seen
 
     def _draw(self, x: Tensor, orders: Tensor, start: int, u: Tensor, given: Tensor | None) -> Tensor:
         """Exact; each activation of a stage is computed once, a cell at a time."""
