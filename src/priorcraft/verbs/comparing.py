@@ -25,7 +25,7 @@ from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.fitting import budget_of, fit
 from priorcraft.verbs.outputs import write_bytes
 
-MODELS = ("naive-bayes", "mixture", "ppca", "autoregressive", "vae", "gan")
+MODELS = ("naive-bayes", "qda", "mixture", "ppca", "autoregressive", "vae", "gan")
 DEMO = Path("priorcraft-demo")
 DEMO_STEPS = 400  # enough for a first good look, and the same numbers on every machine of a kind
 COMPARE_MINUTES = 5.0
