@@ -49,7 +49,9 @@ class GAN(Implicit, LatentVariable):
     ) -> None:
         super().__init__(space, context)
         chosen = {"latent": latent, "hidden": hidden, "layers": layers, "components": components}
-        size = sizes(space) | {name: value for name, value in chosen.items() if value is not None}
+        size = sizes(space, context is not None and not context.is_label) | {
+            name: value for name, value in chosen.items() if value is not None
+        }
         self.sight = None if context is None or context.is_label else Sight(space, context)
         if self.sight is None:
             self.generator: Generator | Translator = Generator(space, self.classes, **size)

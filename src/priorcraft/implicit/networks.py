@@ -13,8 +13,10 @@ SMALL = 12 * 12  # pixels up to which an image is treated as a vector
 OCTAVES = 5
 
 
-def sizes(space: Space) -> dict[str, int]:
-    """What was found to work: the constructor's defaults for a space."""
+def sizes(space: Space, paired: bool = False) -> dict[str, int]:
+    """What was found to work: the constructor's defaults for a space, with an image as context or without."""
+    if is_large(space) and paired:
+        return {"latent": 16, "hidden": 24, "layers": 1, "components": 0}
     if is_large(space):
         return {"latent": 32, "hidden": 16, "layers": 2, "components": 0}
     if is_real_vector(space):

@@ -11,7 +11,7 @@ from priorcraft.core import UNLABELLED, Space
 from priorcraft.errors import UsageError
 from priorcraft.implicit.detectors import diversity
 from priorcraft.implicit.gan import GAN
-from priorcraft.implicit.networks import is_real_vector
+from priorcraft.implicit.networks import is_large, is_real_vector
 from priorcraft.implicit.objectives import RELATIVISTIC, Loss, squared_gradient
 from priorcraft.runtime import Key
 from priorcraft.train.objective import Batch, Objective
@@ -32,8 +32,10 @@ class Pace:
     batch_size: int
 
 
-def pace(space: Space) -> Pace:
-    """The usual pace of a space: narrow modes of real numbers take a small gamma at the end."""
+def pace(space: Space, paired: bool = False) -> Pace:
+    """The usual pace of a space: narrow modes of real numbers take a small gamma at the end, large pairs few rows."""
+    if paired:
+        return Pace(1e-3, 1.0, 0.1, 32) if is_large(space) else Pace(2e-3, 1.0, 0.1, 128)
     return Pace(3e-3, 0.2, 5e-4, 256) if is_real_vector(space) else Pace(2e-3, 0.2, 0.1, 128)
 
 
@@ -77,7 +79,7 @@ class Game(Objective):
         if reconstruct and not paired:
             raise UsageError("reconstruct needs pairs, an image or vector as context: fit with --pairs or --domains.")
         self.reconstruct = (RECONSTRUCT if paired else 0.0) if reconstruct is None else reconstruct
-        usual = pace(model.space)
+        usual = pace(model.space, paired)
         self.model = self.gan = model
         self.loss = loss
         self.gamma = usual.gamma if gamma is None else gamma
