@@ -1,12 +1,14 @@
-"""Approximate models on binarised MNIST: likelihood for computing time, and images a second, beside pythae.
+"""Approximate models: likelihood for computing time beside pythae, images a second, stability over seeds, and checks.
 
-    python benchmarks/approximate.py speed
-    python benchmarks/approximate.py likelihood --minutes 10 --seeds 1
-    python benchmarks/approximate.py peer --minutes 10     # pythae's VAE under the same bound
-    python benchmarks/approximate.py check --minutes 5     # annealed importance sampling beside the bound
+    python benchmarks/approximate.py evaluator               # our bound on a model whose log p(x) is known
+    python benchmarks/approximate.py speed --seconds 20      # images/s of both trainers, by turns
+    python benchmarks/approximate.py peers --minutes 5       # VAE, IWAE, VAMP: same network, bits, clock and bound
+    python benchmarks/approximate.py likelihood --minutes 10 # the ladder
+    python benchmarks/approximate.py stability --seeds 5     # a VAE, a GAN and an autoregressive model on digits
+    python benchmarks/approximate.py check --minutes 5       # annealed importance sampling beside the bound
 
-PRIORCRAFT_DATA names a folder with mnist_bits.npz (x_train, x_valid, x_test of 0 and 1). The peer is optional:
-`pip install pythae==0.1.2`; its models are scored by the same importance-weighted bound on the same bits.
+PRIORCRAFT_DATA names a folder with mnist_bits.npz (x_train, x_valid, x_test of 0 and 1). How to get pythae: see
+`peer.py`; without it, ours stand alone.
 """
 
 import argparse
@@ -14,27 +16,34 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+import peer
 from priorcraft import runtime
-from priorcraft.core import Space
+from priorcraft.core import Approximate, Space
+from priorcraft.data import open_data
 from priorcraft.data.splits import Rows
-from priorcraft.explicit.approximate.bounds import Estimate, estimate
 from priorcraft.explicit.approximate.check import annealed, sandwich
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.approximate.variational import Variational
-from priorcraft.likelihoods import Bernoulli, Gaussian
+from priorcraft.metrics.fidelity import Judge
+from priorcraft.metrics.likelihood import score
 from priorcraft.train.likelihood import MaximumLikelihood
 from priorcraft.train.loop import Budget, Progress, train
+from priorcraft.verbs.in_memory import fitted
 
 BITS = Space((1, 28, 28), 2)
 LATENT, HIDDEN, BATCH = 16, 512, 100
 LADDER = {"width": 32, "latent": 4, "layers": 4, "reach": 4, "pixel_width": 24, "warm_up": 0.1, "bf16": True}
+OURS = {"VAE": {}, "IWAE": {"draws": peer.DRAWS}, "VAMP": {"components": peer.COMPONENTS}}  # VAMP: a learned mixture
+DEAD = 0.01  # nats of KL below which a latent layer is not in use
+SAMPLES = 1000  # of each model, whose fidelity is judged
 
 
 def bits(split: str) -> Rows:
@@ -43,130 +52,127 @@ def bits(split: str) -> Rows:
 
 
 def measured_rate() -> float:
-    """Floating-point operations a second of a product of matrices of the network's size."""
+    """Floating-point operations a second of processor time of a product of matrices of the network's size."""
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(20):
         a @ b
-    return 20 * 2 * 1024**3 / (time.perf_counter() - start)
+    return 20 * 2 * 1024**3 / (time.process_time() - start)
 
 
-def ours() -> Callable[[], int]:
-    """One training step of our objective on the network 784-512-16-512-784; returns its number of images."""
-    model = VAE(BITS, latent=LATENT, hidden=HIDDEN, depth=1, dropout=0.0, bf16=True)
-    model.encoder, model.decoder = perceptron(784, 2 * LATENT), Reshaped(perceptron(LATENT, 784))
-    objective, rows = MaximumLikelihood(model, batch_size=BATCH, lr=1e-3), bits("train")
-    steps = train(objective, rows, Rows(rows.x[:1]), Budget(steps=10**6), seed=0)
-
-    def step() -> int:
-        next(steps)
-        return BATCH
-
-    return step
+def same_network(seed: int = 0, **settings: object) -> VAE:
+    """Our VAE with the peer's network, 784-512-16-512-784."""
+    with runtime.borrowed_global_generator(seed, "weights"):
+        model = VAE(BITS, latent=LATENT, hidden=8, depth=1, dropout=0.0, warm_up=0.0, bf16=True, **settings)
+        model.encoder, model.decoder = Perceptron((784,), (2 * LATENT,)), Perceptron((LATENT,), (*BITS.event_shape, 1))
+    return model
 
 
-def perceptron(inputs: int, outputs: int) -> torch.nn.Module:
-    layers = [torch.nn.Linear(inputs, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, outputs)]
-    return Flat(torch.nn.Sequential(*layers))
-
-
-class Flat(torch.nn.Module):
-    def __init__(self, network: torch.nn.Module) -> None:
+class Perceptron(torch.nn.Module):
+    def __init__(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
         super().__init__()
-        self.network = network
+        self.outputs = outputs
+        last = torch.nn.Linear(HIDDEN, math.prod(outputs))
+        self.network = torch.nn.Sequential(torch.nn.Linear(math.prod(inputs), HIDDEN), torch.nn.ReLU(), last)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
-        return self.network(x.flatten(1))
+        return self.network(x.flatten(1)).view(-1, *self.outputs)
 
 
-class Reshaped(torch.nn.Module):
-    def __init__(self, network: torch.nn.Module) -> None:
+def evaluator() -> None:
+    """bound(k) of x = A z + noise, a mean q that is off by half a deviation: it must rise to the known log p(x)."""
+    a = torch.linalg.qr(torch.randn(5, 2, generator=runtime.keyed(0)).double())[0] * torch.tensor([2.0, 1.0])
+    precision, noise = 1 + a.square().sum(0) / 0.25, 0.25
+    model = VAE(Space((5,)), latent=2, hidden=4, depth=1).double().eval()
+    model.decoder = Linear(lambda z: torch.stack([z @ a.T, torch.full((len(z), 5), 0.5 * math.log(noise))], -1))
+    spread = 0.2 - 0.5 * precision.log()
+    model.encoder = Linear(lambda x: torch.cat([x @ a / noise / precision + 0.2, spread.expand(len(x), -1)], 1))
+    truth = torch.distributions.MultivariateNormal(torch.zeros(5).double(), a @ a.T + noise * torch.eye(5))
+    x = torch.randn(500, 5, generator=runtime.keyed(1), dtype=torch.float64) @ truth.scale_tril.T
+    exact = float(truth.log_prob(x).mean())
+    for k in (1, 10, 100, 1000):
+        found = model.estimate(x, k, generator=runtime.keyed(2))
+        error = float(found.standard_error.square().sum().sqrt()) / len(x)
+        print(f"k = {k:5d}: {float(found.value.mean()):.4f} +- {error:.4f} nats; log p(x) = {exact:.4f}")
+    assert abs(float(found.value.mean()) - exact) < 0.01, "the evaluator is wrong"
+
+
+class Linear(torch.nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.network = network
+        self.function = function
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.network(z).view(-1, *BITS.event_shape, 1)
-
-
-def peer_model() -> torch.nn.Module:
-    from pythae.models import VAE as Peer
-    from pythae.models import VAEConfig
-
-    return Peer(VAEConfig(input_dim=(1, 28, 28), latent_dim=LATENT, reconstruction_loss="bce"))
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        return self.function(x)
 
 
-def peers(seconds: float) -> tuple[torch.nn.Module, float]:
-    """pythae's own trainer on the same bits for about `seconds`; the trained model and images a second."""
-    import tempfile
+def speed(seconds: float, turns: int = 4) -> None:
+    """Ours and the peer's trainer by turns, in one run, at the same network, batch and bits.
 
-    from pythae.data.datasets import BaseDataset
-    from pythae.trainers import BaseTrainer, BaseTrainerConfig
-
-    x, model = bits("train").x.float(), peer_model()
-    done, epochs, spent = 0, 1, 0.0
-    start = time.perf_counter()
-    while spent < seconds:
-        with tempfile.TemporaryDirectory() as folder:
-            config = BaseTrainerConfig(
-                output_dir=folder,
-                num_epochs=epochs,
-                learning_rate=1e-3,
-                per_device_train_batch_size=BATCH,
-                per_device_eval_batch_size=BATCH,
-                no_cuda=True,
-            )
-            BaseTrainer(model=model, train_dataset=BaseDataset(x, torch.zeros(len(x))), training_config=config).train()
-        done, spent = done + epochs * len(x), time.perf_counter() - start
-        epochs = max(1, int((seconds - spent) * done / spent / len(x)))
-    return model, done / (time.perf_counter() - start)
-
-
-def peer_estimate(model: torch.nn.Module, x: Tensor, k: int, seed: int = 0) -> Estimate:
-    """Our bound on the peer's densities: a function of log p(x, z) and log q(z | x)."""
-    generator = runtime.keyed(seed)
-    encoded = model.encoder(x.float())
-    q = Gaussian(encoded.embedding, encoded.log_covariance / 2)
-    prior = Gaussian(torch.zeros_like(q.loc), torch.zeros_like(q.loc))
-
-    def log_weights(n: int) -> Tensor:
-        z = q.loc + q.log_scale.exp() * runtime.normal((n, *q.loc.shape), generator=generator, like=q.loc)
-        p = model.decoder(z.flatten(0, 1)).reconstruction.flatten(1).clamp(1e-7, 1 - 1e-7)
-        likelihood = Bernoulli(p.logit()).log_prob(x.flatten(1).repeat(n, 1)).sum(1).view(n, len(x))
-        return likelihood + prior.log_prob(z).sum(-1) - q.log_prob(z).sum(-1)
-
-    return estimate(log_weights, k, max(1, 20000 // len(x)))
-
-
-def speed(seconds: float) -> None:
-    """Ours and the peer's trainer by turns, in one run."""
-    step, done = ours(), 0
-    for _ in range(20):
-        step()
-    start = time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        done += step()
-    our_rate = done / (time.perf_counter() - start)
+    The ratio is of images a second of processor time: other work on the machine then disturbs neither.
+    """
+    rows, ratios = bits("train"), []
+    objective = MaximumLikelihood(same_network(), batch_size=BATCH, lr=1e-3)
+    steps = train(objective, rows, Rows(rows.x[:1]), Budget(steps=10**6), seed=0)
+    theirs = peer.made("VAE", LATENT) if find_spec("pythae") else None
     flops = 6 * (784 * HIDDEN * 2 + HIDDEN * LATENT * 3)
-    print(f"ours    {our_rate:9.0f} images/s   {our_rate * flops / measured_rate():.0%} of the machine's measured rate")
-    try:
-        _, peer_rate = peers(seconds)
-    except ImportError:
-        print("pythae is not installed: no peer beside it")
-        return
-    print(f"pythae  {peer_rate:9.0f} images/s   ratio {our_rate / peer_rate:.2f} (floor 1.5)")
+    rate_of(lambda: next(steps), 1.0)  # the first steps read the data in
+    for _ in range(turns):
+        rate, wall = (BATCH * value for value in rate_of(lambda: next(steps), seconds / turns))
+        share = rate * flops / measured_rate()
+        print(f"ours    {rate:7.0f} images/s ({wall:.0f} by the clock), {share:.0%} of the measured rate")
+        if theirs is not None:
+            few = rows.x[: max(BATCH, int(wall * seconds / turns / 2))]
+            other, wall = (
+                len(few) * value for value in rate_of(lambda few=few: peer.fitted(theirs, few, 1, BATCH), 0.0)
+            )
+            ratios.append(rate / other)
+            print(f"pythae  {other:7.0f} images/s ({wall:.0f} by the clock), ratio {ratios[-1]:.2f}", flush=True)
+    if ratios:
+        print(f"median ratio {np.median(ratios):.2f} of {turns} turns (floor 1.5)")
+
+
+def rate_of(step: Callable[[], object], seconds: float) -> tuple[float, float]:
+    """Calls a second of processor time, and a second by the clock."""
+    done, start, busy = 0, time.perf_counter(), time.process_time()
+    while not done or time.perf_counter() - start < seconds:
+        step()
+        done += 1
+    return done / (time.process_time() - busy), done / (time.perf_counter() - start)
+
+
+def peers(minutes: float, k: int, rows: int) -> None:
+    """Three members of each library after the same time, under one evaluator."""
+    evaluator()
+    for name, settings in OURS.items():
+        model = same_network(**settings)
+        objective = MaximumLikelihood(model, batch_size=BATCH, lr=1e-3, weight_decay=0.0)
+        kept = followed(objective, Budget(seconds=60 * minutes), 0)
+        say(f"ours   {name:5}", [kept.estimate(x, k, generator=runtime.keyed(0)).value for x in chunks(rows)], k)
+        if find_spec("pythae"):
+            theirs, rate = peer.trained(peer.made(name, LATENT), bits("train").x, 60 * minutes, BATCH)
+            values = [peer.bound(theirs.eval(), x, k).value for x in chunks(rows)]
+            say(f"pythae {name:5}", values, k, f", {rate:.0f} images/s")
+
+
+def say(name: str, values: list[Tensor], k: int, more: str = "") -> float:
+    """Prints the mean of -bound, and returns it."""
+    nats = -torch.cat(values)
+    error = float(nats.std()) / math.sqrt(len(nats))
+    print(f"{name}: <= {float(nats.mean()):.2f} +- {error:.2f} nats (k = {k}, {len(nats)} rows{more})", flush=True)
+    return float(nats.mean())
 
 
 def likelihood(minutes: float, seeds: int, k: int, rows: int) -> None:
     """The ladder's bound on test bits after so many minutes, over seeds, with the KL of each latent layer."""
     totals = []
     for seed in range(seeds):
-        model = trained(minutes, seed)
-        values = torch.cat([model.estimate(x, k, generator=runtime.keyed(seed, "test")).value for x in chunks(rows)])
-        totals.append(-float(values.mean()))
-        error = float(values.std()) / math.sqrt(len(values))
-        kl = [round(v, 2) for v in layer_kl(model)]
-        print(f"seed {seed}: <= {totals[-1]:.2f} +- {error:.2f} nats (k = {k}, {len(values)} rows); KL per layer {kl}")
-        assert min(kl) > 0.01, "a latent layer is dead"
+        model, kl = trained(minutes, seed), []
+        values = [model.estimate(x, k, generator=runtime.keyed(seed, "test")).value for x in chunks(rows)]
+        totals.append(say(f"seed {seed}", values, k))
+        kl = layer_kl(model, bits("valid"))
+        print(f"  KL per layer {[round(value, 2) for value in kl]}")
+        assert min(kl) > DEAD, "a latent layer is dead"
     print(f"mean {np.mean(totals):.2f}, spread {np.ptp(totals):.2f} nats over {seeds} seeds")
 
 
@@ -174,22 +180,29 @@ def trained(minutes: float, seed: int) -> Variational:
     with runtime.borrowed_global_generator(seed, "weights"):
         model = LadderVAE(BITS, **LADDER)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
-    objective, at = MaximumLikelihood(model, lr=4e-3, batch_size=64, decay=0.999, weight_decay=1e-3), Progress()
-    valid = Rows(bits("valid").x[:200])
-    for record in train(objective, bits("train"), valid, Budget(seconds=60 * minutes), seed=seed, at=at):
+    objective = MaximumLikelihood(model, lr=4e-3, batch_size=64, decay=0.999, weight_decay=1e-3)
+    return followed(objective, Budget(seconds=60 * minutes), seed)
+
+
+def followed(objective: MaximumLikelihood, budget: Budget, seed: int) -> Variational:
+    """The best weights that a training meets."""
+    at = Progress()
+    for record in train(objective, bits("train"), Rows(bits("valid").x[:200]), budget, seed=seed, at=at):
         if record.kind == "validation":
-            print(
-                f"  {record.elapsed:6.0f} s  step {record.step:6d}  validation {record.values['valid_nats']:.2f}",
-                flush=True,
-            )
+            nats = record.values["valid_nats"]
+            print(f"  {record.elapsed:6.0f} s  step {record.step:6d}  validation {nats:.2f}", flush=True)
     best = objective.averaged
     best.load_state_dict(at.best)
+    assert isinstance(best, Variational)
     return best.eval()
 
 
 @torch.no_grad()
-def layer_kl(model: Variational) -> list[float]:
-    terms = model.loss_terms(bits("valid").x[:500], None, progress=1.0, generator=runtime.keyed(0))
+def layer_kl(model: Variational, rows: Rows) -> list[float]:
+    """KL of each latent layer, nats."""
+    given = None if model.context is None else rows.y
+    given = None if given is None else given[:500]
+    terms = model.loss_terms(rows.x[:500].long(), given, progress=1.0, generator=runtime.keyed(0))
     return [float(value) for name, value in terms.items() if name.startswith("kl_z")]
 
 
@@ -197,12 +210,31 @@ def chunks(rows: int, size: int = 50) -> Iterator[Tensor]:
     yield from bits("test").x[:rows].split(size)
 
 
-def peer(minutes: float, k: int, rows: int) -> None:
-    """The peer's VAE after the same time, scored by the same bound."""
-    model, _ = peers(60 * minutes)
-    with torch.no_grad():
-        values = torch.cat([peer_estimate(model.eval(), x, k).value for x in chunks(rows)])
-    print(f"pythae VAE: <= {-float(values.mean()):.2f} nats (k = {k}, {len(values)} rows, {minutes} min)")
+def stability(minutes: float, seeds: int) -> None:
+    """The final figure of each family on digits, over seeds: nats where there are any, fidelity, dead latent layers."""
+    splits = open_data("digits")
+    judge = Judge(splits)
+    for name in ("vae", "ladder-vae", "gan", "autoregressive"):
+        nats, fidelity, dead = [], [], 0
+        for seed in range(seeds):
+            budget = Budget(seconds=60 * minutes)
+            model = fitted(name, splits.space, splits.context, splits.train, splits.valid, budget=budget, seed=seed)
+            found = score(model, splits.test, samples=64, generator=runtime.keyed(seed, "score")).nats
+            nats += [] if found is None else [found]
+            y = torch.arange(SAMPLES) % len(splits.classes)
+            x = model.sample(SAMPLES, given=y, generator=runtime.keyed(seed, "samples"))
+            fidelity.append(judge.fidelity(x, y))
+            dead += sum(kl < DEAD for kl in layer_kl(model, splits.valid)) if isinstance(model, Variational) else 0
+            assert isinstance(model, Approximate) or not dead
+        print(f"{name:15} {spread('nats', nats)}{spread('fidelity', fidelity)}dead layers {dead}", flush=True)
+
+
+def spread(name: str, values: list[float]) -> str:
+    """Mean, smallest and largest, and the range."""
+    if not values:
+        return f"{name}: none   "
+    low, high = min(values), max(values)
+    return f"{name} {np.mean(values):.3f} ({low:.3f} ... {high:.3f}, range {high - low:.3f})   "
 
 
 def check(minutes: float, rows: int) -> None:
@@ -218,22 +250,23 @@ def check(minutes: float, rows: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["speed", "likelihood", "peer", "check"])
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("what", choices=["evaluator", "speed", "peers", "likelihood", "stability", "check"])
+    parser.add_argument("--minutes", type=float, default=1.0, help="of each training")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each trainer in speed")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--k", type=int, default=5000)
-    parser.add_argument("--rows", type=int, default=1000)
-    arguments = parser.parse_args()
+    parser.add_argument("--k", type=int, default=500)
+    parser.add_argument("--rows", type=int, default=500)
+    a = parser.parse_args()
     runtime.tune()
-    if arguments.what == "speed":
-        speed(arguments.seconds)
-    elif arguments.what == "likelihood":
-        likelihood(arguments.minutes, arguments.seeds, arguments.k, arguments.rows)
-    elif arguments.what == "peer":
-        peer(arguments.minutes, arguments.k, arguments.rows)
-    else:
-        check(arguments.minutes, arguments.rows)
+    parts = {
+        "evaluator": evaluator,
+        "speed": lambda: speed(a.seconds),
+        "peers": lambda: peers(a.minutes, a.k, a.rows),
+        "likelihood": lambda: likelihood(a.minutes, a.seeds, a.k, a.rows),
+        "stability": lambda: stability(a.minutes, a.seeds),
+        "check": lambda: check(a.minutes, a.rows),
+    }
+    parts[a.what]()
 
 
 if __name__ == "__main__":

@@ -49,14 +49,17 @@ class Descent:
         norm = nn.utils.get_total_norm(gradients.values())
         if not bool(torch.isfinite(norm)):
             raise Diverged(f"the gradient of {first_bad(gradients)} is not finite {_named(rows)}; {_REMEDY}")
-        if self.clip is not None and norm > self.clip:
-            gradients = {name: g * (self.clip / norm) for name, g in gradients.items()}
-        self._move(gradients, self.lr * scale)
+        shrink = norm / self.clip if self.clip is not None and norm > self.clip else None
+        if shrink is not None and len({g.data_ptr() for g in gradients.values()}) < len(gradients):
+            gradients = {
+                name: g.clone() for name, g in gradients.items()
+            }  # adamw divides in place: each its own memory
+        self._move(gradients, self.lr * scale, shrink)
         return float(norm)
 
     @torch.no_grad()
-    def _move(self, gradients: Mapping[str, Tensor], lr: float) -> None:
-        """AdamW as a function: torch's optimiser objects import its compiler, which takes seconds."""
+    def _move(self, gradients: Mapping[str, Tensor], lr: float, shrink: Tensor | None) -> None:
+        """AdamW of gradients over `shrink`, as a function: torch's optimiser objects import its compiler."""
         adamw(
             [self.named[name] for name in gradients],
             list(gradients.values()),
@@ -72,6 +75,7 @@ class Descent:
             weight_decay=self.weight_decay,
             eps=1e-8,
             maximize=False,
+            grad_scale=None if shrink is None else shrink.float(),
         )
 
     def state(self, prefix: str) -> dict[str, Tensor]:
@@ -113,7 +117,7 @@ class Average(Generic[Module]):
     def __init__(self, module: Module, decay: float = 0.999) -> None:
         self.decay, self.count = decay, 0
         self.module: Module = copy.deepcopy(module).requires_grad_(False)
-        self.mine = list(self.module.parameters())
+        self.mine: list[Tensor] = list(self.module.parameters())
 
     def restart(self, module: nn.Module) -> None:
         """Sets the average to `module` as it is."""
@@ -124,7 +128,8 @@ class Average(Generic[Module]):
         """Moves the average towards `module`."""
         self.count += 1
         weight = 1 - min(self.decay, self.count / (self.count + 9))
-        torch._foreach_lerp_(self.mine, list(module.parameters()), weight)
+        theirs: list[Tensor] = list(module.parameters())
+        torch._foreach_lerp_(self.mine, theirs, weight)
         for mine, other in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(other)
 
