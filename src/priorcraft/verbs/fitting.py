@@ -146,9 +146,7 @@ def sized(
     if settings.get("batch_size") != "auto":
         return settings, []
     if budget.seconds is None:
-        raise UsageError(
-            "batch_size=auto measures this machine and goes with --minutes; give a number with --steps."
-        )
+        raise UsageError("batch_size=auto measures this machine and goes with --minutes; give a number with --steps.")
     rest = {key: value for key, value in settings.items() if key != "batch_size"}
     trial, objective = zoo.build(model, splits.space, splits.context, len(splits.train), rest, seed=seed)
     rows = whole(first(splits.train, SCORED_ROWS), torch.device("cpu"))
