@@ -129,7 +129,7 @@ class Average(Generic[Module]):
         self.count += 1
         weight = 1 - min(self.decay, self.count / (self.count + 9))
         theirs: list[Tensor] = list(module.parameters())
-        torch._foreach_lerp_(self.mine, theirs, weight)
+        torch._foreach_lerp_(self.mine, theirs, weight)  # pyright: ignore[reportPrivateImportUsage]
         for mine, other in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(other)
 
