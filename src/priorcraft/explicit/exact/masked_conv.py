@@ -66,7 +66,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         self.entries = Entries(space)
         features, outputs, size = self.entries.features, self.entries.outputs, cells.members.shape[1]
         self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
-        self.known = Surroundings(size * features, channels)
+        self.known = Surroundings(size * features, channels, depth, dropout)
         self.sees = None if context is None else context_net(context, channels, self.classes)
         self.leave = nn.Linear(channels, size * outputs)
         self.within = MaskedMLP(size, features, outputs, channels, 0, channels) if size > 1 else None
@@ -225,21 +225,23 @@ class Surroundings(nn.Module):
     Args:
         features: channels that code a cell.
         channels: of the features.
+        depth: residual blocks.
+        dropout: share of features left out in training.
     """
 
-    def __init__(self, features: int, channels: int) -> None:
+    def __init__(self, features: int, channels: int, depth: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(features, channels, 5, padding=2),
-            nn.SiLU(),
-            nn.Conv2d(channels, channels, 3, padding=2, dilation=2),
-            nn.SiLU(),
-            nn.Conv2d(channels, channels, 3, padding=4, dilation=4),
-        )
+        self.enter = nn.Conv2d(features, channels, 5, padding=2)
+        self.gather = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(depth))
+        self.mix = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(depth))
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, codes: Tensor) -> Tensor:
         """(B, features, H, W) to (B, channels, H, W)."""
-        return self.layers(codes)
+        h = self.enter(codes)
+        for gather, mix in zip(self.gather, self.mix, strict=True):
+            h = h + mix(self.dropout(F.silu(gather(F.silu(h)))))
+        return h
 
 
 def random_part(space: Space, generator: Generator) -> Tensor:
