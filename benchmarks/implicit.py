@@ -13,7 +13,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from scipy.stats import beta
@@ -24,8 +24,7 @@ from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.implicit import objectives as rules
 from priorcraft.implicit.gan import GAN
-from priorcraft.train.game import pace
-from priorcraft.train.optimise import cosine
+from priorcraft.train.recipe import Recipe, recipe
 
 PLANE, SAMPLES = Space((2,)), 2500
 
@@ -65,27 +64,19 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Method:
-    """A game: its loss, its penalty's weight and the share of it left at the end, its packing and its optimiser."""
+    """A recipe, and how many rows its critic sees at once."""
 
-    loss: rules.Loss
-    gamma: float = 0.0
-    calm: float = 1.0
-    lipschitz: float = 0.0
+    recipe: Recipe
     pack: int = 1
-    critic_steps: int = 1
-    lr: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    decay: float = 0.0
-    anneal: bool = False
 
 
-OURS = pace(PLANE)
+OURS = recipe("relativistic", PLANE)
 METHODS = {
-    "non-saturating": Method(rules.NON_SATURATING),
-    "least squares": Method(rules.LEAST_SQUARES),
-    "WGAN-GP": Method(rules.WASSERSTEIN, lipschitz=0.1, critic_steps=5, lr=1e-4, betas=(0.5, 0.9)),
-    "PacGAN-4": Method(rules.NON_SATURATING, pack=4),
-    "ours": Method(rules.RELATIVISTIC, OURS.gamma, OURS.calm, lr=OURS.lr, betas=(0.0, 0.9), decay=0.995, anneal=True),
+    "non-saturating": Method(replace(recipe("non-saturating", PLANE), decay=0.0)),
+    "least squares": Method(replace(recipe("least-squares", PLANE), decay=0.0)),
+    "WGAN-GP": Method(replace(recipe("wasserstein", PLANE), decay=0.0)),
+    "PacGAN-4": Method(replace(recipe("non-saturating", PLANE), decay=0.0), pack=4),
+    "ours": Method(OURS),
 }
 
 
@@ -106,24 +97,25 @@ class Games:
     """One method on all seeds."""
 
     def __init__(self, method: Method, layout: Layout, seeds: int, batch: int, seed: int) -> None:
-        self.method, self.layout, self.seeds, self.batch = method, layout, seeds, batch
+        self.recipe, self.pack_size = method.recipe, method.pack
+        self.layout, self.seeds, self.batch = layout, seeds, batch
         self.draws = runtime.keyed(seed, "games")
         packed = Space((2 * method.pack,))
         with runtime.borrowed_global_generator(seed):
             self.generator = BatchedMLP(seeds, lambda: GAN(PLANE).generator)
             self.critic = BatchedMLP(seeds, lambda: GAN(packed).critic)
         self.players = {
-            id(p): torch.optim.Adam(p.parameters.values(), method.lr, method.betas, fused=True)
+            id(p): torch.optim.Adam(p.parameters.values(), self.recipe.lr, self.recipe.betas, fused=True)
             for p in (self.generator, self.critic)
         }
         self.count = 0
         self.average = [p.detach().clone() for p in self.generator.parameters.values()]
 
     def real(self) -> Tensor:
-        return self.pack(self.layout.draw((self.seeds, self.batch * self.method.pack), self.draws))
+        return self.pack(self.layout.draw((self.seeds, self.batch * self.pack_size), self.draws))
 
     def fake(self, n: int | None = None) -> Tensor:
-        n = n or self.batch * self.method.pack
+        n = n or self.batch * self.pack_size
         centres, log_spread = (self.generator.parameters[f"prior.{name}"] for name in ("centres", "log_spread"))
         component = torch.randint(centres.shape[1], (self.seeds, n), generator=self.draws)
         seed = torch.arange(self.seeds).unsqueeze(1)
@@ -132,40 +124,37 @@ class Games:
 
     def pack(self, x: Tensor) -> Tensor:
         """(S, B * pack, 2) to (S, B, 2 * pack): the critic of PacGAN sees several rows at once."""
-        return x.unflatten(1, (self.batch, self.method.pack)).flatten(2)
+        return x.unflatten(1, (self.batch, self.pack_size)).flatten(2)
 
     def step(self, progress: float) -> None:
         """As many critic steps as the method wants, then one of the generator."""
-        for _ in range(self.method.critic_steps):
+        for _ in range(self.recipe.critic_steps):
             real, fake = self.real(), self.pack(self.fake().detach())
             points = torch.cat([real, fake], 1).requires_grad_()
             logits = self.critic(points)
-            loss = self.method.loss.critic(*logits.chunk(2, 1)) + self.penalty(logits, points, real, fake, progress)
+            loss = self.recipe.loss.critic(*logits.chunk(2, 1)) + self.penalty(logits, points, real, fake, progress)
             self.descend(self.critic, loss, progress)
         real = self.critic(self.real()).detach()
-        self.descend(self.generator, self.method.loss.generator(real, self.critic(self.pack(self.fake()))), progress)
+        self.descend(self.generator, self.recipe.loss.generator(real, self.critic(self.pack(self.fake()))), progress)
         self.count += 1
-        weight = 1 - min(self.method.decay, self.count / (self.count + 9))
+        weight = 1 - min(self.recipe.decay, self.count / (self.count + 9))
         torch._foreach_lerp_(self.average, list(self.generator.parameters.values()), weight)
 
     def penalty(self, logits: Tensor, points: Tensor, real: Tensor, fake: Tensor, progress: float) -> Tensor:
         """(S,)."""
-        if self.method.gamma:
-            gamma = self.method.gamma * self.method.calm**progress
+        if gamma := self.recipe.penalty(progress):
             return gamma * rules.squared_gradient(logits, points).mean(1)  # the mean over both halves is (R1 + R2) / 2
-        if self.method.lipschitz:
+        if self.recipe.lipschitz:
             share = torch.rand(self.seeds, self.batch, generator=self.draws)
             u = rules.between(real, fake, share)
-            return self.method.lipschitz * rules.one_centred(self.critic(u), u)
+            return self.recipe.lipschitz * rules.one_centred(self.critic(u), u)
         return torch.zeros(self.seeds)
 
     def descend(self, player: BatchedMLP, loss: Tensor, progress: float) -> None:
         """One optimiser step of one player on the sum over seeds."""
         optimiser, parameters = self.players[id(player)], list(player.parameters.values())
         for group in optimiser.param_groups:
-            group["lr"] = self.method.lr * (cosine(progress) if self.method.anneal else 1.0)
-            if self.method.anneal:
-                group["betas"] = (0.0, 0.99 - 0.09 * cosine(progress, warm=0.0))
+            group["lr"], group["betas"] = self.recipe.lr * self.recipe.rate(progress), self.recipe.moments(progress)
         for p, gradient in zip(parameters, torch.autograd.grad(loss.sum(), parameters, allow_unused=True), strict=True):
             p.grad = None if gradient is None else gradient.contiguous()  # fused Adam ignores strides
         optimiser.step()

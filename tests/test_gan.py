@@ -1,5 +1,7 @@
 """The game: its objectives, its two players' steps, its networks, and the detectors of what goes wrong."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from sklearn.svm import SVC
@@ -116,7 +118,8 @@ class Shift(nn.Module):
 def test_the_critic_of_two_known_gaussians_approaches_the_log_density_ratio(loss):
     model = gan(LINE, latent=1, hidden=16, layers=2)
     model.generator = Shift()  # pyright: ignore[reportAttributeAccessIssue]
-    game = Game(model, loss=loss, gamma=0.0, batch_size=512)
+    game = Game(model, gamma=0.0, batch_size=512)
+    game.recipe = replace(game.recipe, loss=loss)
     game.generator.lr = 0.0
     play(game, torch.randn(50_000, 1, generator=runtime.keyed(0)), None, range(400), 400)
     at = torch.linspace(-1, 2, 31).unsqueeze(1)
@@ -139,6 +142,34 @@ def test_infinite_losses_stop_the_game_before_anything_moves():
     with pytest.raises(Diverged, match="training rows 0, 1"):
         Game(model).step(batch(torch.full((4, 1), 1e30)), progress=0.5, key=(0, 0))
     assert same(before, tensors(model))
+
+
+@pytest.mark.parametrize("name", [loss.name for loss in rules.LOSSES])
+def test_every_loss_is_played_by_name_with_the_critic_steps_of_its_recipe(name):
+    model = gan(LINE, latent=1, hidden=8, layers=1)
+    game = Game(model, loss=name, batch_size=16)
+    play(game, torch.randn(500, 1, generator=runtime.keyed(0)), None, range(2), 2)
+    steps = {count.item() for count in game.critic.counts.values()}
+    assert steps == {10 if name == "wasserstein" else 2}
+
+
+def test_wasserstein_holds_the_critic_near_slope_one():
+    model = gan(LINE, latent=1, hidden=16, layers=2)
+    play(
+        Game(model, loss="wasserstein", lr=3e-3),
+        3 + torch.randn(5000, 1, generator=runtime.keyed(0)),
+        None,
+        range(60),
+        60,
+    )
+    u = torch.linspace(0, 3, 50).unsqueeze(1).requires_grad_()
+    slope = rules.squared_gradient(model.critic(u, None), u).sqrt().mean()
+    assert 0.5 < slope < 1.5
+
+
+def test_a_loss_that_does_not_exist_is_answered_with_the_nearest():
+    with pytest.raises(UsageError, match="no loss 'wassertein': did you mean 'wasserstein'"):
+        Game(gan(LINE, hidden=8), loss="wassertein")
 
 
 # bits

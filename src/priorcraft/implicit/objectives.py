@@ -18,7 +18,7 @@ class Loss:
     """What each player makes small.
 
     Args:
-        name: how the literature calls it.
+        name: how the literature calls it, as `--set loss=` takes it.
         critic: (D(x), D(G(z))) -> the critic's loss.
         generator: (D(x), D(G(z))) -> the generator's loss.
     """
@@ -51,13 +51,13 @@ NON_SATURATING = Loss("non-saturating", cross_entropy, lambda real, fake: F.soft
 """The first GAN (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
 LEAST_SQUARES = Loss(
-    "least squares",
+    "least-squares",
     lambda real, fake: 0.5 * ((real - 1).square() + fake.square()).mean(-1),
     lambda real, fake: 0.5 * (fake - 1).square().mean(-1),
 )
 """Regression on 1 for real and 0 for fake (Mao et al. 2016, arXiv:1611.04076)."""
 
-WASSERSTEIN = Loss("Wasserstein", lambda real, fake: (fake - real).mean(-1), lambda real, fake: -fake.mean(-1))
+WASSERSTEIN = Loss("wasserstein", lambda real, fake: (fake - real).mean(-1), lambda real, fake: -fake.mean(-1))
 """The Kantorovich dual; its critic must be held 1-Lipschitz (Arjovsky et al. 2017, arXiv:1701.07875)."""
 
 LOSSES = (RELATIVISTIC, NON_SATURATING, LEAST_SQUARES, WASSERSTEIN)

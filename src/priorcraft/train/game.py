@@ -1,42 +1,25 @@
 """The game of generator and critic: one step of each, on losses whose equilibrium holds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.core import UNLABELLED, Space
+from priorcraft.core import UNLABELLED
 from priorcraft.errors import UsageError
 from priorcraft.implicit.detectors import diversity
 from priorcraft.implicit.gan import GAN
-from priorcraft.implicit.networks import is_large, is_real_vector
-from priorcraft.implicit.objectives import RELATIVISTIC, Loss, squared_gradient
+from priorcraft.implicit.objectives import RELATIVISTIC, between, one_centred, squared_gradient
 from priorcraft.runtime import Key
 from priorcraft.train.objective import Batch, Objective
-from priorcraft.train.optimise import Average, Descent, cosine
+from priorcraft.train.optimise import Average, Descent
+from priorcraft.train.recipe import recipe
 
 RECONSTRUCT = 10.0
 HELD_OUT = 1000  # validation rows at which the critic is looked at
 WATCH = 25  # steps from one look at diversity and held-out rows to the next
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What was found to work for a kind of data; `Game` explains the names."""
-
-    lr: float
-    gamma: float
-    calm: float
-    batch_size: int
-
-
-def pace(space: Space, paired: bool = False) -> Pace:
-    """The usual pace of a space: narrow modes of real numbers take a small gamma at the end, large pairs few rows."""
-    if paired:
-        return Pace(1e-3, 1.0, 0.1, 32) if is_large(space) else Pace(2e-3, 1.0, 0.1, 128)
-    return Pace(3e-3, 0.2, 5e-4, 256) if is_real_vector(space) else Pace(2e-3, 0.2, 0.1, 128)
 
 
 class Game(Objective):
@@ -52,7 +35,7 @@ class Game(Objective):
 
     Args:
         model: the generator and critic to train.
-        loss: the rules of the game.
+        loss: the name of the rules: relativistic, non-saturating, least-squares or wasserstein.
         lr: learning rate of both players.
         gamma: weight of the penalties at the start; it falls geometrically.
         calm: share of gamma that is left at the end of the budget.
@@ -60,35 +43,38 @@ class Game(Objective):
         decay: of the generator's moving average.
         reconstruct: weight of the score of each entry, on the network's range; for images or vectors as context.
 
-    What is left out is chosen by the space (`pace`).
+    What is left out follows from the loss and the space (`recipe`).
+
+    Raises:
+        UsageError: no such loss, or reconstruct without pairs.
     """
 
     def __init__(
         self,
         model: GAN,
         *,
-        loss: Loss = RELATIVISTIC,
+        loss: str = RELATIVISTIC.name,
         lr: float | None = None,
         gamma: float | None = None,
         calm: float | None = None,
         batch_size: int | None = None,
-        decay: float = 0.995,
+        decay: float | None = None,
         reconstruct: float | None = None,
     ) -> None:
         paired = model.context is not None and not model.context.is_label
         if reconstruct and not paired:
             raise UsageError("reconstruct needs pairs, an image or vector as context: fit with --pairs or --domains.")
         self.reconstruct = (RECONSTRUCT if paired else 0.0) if reconstruct is None else reconstruct
-        usual = pace(model.space, paired)
+        chosen = {"lr": lr, "gamma": gamma, "calm": calm, "batch_size": batch_size, "decay": decay}
+        changed = {name: value for name, value in chosen.items() if value is not None}
+        self.recipe = replace(recipe(loss, model.space, paired), **changed)
         self.model = self.gan = model
-        self.loss = loss
-        self.gamma = usual.gamma if gamma is None else gamma
-        self.calm = usual.calm if calm is None else calm
-        self.batch_size = usual.batch_size if batch_size is None else batch_size
-        lr = usual.lr if lr is None else lr
-        self.generator = Descent(model.generator.named_parameters(), lr, betas=(0.0, 0.9))
-        self.critic = Descent(model.critic.named_parameters(), lr, betas=(0.0, 0.9))
-        self.average = Average(model, decay)
+        self.batch_size = self.recipe.batch_size * self.recipe.critic_steps
+        self.generator, self.critic = (
+            Descent(player.named_parameters(), self.recipe.lr, self.recipe.betas)
+            for player in (model.generator, model.critic)
+        )
+        self.average = Average(model, self.recipe.decay)
         self.average.module.critic = model.critic  # only the generator is averaged
         self.held_out: Batch | None = None
 
@@ -104,24 +90,24 @@ class Game(Objective):
         return self.average.module
 
     def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
-        """One step of the critic, then one of the generator."""
-        self._schedule(progress)
-        scale = cosine(progress)
-        batch = replace(batch, given=self.gan.see(batch.given))
-        real = self.gan.to_network(batch.x)
-        record = self._teach_critic(real, batch, scale, progress, key)
-        record |= self._teach_generator(real, batch, scale, key)
+        """Steps of the critic, each on its part of the batch, then one of the generator, on the last part."""
+        self.critic.betas = self.generator.betas = self.recipe.moments(progress)
+        record, part = {}, batch
+        for i, part in enumerate(self._parts(batch)):
+            record = self._teach_critic(part, progress, (*key, i))
+        real = self.gan.to_network(part.x)
+        record |= self._teach_generator(real, part, progress, key)
         self.average.update(self.gan)
-        return record | (self._watch(real, batch, key) if self.average.count % WATCH == 0 else {})
+        return record | (self._watch(real, part, key) if self.average.count % WATCH == 0 else {})
 
-    def _schedule(self, progress: float) -> None:
-        beta2 = 0.99 - 0.09 * cosine(progress, warm=0.0)
-        for player in (self.generator, self.critic):
-            player.betas = (0.0, beta2)
+    def _parts(self, batch: Batch) -> Iterator[Batch]:
+        """As many parts as the critic makes steps, or as there are rows for; contexts as the networks take them."""
+        for index in torch.arange(len(batch.x)).chunk(self.recipe.critic_steps):
+            given = None if batch.given is None else self.gan.see(batch.given[index])
+            yield Batch(batch.x[index], given, batch.rows[index])
 
-    def _teach_critic(
-        self, real: Tensor, batch: Batch, scale: float, progress: float, key: tuple[Key, ...]
-    ) -> dict[str, float]:
+    def _teach_critic(self, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        real = self.gan.to_network(batch.x)
         with torch.no_grad():
             fake = self._play(batch, (*key, "critic"))
         points = torch.cat([real, fake]).requires_grad_()
@@ -129,9 +115,11 @@ class Game(Objective):
         logits = self.gan.critic(points, given)
         on_real, on_fake = logits.chunk(2)
         r1, r2 = (part.mean() for part in squared_gradient(logits, points).chunk(2))
-        gamma = self.gamma * self.calm**progress
-        loss = self.loss.critic(on_real, on_fake)
-        norm = self.critic.step(loss + gamma / 2 * (r1 + r2), batch.rows, scale)
+        loss = self.recipe.loss.critic(on_real, on_fake)
+        penalty = self.recipe.penalty(progress) / 2 * (r1 + r2)
+        if self.recipe.lipschitz:
+            penalty = penalty + self.recipe.lipschitz * self._slope(real, fake, batch.given, (*key, "between"))
+        norm = self.critic.step(loss + penalty, batch.rows, self.recipe.rate(progress))
         return {
             "critic_loss": float(loss.detach()),
             "critic_real": float(on_real.detach().mean()),
@@ -141,17 +129,23 @@ class Game(Objective):
             "r2": float(r2.detach()),
         }
 
-    def _teach_generator(self, real: Tensor, batch: Batch, scale: float, key: tuple[Key, ...]) -> dict[str, float]:
+    def _slope(self, real: Tensor, fake: Tensor, given: Tensor | None, key: tuple[Key, ...]) -> Tensor:
+        """The one-centred penalty."""
+        share = runtime.uniform((len(real),), generator=runtime.keyed(*key), like=real)
+        u = between(real, fake, share)
+        return one_centred(self.gan.critic(u, given), u)
+
+    def _teach_generator(self, real: Tensor, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
         fake = self._play(batch, (*key, "generator"))
         with torch.no_grad():
             on_real = self.gan.critic(real, batch.given)
-        loss = self.loss.generator(on_real, self.gan.critic(fake, batch.given))
+        loss = self.recipe.loss.generator(on_real, self.gan.critic(fake, batch.given))
         record = {"loss": float(loss.detach())}
         if self.reconstruct:
             score = ranked(real, fake, self._play(batch, (*key, "again")))
             record["reconstruction"] = float(score.detach())
             loss = loss + self.reconstruct * score
-        return record | {"gradient_norm_g": self.generator.step(loss, batch.rows, scale)}
+        return record | {"gradient_norm_g": self.generator.step(loss, batch.rows, self.recipe.rate(progress))}
 
     def _play(self, batch: Batch, key: tuple[Key, ...]) -> Tensor:
         """Fakes under the labels of the batch; where a label is not known, under one drawn from p(c)."""
