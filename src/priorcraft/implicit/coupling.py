@@ -9,7 +9,7 @@ from priorcraft import runtime
 from priorcraft.implicit.alignment import SYMMETRIES, Alignment, energy
 from priorcraft.implicit.strokes import strokes
 
-MOST = 3000  # rows of each domain: time and memory grow with the product
+MOST = 5000  # rows of each domain: time and memory grow with the product
 NEIGHBOURS = 8
 NEAR = 0.16  # temperature between the domains, in median squared distances of nearest neighbours
 WANDER, SETTLE = 20, 80  # walks without and with sharpening
@@ -55,7 +55,7 @@ def couple(a: Tensor, b: Tensor, *, generator: Generator) -> Coupling:
     else. No label and no pair is used.
 
     Args:
-        a, b: images on the network's range, (N, C, H, W) and (M, ...); at most 3000 of each are taken.
+        a, b: images on the network's range, (N, C, H, W) and (M, ...); at most 5000 of each are taken.
         generator: of the choice of rows.
     """
     rows, columns = (torch.randperm(len(u), generator=generator)[:MOST].sort().values for u in (a, b))

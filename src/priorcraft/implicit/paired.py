@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from priorcraft.core import Space
 from priorcraft.implicit.alignment import ALIGNMENTS, BLANK, closest, resized
-from priorcraft.implicit.networks import MLP, SMALL, Prior, is_large, point_to_vector, vector_to_point
+from priorcraft.implicit.networks import SMALL, Prior, is_large, point_to_vector, vector_to_point
 from priorcraft.implicit.strokes import LENGTH, strokes
 from priorcraft.nn.residual import Read
 from priorcraft.nn.unet import UNet
@@ -103,6 +103,9 @@ class Translator(nn.Module):
 class PairCritic(nn.Module):
     """D: (u, a) -> logit of b beside a   (Isola et al. 2016, arXiv:1611.07004).
 
+    Where a is seen as a vector: w . h(u) + (E a) . h(u) + b, as with labels (Miyato & Koyama 2018, arXiv:1802.05637),
+    with E = 0 at the start: whether b is likely at all is learned before whether it belongs to a.
+
     Args:
         space: where b lives.
         sight: of a.
@@ -116,14 +119,17 @@ class PairCritic(nn.Module):
             channels, height, width = space.event_shape
             folded = ((channels + sight.length) * self.fold**2, height // self.fold, width // self.fold)
             self.body: nn.Module = Read(folded, hidden, 4 * hidden, layers)
-            features, told = 4 * hidden, 0
+            features = 4 * hidden
         else:
             self.body, features = point_to_vector(space, hidden, layers)
-            told = sight.length
-        self.logit = nn.Sequential(MLP(features + told, features, 1), nn.Linear(features, 1))
+        self.logit = nn.Linear(features, 1)
+        self.projection = None if sight.as_planes else nn.Linear(sight.length, features, bias=False)
+        if self.projection is not None:
+            nn.init.zeros_(self.projection.weight)
 
     def forward(self, u: Tensor, seen: Tensor) -> Tensor:
         """(B, *event_shape) and what is seen of a to (B,)."""
-        if self.as_planes:
+        if self.projection is None:
             return self.logit(self.body(F.pixel_unshuffle(torch.cat([u, seen], 1), self.fold))).squeeze(-1)
-        return self.logit(torch.cat([self.body(u), seen], 1)).squeeze(-1)
+        h = self.body(u)
+        return self.logit(h).squeeze(-1) + (self.projection(seen) * h).sum(-1) / seen.shape[1] ** 0.5
