@@ -17,7 +17,7 @@ from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.optimise import Average, Descent
 from priorcraft.train.recipe import recipe
 
-RECONSTRUCT = 10.0
+RECONSTRUCT = 2.0
 HELD_OUT = 1000  # validation rows at which the critic is looked at
 WATCH = 25  # steps from one look at diversity and held-out rows to the next
 
