@@ -89,11 +89,13 @@ class CellSteps(Steps):
         assert model.within is not None
         self.within = WithinSteps(model.within, model.leave)
         self.within.begin(features)
+        self.by_class = None if model.by_class is None or given is None else model.by_class[given][:, order]
 
     def log_p(self, q: int, past: int) -> Tensor:
         """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
         entries = self.model.entries
         outputs = self.within.at(q - self.start, self.codes)
+        outputs = outputs if self.by_class is None else outputs + self.by_class[:, q]
         likelihood = entries.likelihood(outputs, entries.marginal[self.order[q]])
         assert isinstance(likelihood, Discrete)
         return likelihood.table()

@@ -69,12 +69,16 @@ class MaskedConvolution(Autoregressive, Trainable):
         self.known = Surroundings(size * features, channels, depth, dropout)
         self.sees = None if context is None else context_net(context, channels, self.classes)
         self.leave = nn.Linear(channels, size * outputs)
+        self.by_class = nn.Parameter(torch.zeros(self.classes, space.dims, outputs)) if self.classes else None
         self.within = MaskedMLP(size, features, outputs, channels, 0, channels) if size > 1 else None
 
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
-        """Sets p(c) and the marginal distribution of each entry."""
+        """Sets p(c) and the marginal distribution of each entry, in each class: training starts from naive Bayes."""
         super().initialise(x, given, generator=generator)
         self.entries.initialise(x.flatten(1))
+        if self.by_class is not None and given is not None and self.entries.tabular:
+            outputs = self.entries.class_outputs(x.flatten(1), given, self.classes)
+            self.by_class.data.copy_(outputs.view(self.by_class.shape))
 
     def conditionals(self, x: Tensor, order: Tensor, given: Tensor | None) -> Likelihood:
         """p(x_i | the entries before i in `order`) for every entry at once, over x flattened to (B, D)."""
@@ -93,7 +97,11 @@ class MaskedConvolution(Autoregressive, Trainable):
         for stage in stages[1:]:
             now = stage.entries.to(x.device)
             outputs = torch.where(now[:, None], self._stage_outputs(codes, stage, context), outputs)
-        return self.entries.likelihood(outputs, self.entries.marginal)
+        return self.entries.likelihood(outputs + self._class_outputs(given), self.entries.marginal)
+
+    def _class_outputs(self, given: Tensor | None) -> Tensor | float:
+        """What the class alone says of every entry, (B, D, outputs)."""
+        return 0.0 if self.by_class is None or given is None else self.by_class[given]
 
     def _stage_outputs(self, codes: Tensor, stage: Stage, context: Tensor | None) -> Tensor:
         """The outputs for one stage's entries, at their places in (B, D, outputs)."""
@@ -181,25 +189,26 @@ class MaskedConvolution(Autoregressive, Trainable):
 
     def _draw(self, x: Tensor, orders: Tensor, start: int, u: Tensor, given: Tensor | None) -> Tensor:
         """Exact; each activation of a stage is computed once, a cell at a time."""
-        contexts = [
-            None if given is None else self._context_planes(c) for c in (given if given is not None else orders)
+        parts = [
+            self._draw_in(x[o], order, start, u[o], None if given is None else given[o])
+            for o, order in enumerate(orders)
         ]
-        parts = [self._draw_in(*row) for row in zip(x, orders, [start] * len(x), u, contexts, strict=True)]
         return torch.stack(parts)
 
-    def _draw_in(self, x: Tensor, order: Tensor, start: int, u: Tensor, context: Tensor | None) -> Tensor:
+    def _draw_in(self, x: Tensor, order: Tensor, start: int, u: Tensor, given: Tensor | None) -> Tensor:
         x, done = x.clone(), torch.zeros(len(order), dtype=torch.bool)
         done[order[:start].cpu()] = True
         for stage in self.cells.stages(order):
             if bool((stage.entries & ~done).any()):
-                self._draw_stage(x, stage, done, u, context)
+                self._draw_stage(x, stage, done, u, given)
                 done |= stage.entries
         return x
 
-    def _draw_stage(self, x: Tensor, stage: Stage, done: Tensor, u: Tensor, context: Tensor | None) -> None:
+    def _draw_stage(self, x: Tensor, stage: Stage, done: Tensor, u: Tensor, given: Tensor | None) -> None:
         """Draws the entries of one stage that are not done yet into x (B, D)."""
         codes = self.entries.code(x)
-        around = self._surround(codes, stage, context)
+        around = self._surround(codes, stage, self._context_planes(given))
+        by_class = None if self.by_class is None or given is None else self.by_class[given]
         cells = self._celled(only(codes, stage.seen & done))
         open_ = (stage.entries & ~done)[self.cells.members]
         touched = open_.any(1)[stage.cells].nonzero().flatten()
@@ -214,6 +223,7 @@ class MaskedConvolution(Autoregressive, Trainable):
             for rank in ranks[cell]:
                 entry = members[cell][rank]
                 outputs = self.leave(h) if within is None else within.at(rank, cells[:, cell])
+                outputs = outputs if by_class is None else outputs + by_class[:, entry]
                 x[:, entry] = self.entries.likelihood(outputs, self.entries.marginal[entry]).quantile(u[:, entry])
                 cells[:, cell, rank] = self.entries.code(x[:, entry])
             steps.push(cells[:, cell].flatten(1), cell)
