@@ -9,6 +9,7 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED
 from priorcraft.errors import UsageError
+from priorcraft.implicit.augment import Augmentation, probability
 from priorcraft.implicit.detectors import diversity
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.objectives import RELATIVISTIC, between, one_centred, squared_gradient
@@ -42,11 +43,12 @@ class Game(Objective):
         batch_size: rows of a step.
         decay: of the generator's moving average.
         reconstruct: weight of the score of each entry, on the network's range; for images or vectors as context.
+        augment: what the critic sees of images: auto (as much as it overfits), never, always, or a probability.
 
     What is left out follows from the loss and the space (`recipe`).
 
     Raises:
-        UsageError: no such loss, or reconstruct without pairs.
+        UsageError: no such loss, reconstruct without pairs, or augment with pairs or without images.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Game(Objective):
         batch_size: int | None = None,
         decay: float | None = None,
         reconstruct: float | None = None,
+        augment: str = "auto",
     ) -> None:
         paired = model.context is not None and not model.context.is_label
         if reconstruct and not paired:
@@ -74,6 +77,7 @@ class Game(Objective):
             Descent(player.named_parameters(), self.recipe.lr, self.recipe.betas)
             for player in (model.generator, model.critic)
         )
+        self.augmentation = augmentation(augment, model.space.is_image and not paired)
         self.average = Average(model, self.recipe.decay)
         self.average.module.critic = model.critic  # only the generator is averaged
         self.held_out: Batch | None = None
@@ -98,7 +102,9 @@ class Game(Objective):
         real = self.gan.to_network(part.x)
         record |= self._teach_generator(real, part, progress, key)
         self.average.update(self.gan)
-        return record | (self._watch(real, part, key) if self.average.count % WATCH == 0 else {})
+        if self.average.count % WATCH == 0:
+            record |= self._watch(real, part, key)
+        return record | self._adapt(record)
 
     def _parts(self, batch: Batch) -> Iterator[Batch]:
         """As many parts as the critic makes steps, or as there are rows for; contexts as the networks take them."""
@@ -110,6 +116,7 @@ class Game(Objective):
         real = self.gan.to_network(batch.x)
         with torch.no_grad():
             fake = self._play(batch, (*key, "critic"))
+        real, fake = (self.augmentation(u, *key, name) for u, name in ((real, "real"), (fake, "fake")))
         points = torch.cat([real, fake]).requires_grad_()
         given = None if batch.given is None else torch.cat([batch.given, batch.given])
         logits = self.gan.critic(points, given)
@@ -138,8 +145,9 @@ class Game(Objective):
     def _teach_generator(self, real: Tensor, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
         fake = self._play(batch, (*key, "generator"))
         with torch.no_grad():
-            on_real = self.gan.critic(real, batch.given)
-        loss = self.recipe.loss.generator(on_real, self.gan.critic(fake, batch.given))
+            on_real = self.gan.critic(self.augmentation(real, *key, "real"), batch.given)
+        on_fake = self.gan.critic(self.augmentation(fake, *key, "fake"), batch.given)
+        loss = self.recipe.loss.generator(on_real, on_fake)
         record = {"loss": float(loss.detach())}
         if self.reconstruct:
             score = ranked(real, fake, self._play(batch, (*key, "again")))
@@ -161,14 +169,21 @@ class Game(Objective):
         """What the detectors want to know now and then."""
         seen = {"diversity": diversity(self._play(batch, (*key, "watch")), real)} if len(real) >= 8 else {}
         if self.held_out is not None:
-            u = self.gan.to_network(self.held_out.x)
+            u = self.augmentation(self.gan.to_network(self.held_out.x), *key, "held out")
             seen["critic_valid"] = float(self.gan.critic(u, self.held_out.given).mean())
         return seen
 
+    def _adapt(self, record: Mapping[str, float]) -> dict[str, float]:
+        """Lets the augmentation follow what was watched; the probability that the next step uses."""
+        if "critic_valid" in record:
+            self.augmentation.look(record["critic_real"], record["critic_valid"], record["critic_fake"])
+        return {"augment": self.augmentation.p} if self.augmentation.active else {}
+
     def state(self) -> Mapping[str, Tensor]:
-        """The live generator and buffers, both optimisers, and how often the average was taken."""
+        """The live generator and buffers, both optimisers, how often the average was taken, and the augmentation."""
         live = {f"live/{k}": v for k, v in self._live().items()}
         count = {"count": torch.tensor(self.average.count)}
+        count["augment"] = torch.tensor(self.augmentation.p, dtype=torch.float64)
         return live | self.generator.state("generator") | self.critic.state("critic") | count
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -178,9 +193,20 @@ class Game(Objective):
         self.generator.restore("generator", state)
         self.critic.restore("critic", state)
         self.average.count = int(state["count"])
+        if "augment" in state:  # not in the checkpoints of older versions
+            self.augmentation.p = float(state["augment"])
 
     def _live(self) -> dict[str, Tensor]:
         return {k: v for k, v in self.gan.state_dict().items() if not k.startswith("critic.")}
+
+
+def augmentation(mode: str, possible: bool) -> Augmentation:
+    """The augmentation of a mode; "auto" is none where there are no images, or where they stand in pairs."""
+    if possible:
+        return Augmentation(mode)
+    if probability(mode):
+        raise UsageError(f"augment={mode} needs images that do not stand in pairs; leave it at auto or never.")
+    return Augmentation("never")
 
 
 def ranked(real: Tensor, fake: Tensor, other: Tensor) -> Tensor:
