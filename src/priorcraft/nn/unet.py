@@ -22,6 +22,7 @@ class UNet(nn.Module):
         blocks: residual blocks at each size, each way.
         fold: pixels a side that are folded into channels first, for speed; divides height and width.
 
+    >>> import torch
     >>> UNet(2, 3, (1, 9, 8), 4)(torch.zeros(5, 2, 9, 8), torch.zeros(5, 3)).shape
     torch.Size([5, 1, 9, 8])
     """
