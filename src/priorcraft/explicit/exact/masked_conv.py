@@ -16,6 +16,7 @@ from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
 
 RECOGNISED = 16  # rows of a batch whose labels are asked for
+FEATURES = 2**20  # numbers in one layer at once
 
 
 class MaskedConvolution(Autoregressive, Trainable):
@@ -105,6 +106,12 @@ class MaskedConvolution(Autoregressive, Trainable):
 
     def _stage_outputs(self, codes: Tensor, stage: Stage, context: Tensor | None) -> Tensor:
         """The outputs for one stage's entries, at their places in (B, D, outputs)."""
+        rows = max(1, FEATURES // self.net.place.numel())  # what a cache likes
+        contexts = [None] * (1 + len(codes) // rows) if context is None else context.split(rows)
+        parts = [self._rows_outputs(c, stage, around) for c, around in zip(codes.split(rows), contexts, strict=False)]
+        return torch.cat(parts)
+
+    def _rows_outputs(self, codes: Tensor, stage: Stage, context: Tensor | None) -> Tensor:
         cells = self._celled(only(codes, stage.seen))
         h = self.net(planes(cells, self.cells), stage.cells, self._surround(codes, stage, context))
         outputs = self._outputs(h.flatten(2).transpose(1, 2), cells)
