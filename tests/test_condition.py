@@ -8,14 +8,19 @@ import torch
 from laws.table import BITS, LABELS, PLANE, every_image, rows, tiny
 from priorcraft import runtime
 from priorcraft.condition import engine_for, posterior
+from priorcraft.condition.beside import BlocksBeside
 from priorcraft.condition.blocks import BlockChain, CellSteps, Steps, steps_of
 from priorcraft.condition.evidence import PerMask
-from priorcraft.condition.latent import LatentChain
+from priorcraft.condition.hamiltonian import HamiltonianChain, hamiltonian
+from priorcraft.condition.latent import CodeGibbs, LatentChain
 from priorcraft.condition.ordered import EvidenceFirst
 from priorcraft.condition.sums import ComponentSums
 from priorcraft.condition.weighted import Importance, Sequential
+from priorcraft.condition.windowed import WindowChain
 from priorcraft.core import Observation, Space
 from priorcraft.errors import DataError, ImpossibleEvidence, NoDensity
+from priorcraft.explicit.approximate.ladder import LadderVAE
+from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive
 from priorcraft.explicit.exact.chain import Autoregressive, evidence_first
 from priorcraft.explicit.exact.chow_liu import ChowLiu
@@ -209,6 +214,87 @@ def test_approximate_engines_say_so_and_come_near(name):
         assert mean_gap(draws, enumerated(log_p, observation, y)) < 0.06
 
 
+@pytest.mark.parametrize("observation", [Mask(MASKS[0].bool().view(1, 3, 3)), BlockMean(3)])
+def test_hamiltonian_chains_in_z_follow_the_posterior(observation):
+    """They begin at one draw of z each, far from the target: what comes near is the chain's own work."""
+    model = model_of("flat-vae", labels=False)
+    y = observation.forward(IMAGE)
+    with torch.no_grad():
+        engine = HamiltonianChain(model, observation, y, None, start=1, steps=30)
+        draws = engine.sample(3000, generator=runtime.keyed(1))[0]
+        assert torch.equal(observation.forward(draws), y.expand(3000, *y.shape[1:]))
+        assert 0.5 < engine.diagnostics["acceptance"] < 1
+        assert mean_gap(draws, enumerated(marginal(model), observation, y)) < 0.06
+        assert engine_for(model, observation) is HamiltonianChain
+
+
+def test_hamiltonian_moves_reach_the_closed_form_of_a_linear_gaussian_model():
+    """y = A z + e: N(S A' y / s^2, S) with S^-1 = I + A' A / s^2, from a start ten standard deviations away."""
+    matrix = torch.tensor([[1.0, 2.0], [0.5, -1.0], [0.0, 0.3]]).double()
+    y, noise = torch.tensor([1.0, -0.4, 0.2]).double(), 0.5
+    covariance = torch.linalg.inv(torch.eye(2).double() + matrix.T @ matrix / noise**2)
+    mean = covariance @ matrix.T @ y / noise**2
+
+    def log_p(z):
+        return -0.5 * z.square().sum(1) - 0.5 * (y - z @ matrix.T).square().sum(1) / noise**2
+
+    z, share = hamiltonian(torch.full((4000, 2), 5.0).double(), log_p, steps=30, generator=runtime.keyed(0))
+    assert 0.6 < share < 0.95
+    assert torch.allclose(z.mean(0), mean, atol=0.03)
+    assert torch.allclose(torch.cov(z.T), covariance, atol=0.02)
+
+
+def test_a_ladder_whose_pixels_see_earlier_ones_follows_the_posterior():
+    """Hidden pixels before the seen ones: the first drawn look ahead. The steps keep what they begin with."""
+    observation, x = Mask(MASKS[2].bool().view(1, 3, 3)), every_image()
+    with runtime.borrowed_global_generator("ladder"):
+        model = LadderVAE(BITS, layers=2, latent=1, width=4, pixel_width=4, reach=1).double().eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.4 * torch.randn_like(parameter))
+    y = observation.forward(1 - IMAGE)
+    with torch.no_grad():
+        z = model.prior(300, generator=runtime.keyed(0))
+        pairs = z.repeat_interleave(512, 0), x.repeat(300, 1, 1, 1)
+        log_p = model.log_prob_each(*pairs).flatten(1).sum(1).view(300, 512).logsumexp(0) - math.log(300)
+        engine = WindowChain(model, observation, y, None, start=2000, steps=3)
+        draws = engine.sample(1000, generator=runtime.keyed(1))[0]
+        assert torch.equal(observation.forward(draws), y.expand(1000, -1, -1, -1))
+        assert mean_gap(draws, enumerated(log_p, observation, y)) < 0.07
+        assert set(engine.diagnostics) == {"effective_share", "acceptance", "pixels_moved"}
+        assert engine_for(model, observation) is WindowChain
+
+
+@pytest.mark.parametrize("observation", [Mask(MASKS[1].bool().view(1, 3, 3)), BlockMean(3)])
+def test_code_words_are_drawn_from_their_posterior(observation):
+    """All 27 rows of code words enumerated; chains begin at one row each."""
+    space = VQVAE.codes_space(3, 3)
+    with runtime.borrowed_global_generator("codes"):
+        model = VQVAE(BITS, prior=NaiveBayes(space), positions=3, words=3, word=2, hidden=8).double().eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.6 * torch.randn_like(parameter))
+    y, z = observation.forward(IMAGE), torch.cartesian_prod(*[torch.arange(3)] * 3)
+    with torch.no_grad():
+        likelihood = model.likelihood(model.book[z.repeat_interleave(512, 0)])
+        each = likelihood.log_prob(every_image().repeat(27, 1, 1, 1)).flatten(1).sum(1).view(27, 512)
+        log_p = torch.logsumexp(each + model.p_z.log_prob(z)[:, None], 0)
+        engine = CodeGibbs(model, observation, y, None, start=1, steps=24)
+        draws = engine.sample(2000, generator=runtime.keyed(1))[0]
+        assert mean_gap(draws, enumerated(log_p, observation, y)) < 0.06
+        assert engine_for(model, observation) is CodeGibbs
+
+
+@pytest.mark.parametrize("name", ["ppca", "qda", "gan", "kernel", "flat-vae"])
+def test_block_means_are_met_by_engines_that_work_with_real_numbers(name):
+    model, y = model_of(name, labels=False), torch.tensor([[[[4 / 9]]]])
+    with torch.no_grad():
+        draws = posterior(model, BlockMean(3), y).sample(20, generator=runtime.keyed(0))[0]
+        assert torch.equal((BlockMean(3).forward(draws) * 9).round(), torch.full((20, 1, 1, 1), 4.0))
+        with pytest.raises(ImpossibleEvidence, match="row 0"):
+            posterior(model, BlockMean(3), y + 1)
+
+
 def test_any_model_and_any_observation_have_an_answer():
     model, observation = model_of("masked-mlp"), BlockMean(3)
     y = observation.forward(IMAGE)
@@ -338,6 +424,33 @@ def test_gaussians_are_conditioned_in_closed_form(name):
         near = (model.log_prob(grid) + GaussianNoise(0.5).log_prob(line[2000:2001], grid)).softmax(0)
         drawn = noisy.sample(20000, generator=runtime.keyed(0))[0]
         assert torch.allclose(drawn.mean(0), (near[:, None] * grid).sum(0), atol=0.05)
+
+
+@pytest.mark.parametrize("kind", [NaiveBayes, Mixture, MaskedConvolution])
+def test_a_tile_sees_the_pixels_beside_it_and_meets_its_sums(kind):
+    settings = CELLS if kind is MaskedConvolution else {}
+    model, x = small(kind, **settings), every_small()
+    known = torch.tensor([1, 1, 0, 0]).bool().expand(1, 2, 4)
+    observation = jointly(Mask(known), BlockMean(2))
+    truth = torch.tensor([[[[2, 0, 1, 2], [1, 2, 0, 1]]]])
+    y = observation.forward(truth)
+    with torch.no_grad():
+        expected = (
+            model.log_prob(x) + observation.log_prob(tuple(p.expand(len(x), *p.shape[1:]) for p in y), x)
+        ).softmax(0)
+        engine = posterior(model, observation, y)
+        if isinstance(engine, BlocksBeside):
+            order = torch.tensor([0, 1, 4, 5, 2, 3, 6, 7])
+            log_p = model.log_prob_in(x, order) + observation.log_prob(
+                tuple(p.expand(len(x), *p.shape[1:]) for p in y), x
+            )
+            expected = log_p.softmax(0)
+            engine.target = model.log_prob_in
+        draws = engine.sample(4000, generator=runtime.keyed(1))[0]
+    assert torch.equal(draws[..., :2], truth[..., :2].expand(4000, 1, 2, 2))
+    assert torch.equal(BlockMean(2).forward(draws), y[1].expand(4000, 1, 1, 2))
+    gap = (draws.flatten(1).double().mean(0) - (expected[:, None] * x.flatten(1)).sum(0)).abs().max()
+    assert float(gap) < 0.06
 
 
 def test_rows_with_masks_of_their_own():

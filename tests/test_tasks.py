@@ -11,11 +11,16 @@ import priorcraft as pc
 from priorcraft import cli, runtime
 from priorcraft.core import Space
 from priorcraft.errors import DataError, UsageError
+from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
+from priorcraft.explicit.exact.ppca import PPCA
 from priorcraft.metrics.restoration import coverage, psnr, ssim
+from priorcraft.report.completions import strip
+from priorcraft.tasks.conditioned import completed, tasks_for
 from priorcraft.tasks.inpaint import inpaint
 from priorcraft.tasks.masks import named_mask
 from priorcraft.tasks.restore import Restoration, complaints
+from priorcraft.tasks.upscale import rounds, upscale
 
 DIGIT = Space((1, 8, 8), 17)
 
@@ -131,10 +136,48 @@ def test_larger_images_are_completed_tile_by_tile(hole):
         inpaint(model, x[..., :3], seen[..., :3], 1, generator=runtime.keyed(0))
 
 
+@pytest.mark.parametrize("model", [NaiveBayes(Space((1, 4, 4), 5)), PPCA(Space((1, 4, 4), 5), latent=2)])
+def test_larger_images_are_enlarged_tile_by_tile_and_keep_every_mean(model):
+    small = torch.randint(17, (2, 1, 5, 7), generator=runtime.keyed(0))
+    done = upscale(model, small, 2, 3, generator=runtime.keyed(1))
+    assert done.x.shape == (2, 3, 1, 10, 14)
+    sums = torch.nn.functional.avg_pool2d(done.x.flatten(0, 1).float(), 2) * 4
+    assert torch.equal(sums.long(), small.repeat_interleave(3, 0))
+    assert "by itself" in done.method or "beside what is there" in done.method
+    with pytest.raises(DataError, match="or be larger"):
+        upscale(model, small[..., :1], 2, 1, generator=runtime.keyed(0))
+
+
+def test_windows_cover_an_image_and_those_of_a_round_do_not_touch():
+    known = torch.zeros(11, 14).bool()
+    for windows in rounds(known, (4, 4)):
+        seen = torch.zeros_like(known).long()
+        for window in windows:
+            seen[window] += 1
+        assert int(seen.max()) == 1
+        for window in windows:
+            known[window] = True
+    assert known.all()
+
+
+def test_a_look_at_the_completions_says_what_it_is():
+    model, generator = NaiveBayes(DIGIT), runtime.keyed(0)
+    truth = pc.open_data("digits").test.x[:1]
+    looks = [completed(model, task, generator=generator) for task in tasks_for(truth, DIGIT)]
+    assert [look.said.startswith("exact: closed form over components") for look in looks] == [True, True]
+    assert all(strip(look, task, DIGIT) for look, task in zip(looks, tasks_for(truth, DIGIT), strict=True))
+    ladder = LadderVAE(DIGIT, layers=1, latent=1, width=4)
+    silent = completed(ladder, tasks_for(truth, DIGIT)[1], generator=generator)
+    assert silent.done is None
+    assert "no better engine" in silent.said
+    assert tasks_for(truth.float(), Space((1, 8, 8))) == []
+
+
 def test_bad_input_is_a_sentence_and_writes_nothing(run, image, tmp_path, capsys):
     grey = tmp_path / "grey.png"
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(grey)
     Image.fromarray(np.zeros((9, 8), np.uint8)).save(tmp_path / "tall.png")
+    Image.fromarray(np.zeros((3, 5), np.uint8)).save(tmp_path / "tiny.png")
     out = tmp_path / "out.npz"
     inpainting = ("inpaint", run, image, "--out", out, "--mask")
     cases = [
@@ -149,7 +192,9 @@ def test_bad_input_is_a_sentence_and_writes_nothing(run, image, tmp_path, capsys
         (("inpaint", run, "--data", "digits", "--mask", "top", "--out", tmp_path / "o.txt"), 2, "must end in"),
         (("upscale", run, image, "--factor", 3, "--out", out), 2, "3 does not"),
         (("upscale", run, image, "--factor", 0, "--out", out), 2, "at least 2"),
-        (("upscale", run, image, "--factor", 2, "--out", out), 3, "4 x 4"),
+        (("upscale", run, tmp_path / "tiny.png", "--factor", 2, "--out", out), 3, "4 x 4"),
+        (("upscale", run, image, "-n", 10**9, "--out", out), 2, "n must lie in 1"),
+        (("inpaint", run, tmp_path / "tiny.png", "--mask", "top", "--out", out), 3, "8 x 8 is needed"),
         (("impute", run, image, "--out", out), 3, "cannot be read"),
     ]
     for arguments, expected, sentence in cases:

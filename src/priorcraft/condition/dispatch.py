@@ -7,22 +7,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from priorcraft.condition.beside import BlocksBeside, ComponentsBeside
 from priorcraft.condition.blocks import BlockChain
 from priorcraft.condition.components import Components
 from priorcraft.condition.evidence import ExactPosterior, PerMask
-from priorcraft.condition.gaussian import Gaussian
+from priorcraft.condition.gaussian import Gaussian, RoundedGaussian
+from priorcraft.condition.hamiltonian import HamiltonianChain
 from priorcraft.condition.inversion import Inversion
 from priorcraft.condition.kernels import Kernels, LinearKernels
-from priorcraft.condition.latent import LatentChain
+from priorcraft.condition.latent import CodeGibbs
 from priorcraft.condition.ordered import EvidenceFirst
 from priorcraft.condition.pooled import Pooled
 from priorcraft.condition.reordered import ReorderedChain
 from priorcraft.condition.sums import ComponentSums
 from priorcraft.condition.trees import Messages
 from priorcraft.condition.weighted import Importance, Sequential
+from priorcraft.condition.windowed import WindowChain
 from priorcraft.core import Entrywise, Generative, LinearObservation, Observation, Posterior, Space
 from priorcraft.errors import DataError
+from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
+from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import Ensemble
@@ -32,7 +37,7 @@ from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
 from priorcraft.explicit.exact.tree_model import TreeModel
 from priorcraft.implicit.gan import GAN
-from priorcraft.observe import BlockMean, Choice, Mask
+from priorcraft.observe import BlockMean, Choice, Mask, PixelsAndBlocks
 
 INTEGERS, REALS = (True,), (False,)
 EITHER = INTEGERS + REALS
@@ -49,34 +54,45 @@ def pooled(model: Ensemble, observation: Mask, y: Tensor, given: Tensor | None) 
     return Pooled(model.log_weights, exact)
 
 
-def pooled_blocks(model: Ensemble, observation: BlockMean, y: Tensor, given: Tensor | None) -> Posterior:
+def pooled_blocks(model: Ensemble, observation: BlockMean | PixelsAndBlocks, y: Any, given: Tensor | None) -> Posterior:
     """The autoregressive member alone: trees cannot look at sums."""
     chains = [member for member in model.parts() if isinstance(member, Autoregressive)]
     if not chains:
         return Importance(model, observation, y, given)
-    return BlockChain(chains[0], observation, y, given)
+    return engine_for(chains[0], observation)(chains[0], observation, y, given)
 
 
 # The first row that fits answers. Each says: model, observation, values of x, engine.
 ENGINES: list[tuple[type[Generative], type[Observation], tuple[bool, ...], Engine]] = [
     (Ensemble, Mask, EITHER, pooled),
     (Ensemble, BlockMean, INTEGERS, pooled_blocks),
+    (Ensemble, PixelsAndBlocks, INTEGERS, pooled_blocks),
     (Autoregressive, Mask, EITHER, EvidenceFirst),
+    (Autoregressive, PixelsAndBlocks, INTEGERS, BlocksBeside),
     (Autoregressive, BlockMean, INTEGERS, BlockChain),
     (Autoregressive, Entrywise, INTEGERS, Sequential),
     (NaiveBayes, Entrywise, INTEGERS, Components),
     (NaiveBayes, BlockMean, INTEGERS, ComponentSums),
     (Mixture, Entrywise, INTEGERS, Components),
     (Mixture, BlockMean, INTEGERS, ComponentSums),
+    (NaiveBayes, PixelsAndBlocks, INTEGERS, ComponentsBeside),
+    (Mixture, PixelsAndBlocks, INTEGERS, ComponentsBeside),
     (Mixture, LinearObservation, REALS, Gaussian),
     (Discriminant, LinearObservation, REALS, Gaussian),
     (PPCA, LinearObservation, REALS, Gaussian),
     (PPCA, Mask, INTEGERS, ReorderedChain),
+    (PPCA, LinearObservation, INTEGERS, RoundedGaussian),
+    (Discriminant, LinearObservation, INTEGERS, RoundedGaussian),
     (TreeModel, Mask, INTEGERS, Messages),
     (KernelDensity, Mask, EITHER, Kernels),
     (KernelDensity, LinearObservation, EITHER, LinearKernels),
-    (VAE, Mask, EITHER, LatentChain),
-    (VAE, Entrywise, INTEGERS, LatentChain),
+    (VAE, Mask, EITHER, HamiltonianChain),
+    (VAE, Entrywise, INTEGERS, HamiltonianChain),
+    (VAE, BlockMean, INTEGERS, HamiltonianChain),
+    (LadderVAE, Mask, EITHER, WindowChain),
+    (VQVAE, Mask, EITHER, CodeGibbs),
+    (VQVAE, Entrywise, INTEGERS, CodeGibbs),
+    (VQVAE, BlockMean, INTEGERS, CodeGibbs),
     (GAN, LinearObservation, EITHER, Inversion),
     (Generative, Observation, EITHER, Importance),
 ]

@@ -8,13 +8,14 @@ from torch import Generator, Tensor
 from priorcraft import bayes, runtime
 from priorcraft.condition.components import class_weights, component_weights
 from priorcraft.condition.evidence import ExactPosterior, possible
-from priorcraft.core import LinearObservation
+from priorcraft.condition.sums import on_levels, sums_in_reach
+from priorcraft.core import LinearObservation, Posterior
 from priorcraft.errors import NoDensity
 from priorcraft.explicit.exact.components import GaussianComponents
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.ppca import PPCA
-from priorcraft.observe import Mask
+from priorcraft.observe import BlockMean, Mask
 
 ROUNDING = 1e-10  # of the variance, so that a matrix without noise can be inverted
 
@@ -101,6 +102,35 @@ class Gaussian(ExactPosterior):
         if not self.observation.noise and not isinstance(self.observation, Mask):
             raise NoDensity("log p(x | y) is not defined here: without noise, x lies in a subspace.")
         return self.model.log_prob(x).double() + self.observation.log_prob(self.y, x) - self.log_evidence
+
+
+class RoundedGaussian(Posterior):
+    """Gaussians over integers taken as real numbers: conditioned in closed form, then put on the integers.
+
+    Draws are rounded to 0 ... levels-1; block means are met exactly, by adding or taking ones where rounding did
+    most. Approximate: the cells of the entries are not looked at.
+
+    Args:
+        model: probabilistic PCA or discriminants, on integers.
+        observation: linear, with or without noise.
+        y: what is seen.
+        given: labels, (B,), -1 where not known; None if none is.
+    """
+
+    kind = "approximate"
+    method = "continuous Gaussians, conditioned in closed form and rounded"
+
+    def __init__(
+        self, model: PPCA | Discriminant, observation: LinearObservation, y: Tensor, given: Tensor | None
+    ) -> None:
+        super().__init__()
+        if isinstance(observation, BlockMean):
+            sums_in_reach(observation, y, model.space, self.method)
+        self.continuous = Gaussian(model, observation, y.double(), given)
+
+    def _sample(self, n: int, generator: Generator) -> Tensor:
+        x, about = self.continuous.sample(n, generator=generator), self.continuous
+        return on_levels(x.flatten(0, 1).flatten(1), about.observation, about.y, about.model.space).view(x.shape)
 
 
 def matrix_of(observation: LinearObservation, model: Mixture | PPCA | Discriminant, y: Tensor) -> tuple[Tensor, Tensor]:

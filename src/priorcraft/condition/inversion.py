@@ -6,9 +6,10 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.condition.sums import on_levels, sums_in_reach
 from priorcraft.core import UNLABELLED, LinearObservation, Posterior
 from priorcraft.implicit.gan import GAN
-from priorcraft.observe import Mask
+from priorcraft.observe import BlockMean, Mask
 
 
 class Inversion(Posterior):
@@ -17,8 +18,9 @@ class Inversion(Posterior):
     U(z) = |y - A G(z, c)|^2 / 2 tau^2 + |z|^2 / 2,   z <- z - step grad U + sqrt(2 step) e
 
     Begins at the best of many draws from the prior, the class among them, and cools tau from half the range down to
-    `tolerance`. What comes out is G(z): with a mask, the seen entries are then put in the place of what G shows there,
-    and `consistency` says how far that was (root mean square, in units of x).
+    `tolerance`. What comes out is G(z), moved onto what was seen: with a mask, the seen entries are put in the place of
+    what G shows there; blocks of integers are moved onto their sums. `generator_error` says how far that was (root mean
+    square, in units of y).
 
     Args:
         model: a generator.
@@ -47,6 +49,8 @@ class Inversion(Posterior):
         super().__init__()
         self.model, self.observation, self.y, self.given = model, observation, y, given
         self.start, self.steps = start, steps
+        if isinstance(observation, BlockMean) and model.space.levels is not None:
+            sums_in_reach(observation, y, model.space, self.method)
         spread = float(model.scale.mean()) * 4 if model.space.levels is None else model.space.levels - 1
         self.tau = [tolerance * spread * 5 ** (1 - t / max(steps - 1, 1)) for t in range(steps)]
         self.spread = spread
@@ -65,7 +69,8 @@ class Inversion(Posterior):
         error = (y - self.observation.forward(x)).flatten(1)
         self.diagnostics["generator_error"] = float(error.square().mean().sqrt())
         self.diagnostics["steps"] = self.steps
-        x = x if self.model.space.levels is None else x.round().long()
+        if self.model.space.levels is not None:
+            x = on_levels(x.flatten(1), self.observation, self.y, self.model.space).view(x.shape)
         if isinstance(self.observation, Mask):
             x = torch.where(self.observation.seen, self.y.repeat_interleave(n, 0), x.to(self.y.dtype))
         return x.view(len(self.y), n, *self.model.space.event_shape)

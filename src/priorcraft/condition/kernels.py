@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from priorcraft import bayes, runtime
 from priorcraft.condition.components import class_weights
 from priorcraft.condition.evidence import possible
-from priorcraft.condition.sums import block_sums, blocks_of
+from priorcraft.condition.sums import on_levels, sums_in_reach
 from priorcraft.core import LinearObservation, Posterior
 from priorcraft.explicit.exact.gaussian_cells import log_kernels
 from priorcraft.explicit.exact.kernel import KernelDensity
@@ -112,10 +112,7 @@ class LinearKernels(Posterior):
         self.posterior, log_evidence = bayes.posterior(prior, log_y)
         self.log_evidence = possible(log_evidence, self.method)
         if isinstance(observation, BlockMean) and model.space.levels is not None:
-            self.sums = block_sums(observation, y)
-            most = (model.space.levels - 1) * observation.factor**2
-            inside = ((self.sums >= 0) & (self.sums <= most)).all(1)
-            possible(torch.zeros(len(y)).masked_fill(~inside.cpu(), -math.inf), self.method)
+            sums_in_reach(observation, y, model.space, self.method)
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
         k = runtime.categorical(self.posterior.unsqueeze(1).expand(-1, n, -1), generator=generator).flatten()
@@ -127,28 +124,4 @@ class LinearKernels(Posterior):
         shape = (len(self.y), n, *self.model.space.event_shape)
         if self.model.space.levels is None:
             return x.to(self.y.dtype).view(shape)
-        if isinstance(self.observation, BlockMean):
-            blocks = blocks_of(self.model.space.event_shape, self.observation.factor).to(x.device)
-            sums = self.sums.repeat_interleave(n, 0)
-            x[:, blocks] = rounded_to_sums(x[:, blocks], sums, self.model.space.levels - 1)
-        return x.round().clamp(0, self.model.space.levels - 1).long().view(shape)
-
-
-def rounded_to_sums(x: Tensor, sums: Tensor, top: int) -> Tensor:
-    """Integers 0 ... top near x (..., m) whose last axis has the given sums.
-
-    One unit at a time goes where it makes the smallest error; x that lies outside is first moved inside.
-
-    >>> rounded_to_sums(torch.tensor([[1.4, 1.4, 9.0]]), torch.tensor([8]), 5)
-    tensor([[2., 1., 5.]])
-    """
-    whole = x.round().clamp(0, top)
-    left = sums - whole.sum(-1).long()
-    while bool((left != 0).any()):
-        sign = left.sign().unsqueeze(-1)
-        room = torch.where(sign > 0, whole < top, whole > 0)
-        wish = torch.where(room, (x - whole) * sign, -math.inf)
-        best = torch.zeros_like(whole).scatter_(-1, wish.argmax(-1, keepdim=True), 1.0)
-        whole = whole + best * sign
-        left = left - left.sign()
-    return whole
+        return on_levels(x, self.observation, self.y, self.model.space).view(shape)

@@ -1,11 +1,14 @@
 """Block sums of independent integers: a dynamic programme over the sums, exact."""
 
+import math
+
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import bayes, runtime
 from priorcraft.condition.components import product_components
 from priorcraft.condition.evidence import ExactPosterior, possible
+from priorcraft.core import LinearObservation, Space
 from priorcraft.errors import DataError
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
@@ -47,11 +50,92 @@ def convolved(a: Tensor, b: Tensor) -> Tensor:
     return out
 
 
-class ComponentSums(ExactPosterior):
-    """Draw the component given the sums, then each block by its partial sums, last entry first.
+def rounded_to_sums(x: Tensor, sums: Tensor, top: int) -> Tensor:
+    """Integers 0 ... top near x (..., m) whose last axis has the given sums.
 
-    p(s | k) = prod_b p(s_b | k), with p(s_b | k) the convolution of the block's entries;
-    p(x_j | x_j+1 ..., s_b, k) ∝ p(x_j | k) p(x_1 + ... + x_j-1 = what is left | k)
+    One unit at a time goes where it makes the smallest error; x that lies outside is first moved inside.
+
+    >>> rounded_to_sums(torch.tensor([[1.4, 1.4, 9.0]]), torch.tensor([8]), 5)
+    tensor([[2., 1., 5.]])
+    """
+    whole = x.round().clamp(0, top)
+    left = sums - whole.sum(-1).long()
+    while bool((left != 0).any()):
+        sign = left.sign().unsqueeze(-1)
+        room = torch.where(sign > 0, whole < top, whole > 0)
+        wish = torch.where(room, (x - whole) * sign, -math.inf)
+        best = torch.zeros_like(whole).scatter_(-1, wish.argmax(-1, keepdim=True), 1.0)
+        whole = whole + best * sign
+        left = left - left.sign()
+    return whole
+
+
+def sums_in_reach(observation: BlockMean, y: Tensor, space: Space, method: str) -> Tensor:
+    """`block_sums`, if integers below `levels` can have them, int64, (B, blocks).
+
+    Raises:
+        ImpossibleEvidence: a sum below 0 or above what a block can hold.
+    """
+    sums = block_sums(observation, y)
+    inside = ((sums >= 0) & (sums <= ((space.levels or 1) - 1) * observation.factor**2)).all(1)
+    possible(torch.zeros(len(y)).masked_fill(~inside.cpu(), -math.inf), method)
+    return sums
+
+
+def on_levels(x: Tensor, observation: LinearObservation, y: Tensor, space: Space) -> Tensor:
+    """The integers of the space near real numbers x (B * n, D); block means y (B, ...) are met exactly."""
+    top = (space.levels or 1) - 1
+    if isinstance(observation, BlockMean):
+        blocks = blocks_of(space.event_shape, observation.factor).to(x.device)
+        sums = block_sums(observation, y).repeat_interleave(len(x) // len(y), 0)
+        own, x = x[:, blocks], x.clone()
+        own = own + (sums - own.sum(-1)).unsqueeze(-1) / own.shape[-1]
+        x[:, blocks] = rounded_to_sums(own, sums, top)
+    return x.round().clamp(0, top).long()
+
+
+class PartialSums:
+    """Distributions of x_1 + ... + x_j in every block, for K tables of independent entries.
+
+    p(x_j | x_j+1 ..., s) ∝ p(x_j) p(x_1 + ... + x_j-1 = what is left)
+
+    Args:
+        tables: probabilities in float64, (K, blocks, m, levels).
+    """
+
+    def __init__(self, tables: Tensor) -> None:
+        self.tables, self.partial = tables, [tables[:, :, 0]]
+        for j in range(1, tables.shape[2]):
+            self.partial.append(convolved(self.partial[-1], tables[:, :, j]))
+        self.block = torch.arange(tables.shape[1], device=tables.device)
+
+    def log_prob(self, k: Tensor, sums: Tensor) -> Tensor:
+        """log p(sums | table k), nats; k and sums (..., blocks) broadcast to (...), without the blocks."""
+        inside = sums.clamp(0, self.partial[-1].shape[-1] - 1)
+        log_p = self.partial[-1][k.unsqueeze(-1), self.block, inside].log().sum(-1)
+        return log_p.masked_fill((inside != sums).any(-1), -math.inf)
+
+    def draw(self, k: Tensor, sums: Tensor, generator: Generator) -> Tensor:
+        """Entries of each block with exactly these sums, last entry first, int64, (B, blocks, m)."""
+        left, drawn = sums, []
+        for j in range(self.tables.shape[2] - 1, 0, -1):
+            drawn.append(runtime.categorical(self._log_entry(k, j, left), generator=generator))
+            left = left - drawn[-1]
+        return torch.stack([left, *reversed(drawn)], -1)
+
+    def _log_entry(self, k: Tensor, j: int, left: Tensor) -> Tensor:
+        """log p(x_j = l | later entries, sum), up to a constant, (B, blocks, levels)."""
+        own, before = self.tables[k, :, j], self.partial[j - 1][k]
+        rest = left.unsqueeze(-1) - torch.arange(own.shape[-1], device=k.device)
+        inside = (rest >= 0) & (rest < before.shape[-1])
+        share = before.gather(-1, rest.clamp(0, before.shape[-1] - 1))
+        return (own * share).log().masked_fill(~inside, -math.inf)
+
+
+class ComponentSums(ExactPosterior):
+    """Draw the component given the sums, then each block by its partial sums.
+
+    p(s | k) = prod_b p(s_b | k), with p(s_b | k) the convolution of the block's entries
 
     Args:
         model: integers.
@@ -67,36 +151,17 @@ class ComponentSums(ExactPosterior):
         self.model, self.sums = model, block_sums(observation, y)
         self.prior, log_tables = product_components(model, len(y), given)
         self.blocks = blocks_of(model.space.event_shape, observation.factor).to(y.device)
-        self.tables = log_tables.double().exp()[:, self.blocks]  # (K, blocks, m, levels)
-        self.partial = [self.tables[:, :, 0]]
-        for j in range(1, self.blocks.shape[1]):
-            self.partial.append(convolved(self.partial[-1], self.tables[:, :, j]))
-        block = torch.arange(len(self.blocks), device=y.device)
-        inside = self.sums.clamp(0, self.partial[-1].shape[-1] - 1)
-        log_y = self.partial[-1][:, block, inside].log().sum(-1).T
-        log_y = log_y.masked_fill((inside != self.sums).any(1, keepdim=True), -torch.inf)
+        self.partial = PartialSums(log_tables.double().exp()[:, self.blocks])
+        k = torch.arange(len(log_tables), device=y.device)
+        log_y = self.partial.log_prob(k, self.sums.unsqueeze(1))
         self.posterior, log_evidence = bayes.posterior(self.prior.double(), log_y)
         self.log_evidence = possible(log_evidence, self.method)
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
         k = runtime.categorical(self.posterior.repeat_interleave(n, 0), generator=generator)
         x = torch.zeros(len(k), self.model.space.dims, dtype=torch.long, device=k.device)
-        for b, entries in enumerate(self.blocks):
-            left = self.sums[:, b].repeat_interleave(n)
-            for j in range(len(entries) - 1, 0, -1):
-                drawn = runtime.categorical(self._log_entry(k, b, j, left), generator=generator)
-                x[:, entries[j]] = drawn
-                left = left - drawn
-            x[:, entries[0]] = left
+        x[:, self.blocks] = self.partial.draw(k, self.sums.repeat_interleave(n, 0), generator)
         return x.view(-1, n, *self.model.space.event_shape)
-
-    def _log_entry(self, k: Tensor, b: int, j: int, left: Tensor) -> Tensor:
-        """log p(x_j = l | later entries, sum), up to a constant, (B * n, levels)."""
-        own, before = self.tables[k, b, j], self.partial[j - 1][k, b]
-        rest = left.unsqueeze(1) - torch.arange(own.shape[1], device=k.device)
-        inside = (rest >= 0) & (rest < before.shape[1])
-        share = before.gather(1, rest.clamp(0, before.shape[1] - 1))
-        return (own * share).log().masked_fill(~inside, -torch.inf)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x | sums), exact, nats, (B,)."""

@@ -6,9 +6,14 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.condition.evidence import effective_size, levels_table, possible
 from priorcraft.core import UNLABELLED, Entrywise, Generative, Observation, Posterior
-from priorcraft.errors import NoDensity
+from priorcraft.errors import ImpossibleEvidence, NoDensity
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.likelihoods.discrete import Discrete
+
+NONE_AGREES = (
+    "none of {draws} draws from the prior shows what was seen, and {model} has no better engine for such evidence: "
+    "allow for noise, or take another model."
+)
 
 
 class Importance(Posterior):
@@ -40,7 +45,8 @@ class Importance(Posterior):
             label = None if self.given is None or int(self.given[i]) == UNLABELLED else self.given[i]
             x = self.model.sample(self.draws, given=label, generator=generator)
             log_w = self.observation.log_prob(row_of(self.y, i, self.draws), x)
-            possible(log_w.logsumexp(0, keepdim=True), f"{self.draws} draws from the prior")
+            if not bool(torch.isfinite(log_w).any()):
+                raise ImpossibleEvidence(NONE_AGREES.format(draws=self.draws, model=type(self.model).__name__))
             sizes.append(effective_size(log_w[None])[0])
             found.append(x[runtime.categorical(log_w.expand(n, -1), generator=generator)])
         self.diagnostics["effective_share"] = float(torch.stack(sizes).mean()) / self.draws

@@ -5,6 +5,7 @@ from priorcraft.observe.compose import (
     Jointly,
     JointlyEntrywise,
     LinearComposition,
+    PixelsAndBlocks,
     compose,
     jointly,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Label",
     "LinearComposition",
     "Mask",
+    "PixelsAndBlocks",
     "Quantisation",
     "compose",
     "jointly",

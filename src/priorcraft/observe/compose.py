@@ -8,6 +8,8 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.core import Entrywise, LinearObservation, Observation
 from priorcraft.errors import UsageError
+from priorcraft.observe.mask import Mask
+from priorcraft.observe.smaller import BlockMean
 
 
 class Composition(Observation):
@@ -132,7 +134,23 @@ class JointlyEntrywise(Jointly, Entrywise):
         return torch.stack([value.double() for value in each]).sum(0)
 
 
+class PixelsAndBlocks(Jointly):
+    """Some pixels, and the mean of every block.
+
+    Args:
+        pixels: a mask, True in whole blocks.
+        blocks: block means.
+    """
+
+    def __init__(self, pixels: Mask, blocks: BlockMean) -> None:
+        super().__init__(pixels, blocks)
+        self.pixels, self.blocks = pixels, blocks
+
+
 def jointly(*parts: Observation) -> Jointly:
     """Several observations of the same x, with the type that they allow."""
+    first, last = parts[0] if parts else None, parts[-1] if parts else None
+    if len(parts) == 2 and isinstance(first, Mask) and isinstance(last, BlockMean):
+        return PixelsAndBlocks(first, last)
     entrywise = [part for part in parts if isinstance(part, Entrywise)]
     return JointlyEntrywise(*entrywise) if len(entrywise) == len(parts) else Jointly(*parts)

@@ -28,6 +28,7 @@ def render(
     labels: Tensor | None,
     events: Sequence[Events],
     command: str,
+    completions: Sequence[dict[str, Any]] = (),
 ) -> str:
     """The page as HTML.
 
@@ -39,6 +40,7 @@ def render(
         labels: the classes of these rows, (N,).
         events: the events of each model's run.
         command: how to repeat the comparison.
+        completions: what the models make of the same evidence, as `report.completions` gives it.
     """
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files("priorcraft.report") / "page.html.j2").read_text("utf-8"))
@@ -60,6 +62,9 @@ def render(
         real=embedded(by_class(real, labels, splits.space)),
         families=family_notes(answer["models"]),
         classes=splits.classes[:COLUMNS],
+        completions=[
+            task | {"models": [m | {"picture": embedded(m["picture"])} for m in task["models"]]} for task in completions
+        ],
         unit="nats" if splits.space.levels is None else "bits/dim",
         command=command,
         version=priorcraft.__version__,

@@ -11,7 +11,7 @@ from priorcraft.core import Space
 from priorcraft.report.grid import pixels
 
 CELL = 56  # pixels to which the longer side of a small image is enlarged
-GAP, MARGIN, TEXT = 4, 10, 13
+GAP, MARGIN, TEXT, LARGEST_TEXT = 4, 10, 13, 28
 PAPER, INK, QUIET = "#ffffff", "#0f172a", "#64748b"
 
 
@@ -32,20 +32,22 @@ def sheet(title: str, heads: Sequence[str], lines: Sequence[Line], space: Space)
     """Lines of images under heads, as PNG; pixels are enlarged without smoothing.
 
     Args:
-        title: above all.
+        title: above all; "" leaves it out.
         heads: one a column.
         lines: of as many cells as there are heads.
         space: where the images live.
     """
-    font = ImageFont.load_default(TEXT)
     width, height = cell_size(space)
+    text = min(max(TEXT, width // 8), LARGEST_TEXT)
+    font = ImageFont.load_default(text)
     left = 2 * MARGIN + max(round(font.getlength(line.caption)) for line in lines)
-    column = max(width, *(round(font.getlength(head)) + 2 for head in heads)) + GAP
-    top = 2 * MARGIN + 2 * TEXT + 2 * GAP
+    column = max(width, *(round(font.getlength(head)) + 4 for head in heads)) + GAP
+    top = MARGIN + (text + 2 * GAP if title else 0) + text + 2 * GAP
     across = max(left + column * len(heads), MARGIN + round(font.getlength(title))) + MARGIN
     page = Image.new("RGB", (across, top + len(lines) * (height + GAP) + MARGIN), PAPER)
     pen = ImageDraw.Draw(page)
-    pen.text((MARGIN, MARGIN), title, INK, font)
+    if title:
+        pen.text((MARGIN, MARGIN), title, INK, font)
     for i, head in enumerate(heads):
         pen.text((left + i * column + width / 2, top - GAP), head, QUIET, font, anchor="md")
     for j, line in enumerate(lines):

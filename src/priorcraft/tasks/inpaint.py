@@ -97,7 +97,7 @@ def next_window(known: Tensor, space: Space) -> tuple[slice, ...] | None:
 
 def contact_sheet(
     done: Restoration, seen: Tensor, shown: Tensor, truth: Tensor | None, space: Space
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor, list[str]]:
     """Cells of a sheet with one image a row: seen · completions · mean · uncertainty · truth.
 
     Args:
@@ -108,15 +108,16 @@ def contact_sheet(
         space: where x lives.
 
     Returns:
-        Points of the space, (cells, *event_shape), and the number of columns. Hidden pixels are chequered; the
+        Points of the space, (rows, columns, *event_shape), and a head for each column. Hidden pixels are chequered; the
         uncertainty is the standard deviation, white at half the range.
     """
     top = 1.0 if space.levels is None else float(space.levels - 1)
     height, width = space.event_shape[-2:] if space.is_image else (1, space.dims)
     chequer = ((torch.arange(height)[:, None] + torch.arange(width)) % 2 * 0.2 + 0.3) * top
-    rows = min(len(shown), ROWS)
     with_holes = torch.where(seen, shown.double(), chequer.view(-1, *space.event_shape[1:]).double())
-    columns = [with_holes, *done.x[:, :COMPLETIONS].unbind(1), done.mean, (2 * done.std).clamp_max(top)]
-    columns += [] if truth is None else [truth]
-    cells = torch.stack([column[:rows].double() for column in columns], 1).flatten(0, 1)
-    return (cells if space.levels is None else cells.round().long()), len(columns)
+    draws = done.x[:, :COMPLETIONS].unbind(1)
+    named = [("seen", with_holes), *((f"draw {i + 1}", draw) for i, draw in enumerate(draws))]
+    named += [("mean", done.mean), ("uncertainty", (2 * done.std).clamp_max(top))]
+    named += [] if truth is None else [("truth", truth)]
+    cells = torch.stack([column[:ROWS].double() for _, column in named], 1)
+    return (cells if space.levels is None else cells.round().long()), [head for head, _ in named]

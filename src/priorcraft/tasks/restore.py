@@ -178,7 +178,7 @@ def complaints(done: Restoration) -> list[str]:
         said.append(f"the chain in z accepts {d['acceptance']:.1%} of its moves: it hardly mixes.")
     if done.kind == "approximate" and "generator_error" in d:
         said.append(
-            f"a generator has no density: seen entries were pasted over what it showed there, off by "
+            f"a generator has no density: what it made was moved onto what was seen, off by "
             f"{d['generator_error']:.2g} (root mean square, in the data's units)."
         )
     return said

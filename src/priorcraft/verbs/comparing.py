@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 from priorcraft import runtime, zoo
 from priorcraft.data import Rows, Splits, open_data
@@ -19,7 +19,9 @@ from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.likelihood import score
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import TwoSampleTest
+from priorcraft.report.completions import completions
 from priorcraft.report.page import render
+from priorcraft.tasks.conditioned import Completed, Task, completed, tasks_for
 from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.fitting import budget_of, fit
@@ -83,11 +85,15 @@ def compare(
     splits = data if isinstance(data, Splits) else open_data(data, seed=seed)
     chosen = chosen_models(models, splits)
     folder, tests = prepared(Path(out), overwrite), Tests(splits, seed)
-    results, samples, events = [], [], []
+    results, samples, events, looks = [], [], [], list[list[Completed]]()
     for name, budget in budgets(chosen, splits, minutes, steps).items():
         fit(splits, name, out=folder / name, seed=seed, device=device, on_record=listen(name), **budget)
-        result, drawn = measured(load(folder / name, device=runtime.pick_device(device)), tests, seed)
-        results.append(result)
+        run = load(folder / name, device=runtime.pick_device(device))
+        result, drawn = measured(run, tests, seed)
+        looks.append([completed(run.model, task, generator=generator_of(run, seed)) for task in tests.tasks])
+        results.append(
+            result | {"completions": [as_dict(task, look) for task, look in zip(tests.tasks, looks[-1], strict=True)]}
+        )
         samples.append(drawn)
         events.append(RunFolder.open(folder / name).events())
     report = folder / "report.html"
@@ -100,7 +106,8 @@ def compare(
     }
     spent = f"--steps {steps}" if steps else f"--minutes {minutes or COMPARE_MINUTES:g}"
     command = f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} {spent} --seed {seed}"
-    page = render(answer, splits, tests.rows.x, samples, tests.rows.y, events, command)
+    pictures = completions(results, tests.tasks, looks, splits.space)
+    page = render(answer, splits, tests.rows.x, samples, tests.rows.y, events, command, pictures)
     write_bytes(report, page.encode())
     return answer | {"seconds": round(time.perf_counter() - start, 2)}
 
@@ -173,6 +180,17 @@ class Tests:
         self.judge = Judge(self.splits, seed=self.seed) if labelled else None
         self.two_sample = TwoSampleTest(self.splits, seed=self.seed)
         self.copies = CopyTest(self.splits, seed=self.seed)
+        self.tasks = tasks_for(test.x[:1], self.splits.space)
+
+
+def generator_of(run: Run, seed: int) -> Generator:
+    """Source of the completions: the same for every model."""
+    return runtime.keyed(seed, "completions", device=run.model.log_prior.device)
+
+
+def as_dict(task: Task, look: Completed) -> dict[str, Any]:
+    """What a model made of a task, in the answer."""
+    return {"task": task.title, "said": look.said, "notes": look.notes}
 
 
 def measured(run: Run, tests: Tests, seed: int) -> tuple[dict[str, Any], Tensor]:

@@ -18,6 +18,7 @@ from priorcraft.errors import DataError, UsageError
 from priorcraft.io import Run, load
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.report.grid import picture, pixels
+from priorcraft.report.sheet import Line, sheet
 from priorcraft.tasks.inpaint import contact_sheet
 from priorcraft.tasks.restore import Restoration, complaints, consistency, figures
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
@@ -57,7 +58,7 @@ def images_of(
     """Points from files, or the test rows of data with their splits and labels.
 
     Args:
-        space: the size that files must have; None takes any size with the model's channels and levels.
+        space: the size that files must have at least, and its levels; the model's without it.
     """
     if (image is None) == (data is None):
         raise UsageError("give either an image file or --data, and not both.")
@@ -65,7 +66,7 @@ def images_of(
         files = [image] if isinstance(image, str | Path) else list(image or ())
         if not files:
             raise UsageError("at least one image file is needed.")
-        return torch.stack(same_size([read_any(file, run.model.space, space) for file in files], files)), None, None
+        return torch.stack(same_size([read_any(file, space or run.model.space) for file in files], files)), None, None
     if limit < 1:
         raise UsageError(f"limit must be at least 1, not {limit}.")
     splits = data if isinstance(data, Splits) else open_data(data, seed=int(run.data["seed"]))
@@ -75,12 +76,19 @@ def images_of(
     return x, splits, None if test.y is None else test.y[:limit]
 
 
-def read_any(path: str | Path, model: Space, space: Space | None) -> Tensor:
-    """An image file of the size that `space` asks for, or of its own size."""
-    if space is None:
-        width, height = decode(path).size
-        space = Space((model.event_shape[0], height, width), model.levels) if model.is_image else model
-    return read_image(path, space)
+def read_any(path: str | Path, space: Space) -> Tensor:
+    """An image file with the channels and levels of a space, of its own size; no smaller than the space's.
+
+    Raises:
+        DataError: a smaller image, or one that cannot be read.
+    """
+    if not space.is_image:
+        return read_image(path, space)
+    width, height = decode(path).size
+    channels, *least = space.event_shape
+    if height < least[0] or width < least[1]:
+        raise DataError(f"{printable(path)} is {width} x {height}; {least[1]} x {least[0]} is needed, or more.")
+    return read_image(path, Space((channels, height, width), space.levels))
 
 
 def same_size(images: list[Tensor], files: Sequence[str | Path]) -> list[Tensor]:
@@ -152,9 +160,18 @@ def written(
     if out.suffix.lower() == ".npz":
         write_arrays(out, {name: value.cpu().numpy() for name, value in arrays.items()})
     else:
-        cells, columns = contact_sheet(done, *shown, truth, space)
-        write_bytes(out, picture(cells, space, columns))
+        cells, heads = contact_sheet(done, *shown, truth, space)
+        write_bytes(out, labelled(cells, heads, space))
     return answer
+
+
+def labelled(cells: Tensor, heads: Sequence[str], space: Space) -> bytes:
+    """A sheet of cells (rows, columns, *event_shape) as PNG, with heads where the cells are images of integers."""
+    if not space.is_image or space.levels is None:
+        return picture(cells.flatten(0, 1), space, len(heads))
+    captions = [str(i + 1) for i in range(len(cells))] if len(cells) > 1 else [""]
+    lines = [Line(caption, row.unbind(0)) for caption, row in zip(captions, cells, strict=True)]
+    return sheet("", heads, lines, space)
 
 
 def first_completion(done: Restoration, space: Space, original: tuple[str | Path, Tensor] | None) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from priorcraft import runtime
+from priorcraft.core import Space
 from priorcraft.data import Splits
 from priorcraft.io import Run
 from priorcraft.observe import BlockMean
@@ -43,7 +44,7 @@ def upscale(
     """Enlarges images from p(x | its block means); no training for the task.
 
     Args:
-        image: image files of the model's size divided by factor.
+        image: image files of one size: the model's divided by factor, or larger, which are enlarged tile by tile.
         factor: side of a block.
         data: instead of image: its test rows are made smaller, enlarged, and compared with the truth.
         run, n, draws, limit, given, out, restored, overwrite, seed, device: as in `inpaint`.
@@ -55,14 +56,17 @@ def upscale(
     fitted, where = opened(run, device)
     small = small_space(fitted.model.space, factor)
     x, splits, labels = images_of(fitted, image, data, limit, small)
-    check_size(n, draws, x, fitted.model.space.dims)
+    entries = x[0].numel() * (1 if splits is not None else factor**2)
+    check_size(n, draws, x, entries)
     truth, observation = (x if splits is not None else None), BlockMean(factor)
     sums = x if truth is None else (observation.forward(truth) * factor**2).round().long()
     generator = runtime.keyed(seed, "upscale", device=where)
     done = upscaling(
         fitted.model, sums.to(where), factor, n, draws=draws, given=labels_of(fitted, given, x), generator=generator
     )
-    y, everything = sums.float() / factor**2, torch.ones(fitted.model.space.event_shape, dtype=torch.bool)
-    answer = report(done, observation, y, truth, everything, splits, labels, seed)
+    y = sums.float() / factor**2
     enlarged = (observation.adjoint(y) * factor**2).round().long()  # each block at its mean
-    return written(answer, done, (everything.expand_as(enlarged), enlarged), truth, fitted.model.space, targets)
+    space = Space(tuple(enlarged.shape[1:]), fitted.model.space.levels)
+    everything = torch.ones(space.event_shape, dtype=torch.bool)
+    answer = report(done, observation, y, truth, everything, splits, labels, seed)
+    return written(answer, done, (everything.expand_as(enlarged), enlarged), truth, space, targets)

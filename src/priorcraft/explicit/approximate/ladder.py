@@ -205,6 +205,12 @@ class LadderVAE(Variational):
         self._posterior_pass(x, given, choose)
         return torch.cat(noise, 1)
 
+    def z_of(self, noise: Tensor, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """The z that q(z | x, c) makes of noise, (B, latent); inverse of `noise_of`."""
+        parts = iter(self._split(noise))
+        said = self._posterior_pass(x, given, lambda i, q: q.loc + q.log_scale.exp() * next(parts))
+        return torch.cat([z.flatten(1) for z in said], 1)
+
     def encode(self, x: Tensor, given: Tensor | None = None) -> Tensor:
         """The z of all layers, each at the mean of q(z_l | z_<l, x, c), (B, latent), the coarsest layer first."""
         x, given = self.space.check(x), self._check_context(given, len(x))
@@ -243,6 +249,18 @@ class LadderVAE(Variational):
     def draw(self, z: Tensor, given: Tensor | None = None, *, generator: Generator) -> Tensor:
         """One x ~ p(x | z, c) for each z, (B, *event_shape)."""
         return self.pixels.sample(self._features(z, given), generator)
+
+    def completed(
+        self, z: Tensor, y: Tensor, seen: Tensor, given: Tensor | None = None, *, generator: Generator
+    ) -> Tensor:
+        """One x for each z: y where it is seen, drawn given z and earlier pixels elsewhere, (B, *event_shape)."""
+        h = self._features(z, given)
+        u = runtime.uniform((len(z), *self.space.event_shape), generator=generator, like=h)
+        return self.pixels.completed(h, u, y, seen)
+
+    def log_prob_each(self, z: Tensor, x: Tensor, given: Tensor | None = None) -> Tensor:
+        """log p(x_i | z, earlier pixels, c) of every entry, exact, nats, (B, *event_shape)."""
+        return self.pixels.head(self.pixels(self._features(z, given), x)).log_prob(x)
 
     def decode(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         """The mean of p(x | z, c) in the data's own units, (B, *event_shape).

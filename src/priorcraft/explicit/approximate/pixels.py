@@ -54,21 +54,36 @@ class PixelDecoder(nn.Module):
         u = runtime.uniform((len(h), *self.space.event_shape), generator=generator, like=h)
         return self.quantile(h, u)
 
-    @torch.no_grad()
     def quantile(self, h: Tensor, u: Tensor) -> Tensor:
         """The x that the uniforms u (B, channels, height, width) stand for, pixel after pixel."""
+        return self.completed(h, u, torch.zeros_like(u), torch.zeros(u.shape[1:], dtype=torch.bool, device=u.device))
+
+    @torch.no_grad()
+    def completed(self, h: Tensor, u: Tensor, y: Tensor, seen: Tensor) -> Tensor:
+        """y where it is seen, and what the uniforms stand for given the earlier pixels elsewhere.
+
+        Args:
+            h: features, (B, features, h, w).
+            u: uniforms, (B, channels, height, width).
+            y: of the shape of u.
+            seen: True where y is seen, (channels, height, width).
+        """
         f = self._enlarged(h).movedim(1, -1)
+        x = torch.zeros(u.shape, dtype=torch.long if self.space.levels else u.dtype, device=u.device)
         if self.window is None:
             entries = self.at_pixels(f).unflatten(-1, (u.shape[1], -1)).movedim(-2, 1)
-            return self.head(entries).quantile(u)
-        x = torch.zeros(u.shape, dtype=torch.long if self.space.levels else u.dtype, device=u.device)
-        seen, kernel, r = self.window.padded(torch.zeros_like(u)), self.window.kernel.flatten(1), self.window.reach
+            return torch.where(seen, y.to(x), self.head(entries).quantile(u))
+        known, kernel, r = self.window.padded(torch.zeros_like(u)), self.window.kernel.flatten(1), self.window.reach
+        all_seen = seen.all(0).tolist()
         for i in range(u.shape[2]):
             for j in range(u.shape[3]):
-                patch = seen[:, :, i : i + r + 1, j : j + 2 * r + 1].flatten(1)
-                entries = self.at_pixels(f[:, i, j] + patch @ kernel.T).unflatten(-1, (u.shape[1], -1))
-                x[:, :, i, j] = self.head(entries).quantile(u[:, :, i, j])
-                seen[:, :, i + r, j + r] = self.space.to_network(x[:, :, i, j], u.dtype)
+                x[:, :, i, j] = y[:, :, i, j]
+                if not all_seen[i][j]:
+                    patch = known[:, :, i : i + r + 1, j : j + 2 * r + 1].flatten(1)
+                    entries = self.at_pixels(f[:, i, j] + patch @ kernel.T).unflatten(-1, (u.shape[1], -1))
+                    drawn = self.head(entries).quantile(u[:, :, i, j])
+                    x[:, :, i, j] = torch.where(seen[:, i, j], x[:, :, i, j], drawn)
+                known[:, :, i + r, j + r] = self.space.to_network(x[:, :, i, j], u.dtype)
         return x
 
     def mean(self, h: Tensor, draws: int) -> Tensor:

@@ -1,0 +1,112 @@
+"""Block means where some blocks are known pixel by pixel: a tile beside tiles that are already there."""
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft import bayes, runtime
+from priorcraft.condition.blocks import BlockChain, Steps
+from priorcraft.condition.components import product_components
+from priorcraft.condition.evidence import ExactPosterior, possible
+from priorcraft.condition.sums import PartialSums, block_sums, blocks_of
+from priorcraft.errors import UsageError
+from priorcraft.explicit.exact.autoregressive import Autoregressive
+from priorcraft.explicit.exact.mixture import Mixture
+from priorcraft.explicit.exact.naive_bayes import NaiveBayes
+from priorcraft.observe import PixelsAndBlocks
+
+Seen = tuple[Tensor, Tensor]
+
+
+def known_blocks(observation: PixelsAndBlocks, blocks: Tensor) -> Tensor:
+    """Which blocks are seen pixel by pixel, (blocks,).
+
+    Raises:
+        UsageError: a block that is seen in part.
+    """
+    seen = observation.pixels.seen.flatten().to(blocks.device)[blocks]
+    if not bool((seen.all(1) == seen.any(1)).all()):
+        raise UsageError("pixels that are seen beside block means must fill whole blocks.")
+    return seen.all(1)
+
+
+class BlocksBeside(BlockChain):
+    """As `BlockChain`, with the known blocks first in the order: they weigh the particles, and stay as they are.
+
+    Args:
+        model: autoregressive, on integers.
+        observation: pixels of whole blocks, and block means.
+        y: pixels (B, *event_shape) and means (B, C, h, w).
+        given: labels, (B,), -1 where not known; None if none is.
+    """
+
+    def __init__(self, model: Autoregressive, observation: PixelsAndBlocks, y: Seen, given: Tensor | None) -> None:
+        super().__init__(model, observation.blocks, y[1], given)
+        known = known_blocks(observation, self.blocks)
+        first = (~known).long().argsort(stable=True)
+        self.blocks, self.sums, self.pixels = self.blocks[first], self.sums[:, first], y[0].flatten(1)
+        self.known = int(known.sum()) * self.blocks.shape[1]
+
+    def _sample(self, n: int, generator: Generator) -> Tensor:
+        drawn = super()._sample(n, generator)
+        if "acceptance" in self.diagnostics:  # of the blocks that could move
+            share = self.known / self.blocks.numel()
+            self.diagnostics["acceptance"] = max(0.0, self.diagnostics["acceptance"] - share) / max(1 - share, 1e-9)
+        return drawn
+
+    def _block(
+        self,
+        x: Tensor,
+        steps: Steps,
+        order: Tensor,
+        start: int,
+        left: Tensor,
+        generator: Generator,
+        *,
+        keep: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Draws one block into x, or keeps it where it is known: q is then certain."""
+        block = order[start : start + self.blocks.shape[1]]
+        if not bool((self.blocks[: self.known // self.blocks.shape[1]] == block).all(1).any()):
+            return super()._block(x, steps, order, start, left, generator, keep=keep)
+        x[:, block] = self.pixels[:, block].repeat_interleave(len(x) // len(self.pixels), 0)
+        log_p, log_q = super()._block(x, steps, order, start, left, generator, keep=True)
+        return log_p, torch.zeros_like(log_q)
+
+
+class ComponentsBeside(ExactPosterior):
+    """As `ComponentSums`: a known pixel is a table with one level, weighed by its probability.
+
+    Args:
+        model: integers.
+        observation: pixels of whole blocks, and block means.
+        y: pixels (B, *event_shape) and means (B, C, h, w).
+        given: labels, (B,), -1 where not known; None if none is.
+    """
+
+    method = "closed form over components, pixels and block sums"
+
+    def __init__(
+        self, model: Mixture | NaiveBayes, observation: PixelsAndBlocks, y: Seen, given: Tensor | None
+    ) -> None:
+        super().__init__()
+        self.model, self.sums = model, block_sums(observation.blocks, y[1])
+        self.pixels, self.blocks = y[0].flatten(1), blocks_of(model.space.event_shape, observation.blocks.factor)
+        self.blocks = self.blocks.to(y[1].device)
+        self.known = known_blocks(observation, self.blocks)
+        prior, log_tables = product_components(model, len(y[1]), given)
+        self.partial = PartialSums(log_tables.double().exp()[:, self.blocks[~self.known]])
+        entries = self.blocks[self.known].flatten()
+        each = log_tables[:, entries, self.pixels[:, entries]].sum(-1).T  # log p(pixels | k), (B, K)
+        log_y = self.partial.log_prob(
+            torch.arange(len(log_tables), device=each.device), self.sums[:, None, ~self.known]
+        )
+        own = self.pixels[:, self.blocks[self.known]].sum(-1)
+        wrong = (own != self.sums[:, self.known]).any(1, keepdim=True)
+        self.posterior, log_evidence = bayes.posterior(prior.double(), (log_y + each).masked_fill(wrong, -torch.inf))
+        self.log_evidence = possible(log_evidence, self.method)
+
+    def _sample(self, n: int, generator: Generator) -> Tensor:
+        k = runtime.categorical(self.posterior.repeat_interleave(n, 0), generator=generator)
+        x, open_blocks = self.pixels.repeat_interleave(n, 0).long(), self.blocks[~self.known]
+        x[:, open_blocks] = self.partial.draw(k, self.sums[:, ~self.known].repeat_interleave(n, 0), generator)
+        return x.view(-1, n, *self.model.space.event_shape)
