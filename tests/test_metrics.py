@@ -19,6 +19,7 @@ from priorcraft.metrics.calibration import accuracy_interval, calibration_error,
 from priorcraft.metrics.copies import CopyTest, copies
 from priorcraft.metrics.features import Features, draw, noise
 from priorcraft.metrics.fidelity import Judge
+from priorcraft.metrics.frechet import frechet
 from priorcraft.metrics.likelihood import Kind, score
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import TwoSampleTest, two_sample
@@ -417,3 +418,16 @@ class TestFeatures:
         rows = Rows(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
         found = Features(Splits("real", Space((2,)), (), rows, rows, rows, "none", {}))(rows.x)
         assert found.tolist() == [[-1, 0], [1, 0]]
+
+
+def test_frechet_is_the_distance_of_known_gaussians():
+    z = torch.randn(200_000, 3, generator=keyed("frechet"), dtype=torch.float64)
+    scale, shift = torch.tensor([1.0, 2.0, 0.5]).double(), torch.tensor([0.0, 1.0, -1.0]).double()
+    known = float(shift.square().sum() + (scale - 1).square().sum())  # covariances that commute
+    assert frechet(z[:100_000], z[100_000:] * scale + shift) == pytest.approx(known, rel=0.02)
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=keyed("turn"), dtype=torch.float64))[0]
+    a, b = z[:1000] * scale, z[1000:2000] @ turn * 2
+    assert frechet(a @ turn, b @ turn) == pytest.approx(frechet(a, b))
+    assert frechet(a, a) == pytest.approx(0, abs=1e-9)
+    with pytest.raises(UsageError, match="must be features"):
+        frechet(a, b[:, :2])

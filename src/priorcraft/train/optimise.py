@@ -45,7 +45,7 @@ class Descent:
         if not bool(torch.isfinite(loss)):
             raise Diverged(f"the loss is {float(loss.detach())} {_named(rows)}; {_REMEDY}")
         found = torch.autograd.grad(loss, list(self.named.values()), allow_unused=True)
-        gradients = {name: g for name, g in zip(self.named, found, strict=True) if g is not None}
+        gradients = {n: aligned(g, p) for (n, p), g in zip(self.named.items(), found, strict=True) if g is not None}
         norm = nn.utils.get_total_norm(gradients.values())
         if not bool(torch.isfinite(norm)):
             raise Diverged(f"the gradient of {first_bad(gradients)} is not finite {_named(rows)}; {_REMEDY}")
@@ -88,6 +88,12 @@ class Descent:
         """Puts back what `state` gave under the same prefix."""
         for key, value in self.state(prefix).items():
             value.copy_(state[key])
+
+
+def aligned(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The gradient laid out in memory as its parameter is: the fused update takes no notice of strides."""
+    same = gradient.stride() == parameter.stride()
+    return gradient if same else torch.empty_like(parameter).copy_(gradient)
 
 
 def first_bad(gradients: Mapping[str, Tensor]) -> str:

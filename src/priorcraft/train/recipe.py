@@ -51,11 +51,13 @@ class Recipe:
 
 
 def ours(space: Space, paired: bool = False) -> Recipe:
-    """What was found to work: narrow modes of real numbers take a small gamma at the end, large pairs few rows."""
+    """What was found to work: narrow modes of real numbers take a small gamma at the end, large images few rows."""
     base = Recipe(RELATIVISTIC, 2e-3, (0.0, 0.9), gamma=0.2, calm=0.1, anneal=True)
     if paired:
         return replace(base, lr=1e-3, gamma=1.0, batch_size=32) if is_large(space) else replace(base, gamma=1.0)
-    return replace(base, lr=3e-3, calm=5e-4, batch_size=256) if is_real_vector(space) else base
+    if is_real_vector(space):
+        return replace(base, lr=3e-3, calm=5e-4, batch_size=256)
+    return replace(base, batch_size=64) if is_large(space) else base
 
 
 def recipe(name: str, space: Space, paired: bool = False) -> Recipe:
