@@ -76,6 +76,8 @@ def decode(path: str | Path) -> Image.Image:
         raise BadImage(path, f"not {', '.join(FORMATS[:-1])} or {FORMATS[-1]} by its content") from None
     except DataError as reason:
         raise BadImage(path, str(reason)) from None
+    except FileNotFoundError:
+        raise BadImage(path, "no such file") from None
     except Exception as error:  # a decoder that is fed garbage raises whatever it stumbles upon
         raise BadImage(path, f"cannot be decoded: {error}") from error
 

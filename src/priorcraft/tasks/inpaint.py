@@ -9,7 +9,7 @@ from priorcraft.condition import posterior
 from priorcraft.core import Generative, Space
 from priorcraft.errors import DataError
 from priorcraft.observe import Mask
-from priorcraft.tasks.restore import Restoration, restore
+from priorcraft.tasks.restore import Restoration, averaged, restore
 
 COMPLETIONS, ROWS = 8, 12  # on a sheet at most
 
@@ -49,7 +49,7 @@ def _tiled(
     model: Generative, y: Tensor, seen: Tensor, n: int, given: Tensor | None, generator: Generator
 ) -> Restoration:
     """Window after window, each conditioned on what is seen in it and on what earlier ones filled in. Approximate."""
-    began, methods = time.perf_counter(), set[str]()
+    began, methods, diagnostics = time.perf_counter(), set[str](), list[dict[str, float]]()
     x = y.repeat_interleave(n, 0)
     labels = None if given is None else given.repeat_interleave(n, 0)
     known = seen.repeat_interleave(n, 0).clone()
@@ -61,9 +61,11 @@ def _tiled(
         x[window] = engine.sample(1, generator=generator)[:, 0].to(x.dtype)
         known[window] = True
         methods.add(engine.method)
+        diagnostics.append(engine.diagnostics)
     method = f"window after window, each by {' or '.join(sorted(methods)) or 'nothing: all was seen'}"
     draws, space = x.unflatten(0, (len(y), n)).cpu(), Space(tuple(y.shape[1:]), model.space.levels)
-    return Restoration.of(draws, n, space, ("approximate", method, {}), time.perf_counter() - began)
+    how = ("approximate", method, averaged(diagnostics))
+    return Restoration.of(draws, n, space, how, time.perf_counter() - began)
 
 
 def check_larger(shape: tuple[int, ...], space: Space) -> None:

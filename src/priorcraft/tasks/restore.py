@@ -2,7 +2,9 @@
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -164,6 +166,16 @@ def _bits(done: Restoration, truth: Tensor, scored: Tensor) -> float | None:
 
 def _finite(value: float) -> float | None:
     return round(value, 4) if math.isfinite(value) else None
+
+
+def averaged(diagnostics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each figure over the windows that have it.
+
+    >>> averaged([{"acceptance": 0.5}, {"acceptance": 0.7, "draws": 2}])
+    {'acceptance': 0.6, 'draws': 2.0}
+    """
+    names = dict.fromkeys(name for each in diagnostics for name in each)
+    return {name: fmean(each[name] for each in diagnostics if name in each) for name in names}
 
 
 def complaints(done: Restoration) -> list[str]:

@@ -12,7 +12,7 @@ from priorcraft.condition.weighted import Importance
 from priorcraft.core import Generative, Space
 from priorcraft.errors import DataError, UsageError
 from priorcraft.observe import BlockMean, Mask, jointly
-from priorcraft.tasks.restore import Restoration, restore
+from priorcraft.tasks.restore import Restoration, averaged, restore
 
 AT_ONCE = 64  # windows that are completed together
 
@@ -84,7 +84,7 @@ def _tiled(
     Approximate: a window does not see beyond its neighbours. Where the model's engine cannot look at pixels beside
     block means, windows are drawn by themselves.
     """
-    began, method = time.perf_counter(), ""
+    began, methods, diagnostics = time.perf_counter(), dict[str, None](), list[dict[str, float]]()
     sums = sums.repeat_interleave(n, 0)
     labels = None if given is None else given.repeat_interleave(n, 0)
     x = torch.zeros(*sums.shape[:2], *(factor * side for side in sums.shape[2:]), dtype=torch.long, device=sums.device)
@@ -102,10 +102,11 @@ def _tiled(
         drawn = torch.where(seen, pixels, engine.sample(1, generator=generator)[:, 0])
         for tile, window, own in zip(tiles, windows, drawn.split(len(x)), strict=True):
             x[:, :, *tile], known[window] = own, True
-        method = method or engine.method
+        methods[engine.method] = None
+        diagnostics.append(engine.diagnostics)
     draws, space = x.unflatten(0, (-1, n)).cpu(), Space(tuple(x.shape[1:]), model.space.levels)
     alone = " by itself" if beside is Importance else ", beside what is there"
-    how = ("approximate", f"window after window{alone}, each by {method}", {})
+    how = ("approximate", f"window after window{alone}, each by {' or '.join(methods)}", averaged(diagnostics))
     return Restoration.of(draws, n, space, how, time.perf_counter() - began)
 
 
