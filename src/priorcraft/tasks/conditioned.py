@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from priorcraft import runtime
 from priorcraft.core import Generative, LinearObservation, Space
 from priorcraft.errors import DataError, NoDensity
 from priorcraft.observe import BlockMean, Mask
@@ -15,7 +16,7 @@ from priorcraft.tasks.masks import named_mask
 from priorcraft.tasks.restore import Restoration, complaints, figures
 from priorcraft.tasks.upscale import upscale
 
-DRAWS, SHOWN, FACTOR = 16, 4, 2
+DRAWS, SHOWN, FACTOR = 8, 4, 2
 MASK = "bottom"
 LARGE, HUGE = 256, 4096  # entries of an image above which block means, or all completions, take too long for a look
 Complete = Callable[[Generative, Generator], Restoration]
@@ -99,7 +100,8 @@ def _small(truth: Tensor) -> Task:
 def completed(model: Generative, task: Task, *, generator: Generator) -> Completed:
     """Completions and what to say of them; a sentence where the model's engine has no answer."""
     try:
-        done = task.complete(model, generator)
+        with runtime.plain_products():  # many small products of many shapes
+            done = task.complete(model, generator)
     except (DataError, NoDensity) as reason:
         return Completed(None, f"no answer: {reason}", [])
     scored = ~task.seen if isinstance(task.observation, Mask) else task.seen
