@@ -315,6 +315,18 @@ def test_images_of_any_size_are_grown_and_read_at_a_sane_scale(shape):
     assert record["gradient_norm_g"] > 0
 
 
+def test_a_generator_of_large_images_that_went_all_black_can_come_back():
+    model = gan(Space((1, 16, 16), 17), hidden=4, layers=1)
+    z = model.prior(4, generator=runtime.keyed(0))
+    for name, parameter in model.generator.named_parameters():
+        if name.endswith("image.bias"):
+            parameter.data.fill_(-50.0)
+    assert not model.decode(z).any()
+    u = model.generator(z, None)
+    (slope,) = torch.autograd.grad(u.sum(), model.generator.body[0].image.bias)  # pyright: ignore
+    assert slope.abs() > 1
+
+
 # watching
 
 

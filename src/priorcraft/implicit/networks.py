@@ -12,6 +12,7 @@ from priorcraft.nn.residual import Grow, Read
 SMALL = 12 * 12  # pixels up to which an image is treated as a vector
 FOLDED = 24  # pixels a side from which two by two pixels are folded into channels, four times as fast
 OCTAVES = 5
+LEAK = 0.1
 
 
 def sizes(space: Space, paired: bool = False) -> dict[str, int]:
@@ -139,8 +140,7 @@ class Generator(nn.Module):
         self.embedding = nn.Embedding(classes, latent) if classes else None
         inputs = 2 * latent if classes else latent
         self.body = vector_to_point(space, inputs, hidden, layers)
-        # the ends of the range, where most pixels of a drawing lie, are reached by saturation
-        self.onto_range = nn.Tanh() if space.levels else nn.Identity()
+        self.onto_range = onto_range(space)
 
     def forward(self, z: Tensor, given: Tensor | None) -> Tensor:
         """(B, latent) and labels (B,) to (B, *event_shape)."""
@@ -172,6 +172,21 @@ class Critic(nn.Module):
         if self.projection is None or given is None:
             return logit
         return logit + (self.projection[given] * h).sum(-1)
+
+
+class Saturation(nn.Module):
+    """u clamped to [-1, 1], but for a tenth of what is beyond: the ends are reached, and no gradient dies there."""
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(B, ...) to the same."""
+        return torch.lerp(u.clamp(-1, 1), u, LEAK)
+
+
+def onto_range(space: Space) -> nn.Module:
+    """The ends of the range, where most pixels of a drawing lie, are reached by saturation; real numbers stay."""
+    if space.levels is None:
+        return nn.Identity()
+    return Saturation() if is_large(space) else nn.Tanh()
 
 
 def vector_to_point(space: Space, inputs: int, hidden: int, layers: int) -> nn.Module:

@@ -8,12 +8,10 @@ from torch import Tensor, nn
 
 from priorcraft.core import Space
 from priorcraft.implicit.alignment import ALIGNMENTS, BLANK, closest, resized
-from priorcraft.implicit.networks import SMALL, Prior, fold, is_large, point_to_vector, vector_to_point
+from priorcraft.implicit.networks import SMALL, Prior, Saturation, fold, is_large, point_to_vector, vector_to_point
 from priorcraft.implicit.strokes import LENGTH, strokes
 from priorcraft.nn.residual import Read
 from priorcraft.nn.unet import UNet
-
-LEAK = 0.1
 
 
 class Sight(nn.Module):
@@ -83,6 +81,7 @@ class Translator(nn.Module):
         super().__init__()
         self.prior = Prior(latent, components)
         self.space, self.as_planes = space, sight.as_planes
+        self.onto_range = nn.Identity() if space.levels is None else Saturation()
         if sight.as_planes:
             self.body: nn.Module = UNet(sight.length, latent, space.event_shape, hidden, layers, sight.fold)
         else:
@@ -94,9 +93,7 @@ class Translator(nn.Module):
             u = seen[:, : self.space.event_shape[0]] + self.body(seen, z)
         else:
             u = seen[:, : self.space.dims].view(-1, *self.space.event_shape) + self.body(torch.cat([z, seen], 1))
-        if self.space.levels is None:
-            return u
-        return torch.lerp(u.clamp(-1, 1), u, LEAK)  # saturated, but never without a gradient
+        return self.onto_range(u)
 
 
 class PairCritic(nn.Module):
