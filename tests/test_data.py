@@ -658,7 +658,7 @@ def test_read_image_refuses_another_size_unless_asked_to_resize(tmp_path):
     assert read(path, resize=True).shape == (1, 8, 8)
     with pytest.raises(UsageError, match="space"):
         read_image(path, Space((64,), 17))
-    with pytest.raises(DataError, match=r"cannot be read as an image: .*No such file"):
+    with pytest.raises(DataError, match=r"cannot be read as an image: no such file"):
         read_image(tmp_path / "absent.png", GREY8)
 
 
@@ -726,7 +726,7 @@ def test_names_that_are_not_text_broken_links_and_pipes(tmp_path):
     data = open_data(tmp_path)
     note = next(note for note in data.notes if "2 of 62 images skipped" in note)
     assert "pipe.png (not a file)" in note
-    assert "gone.png (cannot be decoded: " in note
+    assert "gone.png (no such file" in note
     note.encode()
 
 

@@ -31,7 +31,7 @@ MODELS = {
     "lda": (Discriminant, {}),
     "qda": (Discriminant, {"shared": False}),
     "masked-mlp": (MaskedAutoregressive, {"orders": 3, "width": 12, "depth": 1}),
-    "masked-conv": (MaskedConvolution, {"orders": 2, "channels": 8, "depth": 1, "window": 3}),
+    "masked-conv": (MaskedConvolution, {"orders": 2, "channels": 8, "depth": 1, "window": 3, "any_order": 0.9}),
     "chow-liu": (ChowLiu, {}),
     "latent-tree": (LatentTree, {"members": 2, "latents": 3}),
     "trees-and-network": (TreesAndNetwork, {"latents": 2, "trees": 1, "orders": 2, "width": 8, "depth": 1}),
