@@ -12,6 +12,7 @@ from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutor
 from priorcraft.explicit.exact.cells import Cells, rasters
 from priorcraft.explicit.exact.chain import Method, evidence_first
 from priorcraft.nn.local_masked import LocallyMaskedConv2d, Neighbours
+from priorcraft.nn.warp import affine, warped
 
 ORDER = torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
 IMAGE, LABELS = Space((1, 3, 3), 2), Space((), 3)
@@ -228,3 +229,18 @@ def test_every_method_draws_the_same(make):
     assert (reports[Method.NAIVE].method, reports[Method.NAIVE].network_evaluations) == ("naive", 12)
     assert (reports[Method.JACOBI].method, reports[Method.FAST].network_evaluations) == ("jacobi", 1)
     assert 2 <= reports[Method.JACOBI].network_evaluations <= 13
+
+
+def test_deformed_images_stay_in_the_space_and_fade_out() -> None:
+    model = MaskedConvolution(Space((1, 4, 4), 17), channels=4, depth=1, augment=1.0)
+    x = torch.randint(0, 17, (50, 1, 4, 4), generator=runtime.keyed("x"))
+    early, late = (model._augmented(x, progress, runtime.keyed("deform")) for progress in (0.0, 0.7))
+    assert float((early != x).flatten(1).any(1).float().mean()) > 0.9
+    assert 0 <= int(early.min()) <= int(early.max()) <= 16
+    assert torch.equal(late, x)
+
+
+def test_no_deformation_is_the_image_itself() -> None:
+    x = torch.randn(3, 2, 5, 4, generator=runtime.keyed("x"))
+    still = affine(*torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0, 1.0]).unsqueeze(1).expand(6, 3))
+    torch.testing.assert_close(warped(x, still), x)

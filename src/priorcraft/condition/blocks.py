@@ -1,5 +1,6 @@
 """Autoregressive models that see block means: every block is drawn with exactly its sum."""
 
+import copy
 from collections.abc import Callable
 from functools import reduce
 
@@ -34,6 +35,12 @@ class Steps:
 
     def __init__(self, model: Autoregressive, order: Tensor, x: Tensor, start: int, given: Tensor | None) -> None:
         self.model, self.order, self.x, self.given = model, order, x.clone(), given
+        self.known = x, start
+
+    def again(self) -> "Steps":
+        """The same steps from their start."""
+        x, start = self.known
+        return type(self)(self.model, self.order, x, start, self.given)
 
     def log_p(self, q: int, past: int) -> Tensor:
         """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
@@ -90,6 +97,12 @@ class CellSteps(Steps):
         self.within = WithinSteps(model.within, model.leave)
         self.within.begin(features)
         self.by_class = None if model.by_class is None or given is None else model.by_class[given][:, order]
+
+    def again(self) -> Steps:
+        """The same steps from their start, with the features that are known already."""
+        steps = copy.copy(self)
+        steps.codes = torch.zeros_like(self.codes)
+        return steps
 
     def log_p(self, q: int, past: int) -> Tensor:
         """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
@@ -196,10 +209,9 @@ class BlockChain(Posterior):
         for b, block in enumerate(self.blocks):
             last = torch.cat([order[: b * m], order[(b + 1) * m :], block])
             left, start = self.sums[:, b].repeat_interleave(n), len(order) - m
-            new = x.clone()
-            p_new, q_new = self._block(new, steps_of(self.model, last, x, start, c, m), last, start, left, generator)
-            steps = steps_of(self.model, last, x, start, c, m)
-            p_old, q_old = self._block(x.clone(), steps, last, start, left, generator, keep=True)
+            new, steps = x.clone(), steps_of(self.model, last, x, start, c, m)
+            p_old, q_old = self._block(x.clone(), steps.again(), last, start, left, generator, keep=True)
+            p_new, q_new = self._block(new, steps, last, start, left, generator)
             if self.target is not None:
                 p_new, p_old = self._log_p(new, order, c), self._log_p(x, order, c)
             u = runtime.uniform(tuple(q_new.shape), generator=generator, like=q_new)

@@ -10,6 +10,7 @@ from priorcraft import bayes, runtime
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around, whiten
+from priorcraft.nn.warp import affine, warped
 
 ROUNDS = 10  # of EM for the covariance; it moves little afterwards
 NEGLIGIBLE = 1e-4  # a smaller share of a row in a class is set to zero
@@ -190,7 +191,5 @@ def deformed(x: Tensor) -> Tensor:
 
 
 def _moved(x: Tensor, across: float, down: float, shear: float, turn: float) -> Tensor:
-    cos, sin = math.cos(turn), math.sin(turn)
-    where = torch.tensor([[cos, shear - sin, across], [sin, cos, down]], dtype=x.dtype, device=x.device)
-    grid = F.affine_grid(where.expand(len(x), 2, 3), list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, align_corners=False)
+    how = torch.tensor([[across], [down], [shear], [turn], [1.0], [1.0]], dtype=x.dtype, device=x.device)
+    return warped(x, affine(*how.expand(6, len(x))))

@@ -14,9 +14,11 @@ from priorcraft.explicit.exact.entries import Entries
 from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
+from priorcraft.nn.warp import deformed
 
 RECOGNISED = 16  # rows of a batch whose labels are asked for
 FEATURES = 2**20  # numbers in one layer at once
+AS_THEY_ARE = 0.7  # share of the training after which no image is deformed
 
 
 class MaskedConvolution(Autoregressive, Trainable):
@@ -39,6 +41,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         dropout: share of features left out in training.
         any_order: share of the training steps in which a random part of the entries comes first.
         recognise: weight of -log p(c | a random part of x) in training, where labels are known.
+        augment: share of the images that are deformed a little at the start of the training; it falls to none.
     """
 
     sampler = "cached convolution"
@@ -56,6 +59,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         dropout: float = 0.0,
         any_order: float = 0.0,
         recognise: float = 0.0,
+        augment: float = 0.0,
     ) -> None:
         if not space.is_image:
             raise UsageError(f"space must hold images (channels, height, width), not {space.event_shape}.")
@@ -63,7 +67,7 @@ class MaskedConvolution(Autoregressive, Trainable):
             raise UsageError(f"orders must be 1 ... 8, the raster orders of an image, not {orders}.")
         cells = Cells(space, patch)
         super().__init__(space, context, cells.orders(orders))
-        self.any_order, self.recognise, self.cells = any_order, recognise, cells
+        self.any_order, self.recognise, self.augment, self.cells = any_order, recognise, augment, cells
         self.entries = Entries(space)
         features, outputs, size = self.entries.features, self.entries.outputs, cells.members.shape[1]
         self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
@@ -160,8 +164,10 @@ class MaskedConvolution(Autoregressive, Trainable):
         """-log p(x) in one order: an upper bound on -log p(x) of the ensemble, unbiased for its mean over orders.
 
         With `recognise`, -log p(c | a random part of x) is weighed in (McCallum et al. 2006, multi-conditional
-        learning): the joint stays a joint, and it is drawn towards the one that tells classes apart.
+        learning): the joint stays a joint, and it is drawn towards the one that tells classes apart. With `augment`,
+        the loss is that of deformed images to begin with.
         """
+        x = self._augmented(x, progress, generator)
         loss = self._loss_in(self._training_order(generator), x, given)
         if given is None or not self.classes or not self.recognise:
             return {"loss": loss}
@@ -170,6 +176,14 @@ class MaskedConvolution(Autoregressive, Trainable):
             return {"loss": loss}
         label_loss = self._label_loss(x[rows], given[rows], generator)
         return {"loss": loss + self.recognise * label_loss, "label_loss": label_loss}
+
+    def _augmented(self, x: Tensor, progress: float, generator: Generator) -> Tensor:
+        """Some of the images deformed, fewer and fewer, so that the density settles on images as they are."""
+        share = self.augment * max(0.0, 1 - progress / AS_THEY_ARE)
+        if not share or self.space.levels is None:
+            return x
+        some = torch.rand(len(x), generator=generator, device=generator.device).to(x.device) < share
+        return torch.where(some.view(-1, 1, 1, 1), deformed(x, self.space.levels, generator), x)
 
     def _label_loss(self, x: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         """-log p(c | a random part of x) of the labels, in one order."""
