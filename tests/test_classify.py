@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,12 +18,16 @@ from priorcraft.classify.generative import GenerativeClassifier, checked_prior
 from priorcraft.classify.shift import estimated_prior, reweighted
 from priorcraft.cli import main
 from priorcraft.core import UNLABELLED, Space
-from priorcraft.data import open_data
+from priorcraft.data import Rows, open_data
 from priorcraft.errors import DataError, NoDensity, UsageError
 from priorcraft.explicit.exact.gaussian_cells import log_kernels
 from priorcraft.explicit.exact.kernel import KernelDensity
+from priorcraft.io import load
 from priorcraft.metrics.calibration import calibration_error, reliability
 from priorcraft.metrics.unusual import auroc, mutated, ratio, typicality
+from priorcraft.report.classifiers import accuracy_picture
+from priorcraft.verbs.classified import classified
+from priorcraft.verbs.contrasting import contrast
 
 
 @pytest.fixture(scope="module")
@@ -269,3 +274,27 @@ def test_unusual_tells_noise_from_digits(run, tmp_path):
 
 def test_checked_prior_keeps_a_prior():
     assert torch.equal(checked_prior(torch.tensor([0.5, 0.5]).log(), 2).exp(), torch.tensor([0.5, 0.5]))
+
+
+def test_more_labels_are_better_for_both_kinds():
+    rows = contrast(open_data("digits"), densities=("naive-bayes",), per_class=(2, 40), repeats=1)
+    assert {row["name"] for row in rows} == {"Bayes, naive-bayes", "logistic", "svm"}
+    by_name = {name: [r["accuracy"] for r in rows if r["name"] == name] for name in {r["name"] for r in rows}}
+    assert all(more > few + 0.1 for few, more in by_name.values())
+    assert accuracy_picture(rows)[:4] == b"\x89PNG"
+
+
+def test_a_learning_curve_needs_labels():
+    digits = open_data("digits")
+    bare = replace(digits, train=Rows(digits.train.x), classes=())
+    with pytest.raises(DataError, match="at least two classes"):
+        contrast(bare)
+
+
+def test_a_comparison_classifies_by_every_density(run):
+    digits = open_data("digits")
+    found = classified([load(run)], digits, digits.test, 0)
+    assert [c["name"] for c in found["classifiers"]] == [load(run).name, "logistic", "svm"]
+    assert found["classifiers"][0]["accuracy"] == verbs.classify(run)["accuracy"]
+    assert {c["kind"] for c in found["classifiers"]} == {"exact", "discriminative"}
+    assert classified([load(run)], digits, Rows(digits.test.x), 0) is None

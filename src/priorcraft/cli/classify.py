@@ -20,6 +20,7 @@ def classify(
     beside: str = "",
     out: Path | None = None,
     plot: Path | None = None,
+    curve: Path | None = None,
     overwrite: Annotated[bool, Flag] = False,
     samples: int = 64,
     seed: int = 0,
@@ -39,7 +40,8 @@ def classify(
         beside: Discriminative classifiers to compare with: logistic, svm, boosting, network, with commas.
         out: .npz of log_posterior, log_evidence and prediction.
         plot: .png of how often which confidence is right.
-        overwrite: Replace --out and --plot.
+        curve: .png of how much both kinds of classifier learn from how many labels.
+        overwrite: Replace --out, --plot and --curve.
         samples: Draws of the bound, for approximate models.
         seed: Of every random draw.
         device: auto, cpu, cuda or mps.
@@ -59,6 +61,7 @@ def classify(
         beside=[name.strip() for name in beside.split(",") if name.strip()],
         out=out,
         plot=plot,
+        curve=curve,
         overwrite=overwrite,
         samples=samples,
         seed=seed,
@@ -95,8 +98,17 @@ def show(answer: dict[str, Any]) -> None:
         told = answer["abstention"]
         risk = "" if told["risk"] is None else f", {told['risk']:.2%} of these wrong"
         print(f"answered: {told['answered']:.1%} of the rows{risk} (confidence at least {told['threshold']:.3g})")
+    for name, found in by_name(answer["curve"] or []).items():
+        print(
+            f"{name}, accuracy by labels a class: " + ", ".join(f"{r['per_class']}: {r['accuracy']:.3f}" for r in found)
+        )
     if answer["out"]:
         print(f"written: {answer['out']}")
+
+
+def by_name(curve: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a learning curve by classifier."""
+    return {name: [row for row in curve if row["name"] == name] for name in dict.fromkeys(r["name"] for r in curve)}
 
 
 def row(name: str, found: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -85,6 +85,10 @@ def show(answer: dict[str, Any], json: bool) -> None:
         print_json(answer)
         return
     print_table([row(model) for model in answer["models"]])
+    if answer["classification"]:
+        from priorcraft.cli.classify import row as classifier_row
+
+        print_table([classifier_row(c["name"], c, c["kind"]) for c in answer["classification"]["classifiers"]])
     if answer["baselines"]:
         listed = ", ".join(f"{name} {bits:.3f}" for name, bits in answer["baselines"].items())
         print(f"baselines in bits/dim: {listed}")

@@ -12,6 +12,7 @@ from torch import Tensor
 import priorcraft
 from priorcraft.core import Space
 from priorcraft.data.splits import Splits
+from priorcraft.report.classifiers import accuracy_picture, reliability_picture
 from priorcraft.report.curves import Events, critic_view, learning_curve
 from priorcraft.report.grid import picture
 from priorcraft.report.verdicts import family_notes, scored
@@ -65,12 +66,28 @@ def render(
         completions=[
             task | {"models": [m | {"picture": embedded(m["picture"])} for m in task["models"]]} for task in completions
         ],
+        classification=classification(answer["classification"]),
         unit="nats" if splits.space.levels is None else "bits/dim",
         command=command,
         version=priorcraft.__version__,
         torch=torch.__version__,
         threads=torch.get_num_threads(),
     )
+
+
+def classification(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The classifiers with their pictures."""
+    if found is None:
+        return None
+    classifiers = [c | {"picture": embedded(reliability_of(c))} for c in found["classifiers"]]
+    curve = accuracy_picture(found["curve"]) if found["curve"] else None
+    return {"classifiers": classifiers, "curve": embedded(curve)}
+
+
+def reliability_of(classifier: dict[str, Any]) -> bytes | None:
+    """Its reliability picture, if it was measured."""
+    bins = classifier.get("reliability")
+    return reliability_picture(bins, classifier["calibration_error"]) if bins else None
 
 
 def by_class(x: Tensor, labels: Tensor | None, space: Space) -> bytes:

@@ -1,6 +1,5 @@
 """`classify`: p(c | x) and p(x) of new rows by Bayes' theorem, beside classifiers that learn p(c | x) directly."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from priorcraft import bayes, runtime
@@ -23,6 +21,8 @@ from priorcraft.data import Rows, Splits, open_data
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.io import Run, load
 from priorcraft.metrics.calibration import accuracy_interval, calibration_error, log_loss, reliability
+from priorcraft.report.classifiers import accuracy_picture, reliability_picture
+from priorcraft.verbs.contrasting import contrast
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.scoring import SPLITS, check_space
 
@@ -41,6 +41,7 @@ def classify(
     beside: Sequence[str] = (),
     out: str | Path | None = None,
     plot: str | Path | None = None,
+    curve: str | Path | None = None,
     overwrite: bool = False,
     samples: int = 64,
     seed: int = 0,
@@ -60,13 +61,16 @@ def classify(
         beside: "logistic", "svm", "boosting", "network": fitted to the training rows and measured on the same rows.
         out: .npz of `log_posterior` (B, K), `log_evidence` log p(x) (B,), `prediction` (B,), and `answered` with risk.
         plot: .png of how often which confidence is right.
-        overwrite: replace `out` and `plot`.
+        curve: .png of how much both kinds of classifier learn from how many labels: naive Bayes, quadratic
+            discriminants and kernels beside logistic regression and an SVM, fitted anew to part of the labels.
+        overwrite: replace `out`, `plot` and `curve`.
         samples, seed: draws of the bound and their seed, for approximate models.
         device: auto, cpu, cuda or mps.
 
     Returns:
         "accuracy", "interval", "log_loss", "calibration_error", "n", "kind" ("exact" or "lower bound"), "prior",
-        "temperature", "abstention", "reliability", "beside", "classes", "out". What needs labels is None without them.
+        "temperature", "abstention", "reliability", "beside", "curve", "classes", "out". What needs labels is
+        None without them.
 
     Raises:
         UsageError, DataError, NoDensity, CheckpointError: as their names say.
@@ -75,6 +79,7 @@ def classify(
         raise UsageError(f"split must be train, valid or test: {did_you_mean(split, SPLITS)}")
     target = None if out is None else check_out(out, (".npz",), overwrite=overwrite)
     chart = None if plot is None else check_out(plot, (".png",), overwrite=overwrite)
+    learned = None if curve is None else check_out(curve, (".png",), overwrite=overwrite)
     where = runtime.pick_device(device)
     runtime.tune()
     fitted = run if isinstance(run, Run) else load(run, device=where)
@@ -99,13 +104,16 @@ def classify(
         "abstention": None if threshold is None else abstention(log_posterior, rows.y, threshold),
         "reliability": None if rows.y is None or unlabelled(rows.y) else reliability(log_posterior, rows.y),
         "beside": [besides(name, splits, rows, seed) for name in beside],
+        "curve": None if learned is None else contrast(splits, seed=seed),
         "classes": list(fitted.classes),
         "out": None if target is None else str(target),
     }
     if target is not None:
         write_arrays(target, arrays(log_posterior, log_evidence, threshold))
     if chart is not None:
-        write_bytes(chart, drawn(found))
+        write_bytes(chart, reliability_of(found))
+    if learned is not None:
+        write_bytes(learned, accuracy_picture(found["curve"]))
     return found
 
 
@@ -241,18 +249,12 @@ def arrays(log_posterior: Tensor, log_evidence: Tensor, threshold: float | None)
     return {name: value.numpy() for name, value in found.items()}
 
 
-def drawn(found: Mapping[str, Any]) -> bytes:
-    """The reliability picture: how often an answer is right, against how sure it was; PNG."""
-    bins = found["reliability"]
-    if bins is None:
+def reliability_of(found: Mapping[str, Any]) -> bytes:
+    """The reliability picture of an answer, PNG.
+
+    Raises:
+        DataError: rows without labels.
+    """
+    if found["reliability"] is None:
         raise DataError("a reliability picture needs labels, and these rows have none.")
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="confidence", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.plot([0, 1], [0, 1], color="#94a3b8", lw=1)
-    x, y = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
-    low, high = [b["accuracy"] - b["low"] for b in bins], [b["high"] - b["accuracy"] for b in bins]
-    axes.errorbar(x, y, yerr=[[max(e, 0) for e in low], [max(e, 0) for e in high]], fmt="o", color="#0f766e")
-    axes.set_title(f"calibration error {100 * found['calibration_error']:.1f} %", fontsize=10)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+    return reliability_picture(found["reliability"], found["calibration_error"])

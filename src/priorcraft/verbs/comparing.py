@@ -24,6 +24,7 @@ from priorcraft.report.page import render
 from priorcraft.tasks.conditioned import Completed, Task, completed, tasks_for
 from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
+from priorcraft.verbs.classified import classified
 from priorcraft.verbs.fitting import budget_of, fit
 from priorcraft.verbs.outputs import write_bytes
 
@@ -79,16 +80,17 @@ def compare(
         listen: gives a consumer of records for each model.
 
     Returns:
-        "seconds", "report", "data", "baselines", and "models", one entry a model.
+        "seconds", "report", "data", "baselines", "models", one entry a model, and "classification" of labelled data.
     """
     start = time.perf_counter()
     splits = data if isinstance(data, Splits) else open_data(data, seed=seed)
     chosen = chosen_models(models, splits)
     folder, tests = prepared(Path(out), overwrite), Tests(splits, seed)
-    results, samples, events, looks = [], [], [], list[list[Completed]]()
+    runs, results, samples, events, looks = list[Run](), [], [], [], list[list[Completed]]()
     for name, budget in budgets(chosen, splits, minutes, steps).items():
         fit(splits, name, out=folder / name, seed=seed, device=device, on_record=listen(name), **budget)
         run = load(folder / name, device=runtime.pick_device(device))
+        runs.append(run)
         result, drawn = measured(run, tests, seed)
         looks.append([completed(run.model, task, generator=generator_of(run, seed)) for task in tests.tasks])
         results.append(
@@ -103,6 +105,7 @@ def compare(
         "data": about(splits),
         "baselines": {} if splits.space.levels is None else baselines(splits),
         "models": results,
+        "classification": classified(runs, splits, tests.rows, seed),
     }
     spent = f"--steps {steps}" if steps else f"--minutes {minutes or COMPARE_MINUTES:g}"
     command = f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} {spent} --seed {seed}"

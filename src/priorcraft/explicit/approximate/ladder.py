@@ -177,7 +177,7 @@ class LadderVAE(Variational):
         with self._autocast():
             up = [repeated(k, h) if k > 1 else h for h in self._up(x, given)]
             h = self._down(k * n, contexts, choose)
-            parameters = self.pixels(h, repeated(k, x))
+            parameters = self.pixels(h, x)
         entries = self.pixels.head(parameters.to(self.log_prior.dtype)).log_prob(repeated(k, x))
         return Terms(entries.flatten(1).sum(1).unflatten(0, (k, n)), torch.stack(kl).unflatten(1, (k, n)))
 

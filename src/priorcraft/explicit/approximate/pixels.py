@@ -42,10 +42,11 @@ class PixelDecoder(nn.Module):
         return self.leave(F.silu(f + self.second(F.silu(self.first(f)))))
 
     def forward(self, h: Tensor, x: Tensor) -> Tensor:
-        """Parameters of every entry of x, (B, channels, height, width, parameters)."""
+        """Parameters of every entry of x, (k B, channels, height, width, parameters), for k B rows of h to B of x."""
         f = self._enlarged(h)
         if self.window is not None:
-            f = f + self.window(self.space.to_network(x, self.leave.weight.dtype))
+            around = self.window(self.space.to_network(x, self.leave.weight.dtype))
+            f = (f.unflatten(0, (-1, len(x))) + around).flatten(0, 1)
         parameters = self.at_pixels(f.movedim(1, -1))
         return parameters.unflatten(-1, (self.space.event_shape[0], -1)).movedim(-2, 1)
 
