@@ -55,6 +55,11 @@ def plain_products() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+def bfloat16_products(like: Tensor) -> torch.autocast:
+    """Products and convolutions in bfloat16 where `like` is in float32, everything else in full; off in float64."""
+    return torch.autocast(like.device.type, torch.bfloat16, enabled=like.dtype == torch.float32)
+
+
 @lru_cache
 def product_rate(device: torch.device) -> float:
     """Floating-point operations per second of one large matrix product, in fp32 or bf16, whichever is faster.

@@ -146,7 +146,8 @@ class BlockChain(Posterior):
     With a `target`, draws follow its p(x | y) as particles and sweeps grow. Without one the rule is that for
     p(block | others, sum) in the order that has this block last. The conditionals of a learned model in different
     orders are near those of one joint, but not of one joint: the sweeps then settle near the posterior, without a
-    bound on the difference; on digits they came nearer to the truth than with any one order.
+    bound on the difference; on digits they came nearer to the truth than with any one order. The network's products are
+    in bfloat16, more than twice as fast here and no worse on digits.
 
     Args:
         model: autoregressive, on integers.
@@ -184,6 +185,10 @@ class BlockChain(Posterior):
         possible(torch.zeros(len(y)).masked_fill(~inside.cpu(), -torch.inf), "block sums")
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
+        with runtime.bfloat16_products(self.model.log_prior):
+            return self._draw(n, generator)
+
+    def _draw(self, n: int, generator: Generator) -> Tensor:
         k, rows, m = max(n, self.particles), len(self.sums), self.blocks.shape[1]
         particles = Particles(self.model, rows, k, self.given, generator)
         order = self.blocks.flatten()

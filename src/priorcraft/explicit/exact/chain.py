@@ -81,7 +81,7 @@ class Autoregressive(Exact):
 
     def _loss_in(self, order: Tensor, x: Tensor, given: Tensor | None) -> Tensor:
         """The mean of -log p(x) in one order, for training: products in bfloat16, everything else in full."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.log_prior.dtype == torch.float32):
+        with runtime.bfloat16_products(self.log_prior):
             return -self.log_prob_in(x, order, given).mean()
 
     def check_order(self, order: Tensor) -> Tensor:

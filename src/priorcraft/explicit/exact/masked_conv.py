@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from priorcraft import runtime
 from priorcraft.core import Likelihood, Space, Trainable
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.cells import Cells, Stage
@@ -190,7 +191,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         order, seen = self._some_order(generator), self._some_part(generator)
         order, rows = evidence_first(order[None], seen)[0], len(x)
         every = torch.arange(self.classes, device=x.device).repeat_interleave(rows)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.log_prior.dtype == torch.float32):
+        with runtime.bfloat16_products(self.log_prior):
             log_p = self.log_prob_first(x.flatten(1).repeat(self.classes, 1), order, int(seen.sum()), every)
         return F.cross_entropy(log_p.view(self.classes, rows).t() + self.log_prior, labels)
 
