@@ -7,23 +7,29 @@ from matplotlib.figure import Figure
 
 from priorcraft.report.curves import HELD_OUT, REAL, png
 
+Bins = Sequence[Mapping[str, float]]
 SHADES = (REAL, HELD_OUT, "#1d4ed8", "#c2410c", "#a16207", "#64748b")
 
 
-def reliability_picture(bins: Sequence[Mapping[str, float]], calibration_error: float) -> bytes:
-    """How often an answer is right, against how sure it was; PNG.
+def reliability_picture(
+    bins: Mapping[str, Sequence[Mapping[str, float]]], calibration_error: Mapping[str, float]
+) -> bytes:
+    """How often an answer is right, against how sure it was, with 95 % intervals; PNG.
 
     Args:
-        bins: what `metrics.calibration.reliability` gives.
-        calibration_error: share.
+        bins: what `metrics.calibration.reliability` gives, by the name of the classifier.
+        calibration_error: of each, a share.
     """
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="confidence", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
     axes.plot([0, 1], [0, 1], color="#94a3b8", lw=1)
-    x, y = [b["confidence"] for b in bins], [b["accuracy"] for b in bins]
-    below, above = [b["accuracy"] - b["low"] for b in bins], [b["high"] - b["accuracy"] for b in bins]
-    axes.errorbar(x, y, yerr=[[max(e, 0) for e in below], [max(e, 0) for e in above]], fmt="o", color=REAL)
-    axes.set_title(f"calibration error {100 * calibration_error:.1f} %", fontsize=10)
+    for (name, own), shade in zip(bins.items(), SHADES, strict=False):
+        x, y = [b["confidence"] for b in own], [b["accuracy"] for b in own]
+        below, above = [b["accuracy"] - b["low"] for b in own], [b["high"] - b["accuracy"] for b in own]
+        errors = [[max(e, 0) for e in below], [max(e, 0) for e in above]]
+        label = f"{name}, calibration error {100 * calibration_error[name]:.1f} %"
+        axes.errorbar(x, y, yerr=errors, fmt="o-", ms=4, lw=0.8, color=shade, label=label)
+    axes.legend(frameon=False, fontsize=8)
     return png(figure)
 
 

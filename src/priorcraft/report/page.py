@@ -79,15 +79,11 @@ def classification(found: dict[str, Any] | None) -> dict[str, Any] | None:
     """The classifiers with their pictures."""
     if found is None:
         return None
-    classifiers = [c | {"picture": embedded(reliability_of(c))} for c in found["classifiers"]]
+    dense = [c for c in found["classifiers"] if "reliability" in c]
+    bins, errors = ({c["name"]: c[key] for c in dense} for key in ("reliability", "calibration_error"))
+    reliability = reliability_picture(bins, errors) if dense else None
     curve = accuracy_picture(found["curve"]) if found["curve"] else None
-    return {"classifiers": classifiers, "curve": embedded(curve)}
-
-
-def reliability_of(classifier: dict[str, Any]) -> bytes | None:
-    """Its reliability picture, if it was measured."""
-    bins = classifier.get("reliability")
-    return reliability_picture(bins, classifier["calibration_error"]) if bins else None
+    return found | {"reliability": embedded(reliability), "curve": embedded(curve)}
 
 
 def by_class(x: Tensor, labels: Tensor | None, space: Space) -> bytes:

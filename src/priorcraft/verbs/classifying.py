@@ -257,4 +257,5 @@ def reliability_of(found: Mapping[str, Any]) -> bytes:
     """
     if found["reliability"] is None:
         raise DataError("a reliability picture needs labels, and these rows have none.")
-    return reliability_picture(found["reliability"], found["calibration_error"])
+    name = "Bayes' theorem"
+    return reliability_picture({name: found["reliability"]}, {name: found["calibration_error"]})

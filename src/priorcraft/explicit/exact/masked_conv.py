@@ -19,7 +19,7 @@ from priorcraft.nn.warp import deformed
 
 RECOGNISED = 16  # rows of a batch whose labels are asked for
 FEATURES = 2**20  # numbers in one layer at once
-AS_THEY_ARE = 0.7  # share of the training after which no image is deformed
+FADED = 0.7  # share of the training after which no fewer images are deformed
 
 
 class MaskedConvolution(Autoregressive, Trainable):
@@ -42,7 +42,8 @@ class MaskedConvolution(Autoregressive, Trainable):
         dropout: share of features left out in training.
         any_order: share of the training steps in which a random part of the entries comes first.
         recognise: weight of -log p(c | a random part of x) in training, where labels are known.
-        augment: share of the images that are deformed a little at the start of the training; it falls to none.
+        augment, augment_last: share of the images that are deformed a little at the start of the training, and from 70 % of
+            it to the end.
     """
 
     sampler = "cached convolution"
@@ -61,6 +62,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         any_order: float = 0.0,
         recognise: float = 0.0,
         augment: float = 0.0,
+        augment_last: float = 0.0,
     ) -> None:
         if not space.is_image:
             raise UsageError(f"space must hold images (channels, height, width), not {space.event_shape}.")
@@ -68,7 +70,8 @@ class MaskedConvolution(Autoregressive, Trainable):
             raise UsageError(f"orders must be 1 ... 8, the raster orders of an image, not {orders}.")
         cells = Cells(space, patch)
         super().__init__(space, context, cells.orders(orders))
-        self.any_order, self.recognise, self.augment, self.cells = any_order, recognise, augment, cells
+        self.any_order, self.recognise, self.cells = any_order, recognise, cells
+        self.augment, self.augment_last = augment, augment_last
         self.entries = Entries(space)
         features, outputs, size = self.entries.features, self.entries.outputs, cells.members.shape[1]
         self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
@@ -180,7 +183,8 @@ class MaskedConvolution(Autoregressive, Trainable):
 
     def _augmented(self, x: Tensor, progress: float, generator: Generator) -> Tensor:
         """Some of the images deformed, fewer and fewer, so that the density settles on images as they are."""
-        share = self.augment * max(0.0, 1 - progress / AS_THEY_ARE)
+        left = max(0.0, 1 - progress / FADED)
+        share = self.augment * left + self.augment_last * (1 - left)
         if not share or self.space.levels is None:
             return x
         some = torch.rand(len(x), generator=generator, device=generator.device).to(x.device) < share
