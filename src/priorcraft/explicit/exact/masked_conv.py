@@ -12,6 +12,7 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.cells import Cells, Stage
 from priorcraft.explicit.exact.chain import Autoregressive, evidence_first
 from priorcraft.explicit.exact.entries import Entries
+from priorcraft.explicit.exact.surroundings import Surroundings, context_net
 from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
@@ -42,8 +43,8 @@ class MaskedConvolution(Autoregressive, Trainable):
         dropout: share of features left out in training.
         any_order: share of the training steps in which a random part of the entries comes first.
         recognise: weight of -log p(c | a random part of x) in training, where labels are known.
-        augment, augment_last: share of the images that are deformed a little at the start of the training, and from 70 % of
-            it to the end.
+        augment, augment_last: share of the images that are deformed a little, at the start of the training and from 70 %
+            of it to the end.
     """
 
     sampler = "cached convolution"
@@ -255,31 +256,6 @@ class MaskedConvolution(Autoregressive, Trainable):
             steps.push(cells[:, cell].flatten(1), cell)
 
 
-class Surroundings(nn.Module):
-    """Features of entries that are known before a stage, seen from every cell around.
-
-    Args:
-        features: channels that code a cell.
-        channels: of the features.
-        depth: residual blocks.
-        dropout: share of features left out in training.
-    """
-
-    def __init__(self, features: int, channels: int, depth: int, dropout: float) -> None:
-        super().__init__()
-        self.enter = nn.Conv2d(features, channels, 5, padding=2)
-        self.gather = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(depth))
-        self.mix = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(depth))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """(B, features, H, W) to (B, channels, H, W)."""
-        h = self.enter(codes)
-        for gather, mix in zip(self.gather, self.mix, strict=True):
-            h = h + mix(self.dropout(F.silu(gather(F.silu(h)))))
-        return h
-
-
 def random_part(space: Space, generator: Generator) -> Tensor:
     """A random share of the pixels, scattered or in squares of a random size, true or false, (C, H, W)."""
     colours, height, width = space.event_shape
@@ -298,11 +274,3 @@ def only(codes: Tensor, seen: Tensor) -> Tensor:
 def planes(codes: Tensor, cells: Cells) -> Tensor:
     """Codes by cell (B, N, size, features) as an image of size * features channels, which come last in memory."""
     return codes.flatten(2).unflatten(1, (cells.height, cells.width)).permute(0, 3, 1, 2)
-
-
-def context_net(context: Space, channels: int, classes: int) -> nn.Module:
-    """A label or vector to (B, channels, 1, 1), an image to (B, channels, H, W)."""
-    if context.is_image:
-        first = nn.Conv2d(context.event_shape[0], channels, 5, padding=2)
-        return nn.Sequential(first, nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
-    return nn.Sequential(nn.Linear(classes or context.dims, channels, bias=False), nn.Unflatten(1, (channels, 1, 1)))
