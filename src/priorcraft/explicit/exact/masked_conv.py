@@ -43,8 +43,8 @@ class MaskedConvolution(Autoregressive, Trainable):
         dropout: share of features left out in training.
         any_order: share of the training steps in which a random part of the entries comes first.
         recognise: weight of -log p(c | a random part of x) in training, where labels are known.
-        augment, augment_last: share of the images that are deformed a little, at the start of the training and from 70 %
-            of it to the end.
+        augment, augment_last: share of the images that are deformed a little, at the start of the training, and from
+            70 % of it to the end.
     """
 
     sampler = "cached convolution"
