@@ -85,8 +85,8 @@ class Prior(nn.Module):
 class Octaves(nn.Module):
     """u -> (u, sin(2^k u pi/8), cos(2^k u pi/8), ...): lets a perceptron see fine detail from the start.
 
-    (Tancik et al. 2020, arXiv:2006.10739.) The longest period is wider than any data: points a period apart look the
-    same to every sine, and a fake that strayed so far would take itself for a real row's neighbour.
+    (Tancik et al. 2020, arXiv:2006.10739.) The longest period is wider than standardised data: points a period apart
+    look the same to every sine, and a fake that strayed so far would pass for a neighbour of real rows.
 
     Args:
         octaves: number of frequencies.

@@ -180,15 +180,14 @@ class Game(Objective):
             return self.gan.critic(u, given)
 
     def _products(self) -> torch.autocast:
-        """Convolutions in bfloat16, twice as fast; sums, logits, penalties and the perceptrons of small data in full."""
+        """Convolutions in bfloat16, twice as fast; logits, penalties and the perceptrons of small data in full."""
         where = self.gan.log_prior
-        return torch.autocast(
-            where.device.type, torch.bfloat16, enabled=self.convolves and where.dtype == torch.float32
-        )
+        fast = self.convolves and where.dtype == torch.float32
+        return torch.autocast(where.device.type, torch.bfloat16, enabled=fast)
 
     @torch.no_grad()
     def _look(self, key: tuple[Key, ...]) -> dict[str, float]:
-        """What the critic says of held-out rows, before it learns the rows of this step: its level moves as it learns."""
+        """What the critic says of held-out rows before it learns this step's: its level moves as it learns."""
         if self.held_out is None:
             return {}
         u = self.augmentation(self.gan.to_network(self.held_out.x), *key, "held out")
