@@ -56,9 +56,13 @@ class Layout:
 
 
 AXIS, ANGLE = torch.arange(-4.0, 5.0, 2.0), torch.arange(8) * math.pi / 4
+TURN = torch.linspace(0.5, 3 * math.pi, 16)
+SCATTER = torch.rand(20, 2, generator=torch.Generator().manual_seed(5))
 LAYOUTS = {
     "grid": Layout(torch.cartesian_prod(AXIS, AXIS), 0.05),
     "ring": Layout(torch.stack([ANGLE.cos(), ANGLE.sin()], 1), 0.01),
+    "spiral": Layout(torch.stack([TURN * TURN.cos(), TURN * TURN.sin()], 1), 0.08),
+    "scatter": Layout(10 * (SCATTER - SCATTER.mean(0)), 0.06),
 }
 
 

@@ -95,7 +95,7 @@ def shoes(options):
     """Edges of sandals, sneakers and boots to the shoes."""
     from skimage.feature import canny
 
-    fashion, parts = open_data("fashion-mnist", limit=20_000), {}
+    fashion, parts = open_data("fashion-mnist"), {}
     for part in ("train", "valid", "test"):
         rows = fashion.rows(part)
         keep = torch.isin(rows.y, torch.tensor(SHOES))

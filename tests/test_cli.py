@@ -31,7 +31,7 @@ def ask(capsys: pytest.CaptureFixture, *words: object) -> dict:
 
 def test_fit_sample_score_and_read_it_all_back(run, capsys, tmp_path):
     fitted = ask(capsys, "fit", "digits", "ppca", "--out", tmp_path / "ppca", *QUICK, "--set", "latent=5")
-    assert set(fitted) == {"run", "model", "family", "steps", "seconds", "notes", "score"}
+    assert set(fitted) == {"run", "model", "family", "steps", "seconds", "notes", "warnings", "score"}
     assert (fitted["family"], fitted["score"]["kind"]) == ("exact", "exact")
 
     scored = ask(capsys, "score", run)

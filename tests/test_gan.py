@@ -14,7 +14,7 @@ from priorcraft.implicit import detectors
 from priorcraft.implicit import objectives as rules
 from priorcraft.implicit.augment import CHANGES, Augmentation, augment
 from priorcraft.implicit.gan import GAN
-from priorcraft.implicit.networks import Prior
+from priorcraft.implicit.networks import Octaves, Prior
 from priorcraft.train.game import Game
 from priorcraft.train.objective import Batch
 
@@ -272,7 +272,31 @@ def test_the_critic_sees_real_and_fake_changed_alike(monkeypatch):
     assert seen == ["real", "fake"] * 2
 
 
+def test_held_out_rows_are_seen_by_the_critic_that_saw_the_real_ones():
+    model, x = gan(DIGITS, LABELS, hidden=16), torch.randint(17, (32, 1, 8, 8), generator=runtime.keyed(0))
+    game, rows = Game(model, lr=0.1), batch(x, torch.arange(32) % 10)  # a step moves the critic's level a lot
+    game.prepare(rows)
+    records = [game.step(rows, progress=0.5, key=(0, step)) for step in range(25)]
+    assert [record for record in records if "critic_valid" in record] == records[-1:]
+    assert records[-1]["critic_valid"] == pytest.approx(records[-1]["critic_real"], rel=1e-4)
+
+
 # the model
+
+
+def test_convolutions_are_fast_and_logits_full():
+    model = gan(Space((1, 16, 16), 17), hidden=4, layers=1)
+    game, u = Game(model), torch.rand(32, 1, 16, 16, generator=runtime.keyed(0)) * 2 - 1
+    logits, full = game._judge(u, None), model.critic(u, None)
+    assert logits.dtype == torch.float32
+    assert 0 < (logits - full).abs().max() < 0.05 * full.std()
+    assert torch.equal(logits.bfloat16().float(), logits) is False  # 3 digits would hide what tells fakes apart
+
+
+def test_points_that_lie_apart_look_apart_to_the_critic():
+    u = torch.arange(-7.0, 8.0).unsqueeze(1)
+    sines = Octaves()(u)[:, 1:]
+    assert torch.pdist(sines).min() > 0.5
 
 
 def test_samples_are_the_rounded_means_and_no_density_exists():

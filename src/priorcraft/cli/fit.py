@@ -66,7 +66,8 @@ def fit(
     if json:
         print_json(answer)
     else:
-        print_answer({k: v for k, v in answer.items() if k not in ("score", "notes")} | answer["score"])
+        shown = {k: v for k, v in answer.items() if k not in ("score", "notes", "warnings")}
+        print_answer(shown | answer["score"])
 
 
 def form_of(pairs: bool, domains: bool, reverse: bool) -> str:

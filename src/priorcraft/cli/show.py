@@ -108,7 +108,8 @@ class TrainingBar:
         if not due:
             return
         self.last = record.progress
-        numbers = f"step {record.step}  loss {record.values['loss']:.3f}  {self.score}"
+        game = f"critic {record.values['critic_loss']:.3f}  " if "critic_loss" in record.values else ""
+        numbers = f"step {record.step}  loss {record.values['loss']:.3f}  {game}{self.score}"
         if self.live and self.task is not None:
             self.bar.update(self.task, completed=record.progress, description=name, numbers=numbers)
         else:

@@ -11,7 +11,7 @@ from priorcraft.nn.residual import Grow, Read
 
 SMALL = 12 * 12  # pixels up to which an image is treated as a vector
 FOLDED = 24  # pixels a side from which two by two pixels are folded into channels, four times as fast
-OCTAVES = 5
+OCTAVES, LONGEST = 7, 16.0  # of sines, and their longest period, in standard deviations of a column
 LEAK = 0.1
 
 
@@ -83,9 +83,10 @@ class Prior(nn.Module):
 
 
 class Octaves(nn.Module):
-    """u -> (u, sin(2^k u pi/2), cos(2^k u pi/2), ...): lets a perceptron see fine detail from the start.
+    """u -> (u, sin(2^k u pi/8), cos(2^k u pi/8), ...): lets a perceptron see fine detail from the start.
 
-    (Tancik et al. 2020, arXiv:2006.10739)
+    (Tancik et al. 2020, arXiv:2006.10739.) The longest period is wider than standardised data: points a period apart
+    look the same to every sine, and a fake that strayed so far would pass for a neighbour of real rows.
 
     Args:
         octaves: number of frequencies.
@@ -95,7 +96,7 @@ class Octaves(nn.Module):
 
     def __init__(self, octaves: int = OCTAVES) -> None:
         super().__init__()
-        self.register_buffer("frequencies", math.pi / 2 * 2.0 ** torch.arange(octaves), persistent=False)
+        self.register_buffer("frequencies", 2 * math.pi / LONGEST * 2.0 ** torch.arange(octaves), persistent=False)
 
     def forward(self, u: Tensor) -> Tensor:
         """(B, D) to (B, D (1 + 2 octaves))."""
@@ -168,10 +169,15 @@ class Critic(nn.Module):
     def forward(self, u: Tensor, given: Tensor | None) -> Tensor:
         """(B, *event_shape) and labels (B,) to (B,)."""
         h = self.body(u)
-        logit = self.logit(h).squeeze(-1)
+        logit = in_full(self.logit, h)
         if self.projection is None or given is None:
             return logit
         return logit + (self.projection[given] * h).sum(-1)
+
+
+def in_full(logit: nn.Linear, h: Tensor) -> Tensor:
+    """w . h + b, (B, features) to (B,), at full precision also where products are made in bfloat16."""
+    return (logit.weight * h).sum(-1) + logit.bias
 
 
 class Saturation(nn.Module):

@@ -8,7 +8,17 @@ from torch import Tensor, nn
 
 from priorcraft.core import Space
 from priorcraft.implicit.alignment import ALIGNMENTS, BLANK, closest, resized
-from priorcraft.implicit.networks import SMALL, Prior, Saturation, fold, is_large, point_to_vector, vector_to_point
+from priorcraft.implicit.networks import (
+    SMALL,
+    Prior,
+    Saturation,
+    fold,
+    in_full,
+    is_large,
+    pixel_by_pixel,
+    point_to_vector,
+    vector_to_point,
+)
 from priorcraft.implicit.strokes import LENGTH, strokes
 from priorcraft.nn.residual import Read
 from priorcraft.nn.unet import UNet
@@ -83,7 +93,8 @@ class Translator(nn.Module):
         self.space, self.as_planes = space, sight.as_planes
         self.onto_range = nn.Identity() if space.levels is None else Saturation()
         if sight.as_planes:
-            self.body: nn.Module = UNet(sight.length, latent, space.event_shape, hidden, layers, sight.fold)
+            unet = UNet(sight.length, latent, space.event_shape, hidden, layers, sight.fold)
+            self.body: nn.Module = pixel_by_pixel(unet)
         else:
             self.body = vector_to_point(space, latent + sight.length, hidden, layers)
 
@@ -114,7 +125,7 @@ class PairCritic(nn.Module):
         if sight.as_planes:
             channels, height, width = space.event_shape
             folded = ((channels + sight.length) * self.fold**2, height // self.fold, width // self.fold)
-            self.body: nn.Module = Read(folded, hidden, 4 * hidden, layers)
+            self.body: nn.Module = pixel_by_pixel(Read(folded, hidden, 4 * hidden, layers))
             features = 4 * hidden
         else:
             self.body, features = point_to_vector(space, hidden, layers)
@@ -126,6 +137,6 @@ class PairCritic(nn.Module):
     def forward(self, u: Tensor, seen: Tensor) -> Tensor:
         """(B, *event_shape) and what is seen of a to (B,)."""
         if self.projection is None:
-            return self.logit(self.body(F.pixel_unshuffle(torch.cat([u, seen], 1), self.fold))).squeeze(-1)
+            return in_full(self.logit, self.body(F.pixel_unshuffle(torch.cat([u, seen], 1), self.fold)))
         h = self.body(u)
-        return self.logit(h).squeeze(-1) + (self.projection(seen) * h).sum(-1) / seen.shape[1] ** 0.5
+        return in_full(self.logit, h) + (self.projection(seen) * h).sum(-1) / seen.shape[1] ** 0.5

@@ -12,6 +12,7 @@ from priorcraft.errors import UsageError
 from priorcraft.implicit.augment import Augmentation, probability
 from priorcraft.implicit.detectors import diversity
 from priorcraft.implicit.gan import GAN
+from priorcraft.implicit.networks import is_large
 from priorcraft.implicit.objectives import RELATIVISTIC, between, one_centred, squared_gradient
 from priorcraft.runtime import Key
 from priorcraft.train.objective import Batch, Objective
@@ -78,6 +79,7 @@ class Game(Objective):
             for player in (model.generator, model.critic)
         )
         self.augmentation = augmentation(augment, model.space.is_image and not paired)
+        self.convolves = is_large(model.space)
         self.average = Average(model, self.recipe.decay)
         self.average.module.critic = model.critic  # only the generator is averaged
         self.held_out: Batch | None = None
@@ -101,10 +103,16 @@ class Game(Objective):
             record = self._teach_critic(part, progress, (*key, i))
         real = self.gan.to_network(part.x)
         record |= self._teach_generator(real, part, progress, key)
+        if self._due and len(real) >= 8:
+            with torch.no_grad():
+                record["diversity"] = diversity(self._play(part, (*key, "watch")), real)
         self.average.update(self.gan)
-        if self.average.count % WATCH == 0:
-            record |= self._watch(real, part, key)
         return record | self._adapt(record)
+
+    @property
+    def _due(self) -> bool:
+        """Whether this step is one that is watched."""
+        return (self.average.count + 1) % WATCH == 0
 
     def _parts(self, batch: Batch) -> Iterator[Batch]:
         """As many parts as the critic makes steps, or as there are rows for; contexts as the networks take them."""
@@ -119,15 +127,16 @@ class Game(Objective):
         real, fake = (self.augmentation(u, *key, name) for u, name in ((real, "real"), (fake, "fake")))
         points = torch.cat([real, fake]).requires_grad_()
         given = None if batch.given is None else torch.cat([batch.given, batch.given])
-        logits = self.gan.critic(points, given)
+        logits = self._judge(points, given)
         on_real, on_fake = logits.chunk(2)
         r1, r2 = (part.mean() for part in squared_gradient(logits, points).chunk(2))
         loss = self.recipe.loss.critic(on_real, on_fake)
         penalty = self.recipe.penalty(progress) / 2 * (r1 + r2)
         if self.recipe.lipschitz:
             penalty = penalty + self.recipe.lipschitz * self._slope(real, fake, batch.given, (*key, "between"))
+        seen = self._look(key) if self._due else {}
         norm = self.critic.step(loss + penalty, batch.rows, self.recipe.rate(progress))
-        return {
+        return seen | {
             "critic_loss": float(loss.detach()),
             "critic_real": float(on_real.detach().mean()),
             "critic_fake": float(on_fake.detach().mean()),
@@ -140,13 +149,13 @@ class Game(Objective):
         """The one-centred penalty."""
         share = runtime.uniform((len(real),), generator=runtime.keyed(*key), like=real)
         u = between(real, fake, share)
-        return one_centred(self.gan.critic(u, given), u)
+        return one_centred(self._judge(u, given), u)
 
     def _teach_generator(self, real: Tensor, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
         fake = self._play(batch, (*key, "generator"))
         with torch.no_grad():
-            on_real = self.gan.critic(self.augmentation(real, *key, "real"), batch.given)
-        on_fake = self.gan.critic(self.augmentation(fake, *key, "fake"), batch.given)
+            on_real = self._judge(self.augmentation(real, *key, "real"), batch.given)
+        on_fake = self._judge(self.augmentation(fake, *key, "fake"), batch.given)
         loss = self.recipe.loss.generator(on_real, on_fake)
         record = {"loss": float(loss.detach())}
         if self.reconstruct:
@@ -162,16 +171,27 @@ class Game(Objective):
         if given is not None and self.gan.classes:
             guess = runtime.categorical(self.gan.log_prior.expand(len(given), -1), generator=draws)
             given = torch.where(given == UNLABELLED, guess, given)
-        return self.gan.generator(self.gan.generator.prior(len(batch.x), draws), given)
+        z = self.gan.generator.prior(len(batch.x), draws)
+        with self._products():
+            return self.gan.generator(z, given).to(z.dtype)
+
+    def _judge(self, u: Tensor, given: Tensor | None) -> Tensor:
+        with self._products():
+            return self.gan.critic(u, given)
+
+    def _products(self) -> torch.autocast:
+        """Convolutions in bfloat16, twice as fast; logits, penalties and the perceptrons of small data in full."""
+        where = self.gan.log_prior
+        fast = self.convolves and where.dtype == torch.float32
+        return torch.autocast(where.device.type, torch.bfloat16, enabled=fast)
 
     @torch.no_grad()
-    def _watch(self, real: Tensor, batch: Batch, key: tuple[Key, ...]) -> dict[str, float]:
-        """What the detectors want to know now and then."""
-        seen = {"diversity": diversity(self._play(batch, (*key, "watch")), real)} if len(real) >= 8 else {}
-        if self.held_out is not None:
-            u = self.augmentation(self.gan.to_network(self.held_out.x), *key, "held out")
-            seen["critic_valid"] = float(self.gan.critic(u, self.held_out.given).mean())
-        return seen
+    def _look(self, key: tuple[Key, ...]) -> dict[str, float]:
+        """What the critic says of held-out rows before it learns this step's: its level moves as it learns."""
+        if self.held_out is None:
+            return {}
+        u = self.augmentation(self.gan.to_network(self.held_out.x), *key, "held out")
+        return {"critic_valid": float(self._judge(u, self.held_out.given).mean())}
 
     def _adapt(self, record: Mapping[str, float]) -> dict[str, float]:
         """Lets the augmentation follow what was watched; the probability that the next step uses."""

@@ -51,14 +51,14 @@ class Recipe:
 
 
 def ours(space: Space, paired: bool = False) -> Recipe:
-    """What was found to work: narrow modes of real numbers take a small gamma at the end, large images few rows."""
-    base = Recipe(RELATIVISTIC, 2e-3, (0.0, 0.9), gamma=0.2, calm=0.1, anneal=True)
+    """What was found to work: narrow modes of real numbers take a large gamma first and a small one last."""
+    base = Recipe(RELATIVISTIC, 2e-3, (0.0, 0.9), gamma=10.0, calm=0.1, anneal=True)
     if paired:
-        return replace(base, lr=1e-3, gamma=1.0, batch_size=32) if is_large(space) else replace(base, gamma=1.0)
+        return replace(base, gamma=1.0, batch_size=32 if is_large(space) else base.batch_size)
     if is_real_vector(space):
-        return replace(base, lr=3e-3, calm=5e-4, batch_size=256)
+        return replace(base, lr=3e-3, gamma=1.0, calm=1e-4, batch_size=256)
     if is_large(space):  # two rows lie further apart the more entries they have, and the same lead is a flatter slope
-        return replace(base, lr=1e-3, gamma=space.dims / 500, batch_size=64)
+        return replace(base, gamma=space.dims / 500, batch_size=64)
     return base
 
 

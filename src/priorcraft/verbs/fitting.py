@@ -63,9 +63,9 @@ def fit(
         on_record: called with every record of the loop.
 
     Returns:
-        "run", "model", "family", "steps", "seconds", "notes" (what the training chose, and how fast it was), and
-        "score" on the first validation rows. Interrupted in a notebook or an interactive shell, the same of the model
-        so far, and "interrupted".
+        "run", "model", "family", "steps", "seconds", "notes" (what the training chose, and how fast it was), "warnings"
+        (what went wrong in it, and what to turn), and "score" on the first validation rows. Interrupted in a notebook
+        or an interactive shell, the same of the model so far, and "interrupted".
 
     Raises:
         UsageError, DataError, Diverged, Stopped, CheckpointError: as their names say.
@@ -205,6 +205,7 @@ def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, An
     """What `fit` returns, from the files that it wrote."""
     found = [splits.found] if isinstance(splits, Pairs) and splits.found else []
     fitted = io.load(run.path, device=where)
+    said = {kind: [e["message"] for e in run.events() if e["kind"] == kind] for kind in ("note", "warning")}
     valid = measure(
         fitted.model,
         first(splits.valid, SCORED_ROWS),
@@ -217,7 +218,8 @@ def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, An
         "family": fitted.family,
         "steps": fitted.steps,
         "seconds": round(fitted.seconds, 3),
-        "notes": found + [event["message"] for event in run.events() if event["kind"] == "note"],
+        "notes": found + said["note"],
+        "warnings": said["warning"],
         "score": valid.as_dict() | {"split": "valid"},
     }
 
