@@ -19,6 +19,7 @@ from priorcraft.nn.local_steps import WithinSteps
 from priorcraft.nn.triangular import TriangularSteps
 from priorcraft.observe import BlockMean
 
+FEW = 64  # blocks
 Target = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
@@ -155,7 +156,7 @@ class BlockChain(Posterior):
         y: means, (B, C, h, w).
         given: labels, (B,), -1 where not known; None if none is.
         particles: at least this many for each row, whatever n.
-        sweeps: how many.
+        sweeps: how many; None for four over a few blocks, one over many, each of which takes a pass of the network.
         target: log p(x | c) whose posterior is wanted, from x (B, *event_shape), an order of its blocks, and c.
     """
 
@@ -170,16 +171,16 @@ class BlockChain(Posterior):
         given: Tensor | None,
         *,
         particles: int = 64,
-        sweeps: int = 4,
+        sweeps: int | None = None,
         target: Target | None = None,
     ) -> None:
         super().__init__()
         if model.space.levels is None:
             raise NoDensity("block sums are met by enumerating levels; this model's space is real-valued.")
-        self.model, self.given, self.particles, self.sweeps = model, given, particles, sweeps
-        self.target = target
+        self.model, self.given, self.particles, self.target = model, given, particles, target
         self.sums = block_sums(observation, y)
         self.blocks = blocks_of(model.space.event_shape, observation.factor).to(y.device)
+        self.sweeps = (4 if len(self.blocks) <= FEW else 1) if sweeps is None else sweeps
         most = (model.space.levels - 1) * self.blocks.shape[1]
         inside = ((self.sums >= 0) & (self.sums <= most)).all(1)
         possible(torch.zeros(len(y)).masked_fill(~inside.cpu(), -torch.inf), "block sums")
