@@ -12,13 +12,14 @@ import tempfile
 from pathlib import Path
 
 import torch
-from matplotlib.figure import Figure
 
 from priorcraft import runtime, verbs
-from priorcraft.classify.curve import accuracy, hidden, learning_curve
+from priorcraft.classify.curve import accuracy, hidden
 from priorcraft.classify.discriminative import METHODS, Discriminative
 from priorcraft.classify.generative import GenerativeClassifier
 from priorcraft.data import Rows, open_data
+from priorcraft.report.classifiers import accuracy_picture
+from priorcraft.verbs.contrasting import contrast
 from priorcraft.verbs.in_memory import fitted
 
 GENERATIVE = ("naive-bayes", "ppca", "kernel")
@@ -74,20 +75,11 @@ def few_labels(digits):
 
 def curves(digits, out):
     """The learning curve of both kinds, printed and drawn."""
-    fits = {f"Bayes, {name}": generative(digits, name, unlabelled=False) for name in GENERATIVE}
-    fits |= {"logistic": discriminative(digits, "logistic"), "network": discriminative(digits, "network")}
-    train, test = (digits.train.x, digits.train.y), (digits.test.x, digits.test.y)
-    rows = learning_curve(fits, train, test, per_class=PER_CLASS, repeats=3)
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot(xscale="log", xlabel="labels a class", ylabel="test accuracy")
-    for name in fits:
+    rows = contrast(digits, densities=GENERATIVE, per_class=PER_CLASS)
+    for name in dict.fromkeys(row["name"] for row in rows):
         own = [row for row in rows if row["name"] == name]
         print(f"{name:<18}" + "  ".join(f"{row['per_class']}: {row['accuracy']:.3f}" for row in own))
-        axes.plot(
-            [r["per_class"] for r in own], [r["accuracy"] for r in own], "o-" if "Bayes" in name else "s--", label=name
-        )
-    axes.legend(frameon=False)
-    figure.savefig(out, dpi=150)
+    Path(out).write_bytes(accuracy_picture(rows))
 
 
 def unusual(folder, mnist):
