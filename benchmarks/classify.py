@@ -23,7 +23,7 @@ from priorcraft.verbs.contrasting import contrast
 from priorcraft.verbs.in_memory import fitted
 
 GENERATIVE = ("naive-bayes", "ppca", "kernel")
-PER_CLASS = (1, 2, 5, 10, 20, 50)
+PER_CLASS = (2, 5, 10, 20, 50)
 DRAWS = 4
 
 
