@@ -6,6 +6,7 @@ import torch
 from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.likelihoods import head_for
+from priorcraft.likelihoods.discrete import LogisticMixture
 
 HEADS = [(2, 0), (5, 0), (17, 0), (40, 0), (256, 0), (17, 3)]
 
@@ -29,3 +30,11 @@ def test_quantiles_invert_the_distribution_function(levels, components):
     exact = torch.stack([p.log_prob(torch.full((2_000, 1), v))[0, 0].exp() for v in range(levels)])
     assert bool((x[1:] >= x[:-1]).all())
     assert torch.allclose(frequency.double(), exact, atol=2e-3)
+
+
+def test_gradients_of_extreme_parameters_are_finite():
+    parameters = (300 * torch.randn(2000, 15, generator=runtime.keyed("extreme"))).requires_grad_()
+    x = torch.arange(2000) % 256
+    LogisticMixture.from_parameters(parameters, 256).log_prob(x).sum().backward()
+    assert parameters.grad is not None
+    assert bool(torch.isfinite(parameters.grad).all())

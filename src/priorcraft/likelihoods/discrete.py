@@ -80,6 +80,9 @@ class Bernoulli(Discrete):
         return (u >= torch.sigmoid(-self.logit)).long()
 
 
+SHARPEST = 7.0  # -log scale; as a log scale it is flat, and far beyond it gradients would overflow
+
+
 class LogisticMixture(Discrete):
     """A mixture of logistics, integrated over the cell of each integer; the outer cells reach to infinity.
 
@@ -99,7 +102,7 @@ class LogisticMixture(Discrete):
         """Takes (..., 3M): logits, means, log scales; a zero vector is spread over the range."""
         logits, mean, log_scale = parameters.unflatten(-1, (3, -1)).unbind(-2)
         spread = torch.linspace(-0.8, 0.8, mean.shape[-1], device=mean.device, dtype=mean.dtype)
-        return cls(logits, mean + spread, (log_scale - 1.5).clamp_min(-7.0), levels)
+        return cls(logits, mean + spread, (log_scale - 1.5).clamp(-SHARPEST, SHARPEST), levels)
 
     def _log_cells(self, lower: Tensor, upper: Tensor) -> Tensor:
         """log of the mass between two edges, (..., M); edges at infinity allowed."""
