@@ -14,7 +14,7 @@ from priorcraft.implicit import detectors
 from priorcraft.implicit import objectives as rules
 from priorcraft.implicit.augment import CHANGES, Augmentation, augment
 from priorcraft.implicit.gan import GAN
-from priorcraft.implicit.networks import Octaves, Prior
+from priorcraft.implicit.networks import Critic, Octaves, Prior
 from priorcraft.train.game import Game
 from priorcraft.train.objective import Batch
 
@@ -442,3 +442,20 @@ def test_a_ring_of_narrow_modes_is_covered_with_the_settings_for_real_numbers():
     distance, nearest = torch.cdist(game.averaged.sample(1000, generator=runtime.keyed(0)), centres).min(1)
     assert nearest.bincount(minlength=6).min() > 80
     assert (distance < 0.15).float().mean() > 0.7  # 400 steps; uniform samples: 0.1
+
+
+def test_gradients_have_the_same_bits_on_several_threads():
+    critic, prior = Critic(Space((64,), 17), 10, hidden=128, layers=1), Prior(16, components=8)
+    u, given = torch.randn(512, 64, generator=runtime.keyed("u")), torch.arange(512) % 10
+
+    def gradients():
+        loss = critic(u, given).square().sum() + prior(4096, runtime.keyed("z")).square().sum()
+        return torch.autograd.grad(loss, [critic.projection, prior.centres])
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        first = gradients()
+        assert all(torch.equal(a, b) for _ in range(20) for a, b in zip(first, gradients(), strict=True))
+    finally:
+        torch.set_num_threads(threads)

@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from priorcraft import runtime
@@ -79,7 +80,7 @@ class Prior(nn.Module):
         if self.centres is None or self.log_spread is None:
             return noise
         m = torch.randint(len(self.centres), (n,), generator=generator, device=generator.device).to(noise.device)
-        return self.centres[m] + self.log_spread[m].exp() * noise
+        return F.embedding(m, self.centres) + F.embedding(m, self.log_spread).exp() * noise
 
 
 class Octaves(nn.Module):
@@ -172,7 +173,8 @@ class Critic(nn.Module):
         logit = in_full(self.logit, h)
         if self.projection is None or given is None:
             return logit
-        return logit + (self.projection[given] * h).sum(-1)
+        e = F.embedding(given % len(self.projection), self.projection)
+        return logit + (e * h).sum(-1)
 
 
 def in_full(logit: nn.Linear, h: Tensor) -> Tensor:

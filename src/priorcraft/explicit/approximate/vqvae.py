@@ -124,7 +124,7 @@ class VQVAE(Approximate, Encoder, Trainable):
         e = self._vectors(x, given)
         z = self._nearest(e)
         self._count(z, e.detach().flatten(0, 1), generator)
-        words = self.book[z]
+        words = F.embedding(z, self.book)
         pull = (e.detach() - words).square().sum((1, 2)) + COMMITMENT * (e - words.detach()).square().sum((1, 2))
         reconstruction = -self._log_likelihood(e + (words - e).detach(), x, given).mean()
         if isinstance(self.p_z, Trainable):

@@ -111,7 +111,9 @@ class MaskedConvolution(Autoregressive, Trainable):
 
     def _class_outputs(self, given: Tensor | None) -> Tensor | float:
         """What the class alone says of every entry, (B, D, outputs)."""
-        return 0.0 if self.by_class is None or given is None else self.by_class[given]
+        if self.by_class is None or given is None:
+            return 0.0
+        return F.embedding(given, self.by_class.flatten(1)).view(len(given), *self.by_class.shape[1:])
 
     def _stage_outputs(self, codes: Tensor, stage: Stage, context: Tensor | None) -> Tensor:
         """The outputs for one stage's entries, at their places in (B, D, outputs)."""
