@@ -10,6 +10,7 @@ from priorcraft import runtime, zoo
 from priorcraft.core import Space
 from priorcraft.data.splits import Rows
 from priorcraft.errors import DataError
+from priorcraft.explicit.exact.counting import CODES, log_frequencies, one_hot_chunks, table_log_prob
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.train.loop import Budget, Progress, train, whole
 from priorcraft.train.size import MixtureChoice
@@ -118,3 +119,24 @@ def test_a_choice_that_goes_on_from_its_state_chooses_the_same():
         found.append(objective.averaged.log_prob(valid.x))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize(("levels", "groups"), [(2, 5), (256, 3)])  # counted by level, and by group
+def test_counts_and_their_table_say_what_a_loop_says(levels, groups):
+    generator = runtime.keyed("counts", levels)
+    x, seen = torch.randint(levels, (40, 6), generator=generator), torch.rand(40, 6, generator=generator) < 0.7
+    weights = torch.rand(40, groups, generator=generator, dtype=torch.float64)
+    table = log_frequencies(x, weights, levels, 1.0, seen)
+    where, level = 4, int(x[0, 4])
+    count = (weights * (seen[:, where] & (x[:, where] == level)).unsqueeze(1)).sum(0) + 1 / levels
+    total = (weights * seen[:, where].unsqueeze(1)).sum(0) + 1
+    torch.testing.assert_close(table[:, where, level].exp(), count / total)
+    log_p = sum(table[:, d, x[:, d]] * seen[:, d] for d in range(6))
+    torch.testing.assert_close(table_log_prob(table, x, seen), log_p.T)
+
+
+def test_rows_of_many_levels_are_counted_in_little_memory():
+    wide = torch.zeros(300, 784, dtype=torch.long)
+    chunks = [code.numel() for _, code in one_hot_chunks(wide, 256)]
+    assert max(chunks) <= CODES
+    assert sum(chunks) == 300 * 784 * 256

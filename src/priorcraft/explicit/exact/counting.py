@@ -1,21 +1,29 @@
 """Weighted counts of integers, and what a table of them says of x."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ROWS = 4096  # rows counted at once, so that one-hot codes stay small
+CODES = 2**24  # numbers of one-hot codes at once, 128 MB
 
 
-def one_hot_chunks(x: Tensor, levels: int) -> list[tuple[slice, Tensor]]:
-    """x (N, D) as one-hot rows (n, D * levels), a few thousand rows at a time."""
-    slices = [slice(i, i + ROWS) for i in range(0, len(x), ROWS)]
-    return [(s, F.one_hot(x[s].long(), levels).flatten(1)) for s in slices]
+def one_hot_chunks(x: Tensor, levels: int) -> Iterator[tuple[slice, Tensor]]:
+    """x (N, D) as one-hot rows (n, D * levels), as many at a time as memory likes."""
+    step = max(1, CODES // (x.shape[1] * levels))
+    for start in range(0, len(x), step):
+        rows = slice(start, start + step)
+        yield rows, F.one_hot(x[rows].long(), levels).flatten(1)
 
 
-def shown(code: Tensor, seen: Tensor | None, rows: slice) -> Tensor:
-    """One-hot rows (n, D * levels), with zeros for the entries that are not seen (N, D)."""
-    return code if seen is None else code * seen[rows].repeat_interleave(code.shape[1] // seen.shape[1], 1)
+def cells(x: Tensor, levels: int) -> Tensor:
+    """The number of the cell (entry, level) that each entry of x (N, D) lies in, 0 ... D * levels - 1, (N, D).
+
+    >>> cells(torch.tensor([[0, 2], [1, 0]]), 3).tolist()
+    [[0, 5], [1, 3]]
+    """
+    return x.long() + torch.arange(x.shape[1], device=x.device) * levels
 
 
 def log_frequencies(x: Tensor, weights: Tensor, levels: int, smoothing: float, seen: Tensor | None = None) -> Tensor:
@@ -31,15 +39,30 @@ def log_frequencies(x: Tensor, weights: Tensor, levels: int, smoothing: float, s
     Returns:
         log p(x_i = l | z), (Z, D, levels).
     """
+    # the former takes time with the groups, the latter with the levels
+    counted = by_group(x, weights, levels, seen) if levels > weights.shape[1] else by_level(x, weights, levels, seen)
+    counts = counted.unflatten(1, (x.shape[1], levels)) + smoothing / levels
+    return (counts / counts.sum(-1, keepdim=True)).log()
+
+
+def by_group(x: Tensor, weights: Tensor, levels: int, seen: Tensor | None) -> Tensor:
+    """The weight in each cell, (Z, D * levels), counted for one group after another."""
+    where, size = cells(x, levels).flatten(), x.shape[1] * levels
+    each = (group.unsqueeze(1).expand(x.shape) * (1 if seen is None else seen) for group in weights.T)
+    return torch.stack([torch.bincount(where, own.flatten(), size) for own in each]).to(weights)
+
+
+def by_level(x: Tensor, weights: Tensor, levels: int, seen: Tensor | None) -> Tensor:
+    """The same as a product of matrices, for all groups at once."""
     counts = torch.zeros(weights.shape[1], x.shape[1] * levels, dtype=weights.dtype, device=x.device)
     for rows, code in one_hot_chunks(x, levels):
-        counts += weights[rows].T @ shown(code, seen, rows).to(weights.dtype)
-    counts = counts.unflatten(1, (x.shape[1], levels)) + smoothing / levels
-    return (counts / counts.sum(-1, keepdim=True)).log()
+        code = code if seen is None else code * seen[rows].repeat_interleave(levels, 1)
+        counts += weights[rows].T @ code.to(weights.dtype)
+    return counts
 
 
 def table_log_prob(log_table: Tensor, x: Tensor, seen: Tensor | None = None) -> Tensor:
     """sum_i log p(x_i | z) over the seen entries for every z, exact, nats, (N, Z), from log_table (Z, D, levels)."""
-    flat = log_table.flatten(1).T
-    chunks = one_hot_chunks(x, log_table.shape[-1])
-    return torch.cat([shown(code, seen, rows).to(flat.dtype) @ flat for rows, code in chunks])
+    flat = log_table.flatten(1).T.contiguous()
+    counted = None if seen is None else seen.to(flat.dtype)
+    return F.embedding_bag(cells(x, log_table.shape[-1]), flat, mode="sum", per_sample_weights=counted)
