@@ -11,38 +11,16 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import torch
-
 from priorcraft import runtime, verbs
-from priorcraft.classify.curve import accuracy, hidden
-from priorcraft.classify.discriminative import METHODS, Discriminative
-from priorcraft.classify.generative import GenerativeClassifier
-from priorcraft.data import Rows, open_data
+from priorcraft.classify.curve import accuracy, by_name, hidden
+from priorcraft.classify.discriminative import METHODS
+from priorcraft.data import open_data
 from priorcraft.report.classifiers import accuracy_picture
-from priorcraft.verbs.contrasting import contrast
-from priorcraft.verbs.in_memory import fitted
+from priorcraft.verbs.contrasting import contrast, discriminative, generative
 
 GENERATIVE = ("naive-bayes", "ppca", "kernel")
 PER_CLASS = (2, 5, 10, 20, 50)
 DRAWS = 4
-
-
-def generative(digits, name, *, unlabelled=True):
-    """A function of rows and labels that gives a classifier by Bayes' theorem."""
-
-    def fit(x, y):
-        keep = torch.ones(len(y), dtype=torch.bool) if unlabelled else y != -1
-        rows = Rows(x[keep], y[keep])
-        valid = Rows(x[y != -1][:50], y[y != -1][:50])
-        model = fitted(name, digits.space, digits.context, rows, valid, settings={})
-        return GenerativeClassifier(model)
-
-    return fit
-
-
-def discriminative(digits, name):
-    """A function of rows and labels that gives a classifier learned directly."""
-    return lambda x, y: Discriminative(name, digits.space, len(digits.classes)).fit(x, y)
 
 
 def all_labels(folder):
@@ -63,8 +41,8 @@ def few_labels(digits):
     """Ten labels a class; only the generative classifier can use the other rows."""
     labels = [hidden(digits.train.y, 10, generator=runtime.keyed("few", r)) for r in range(DRAWS)]
     fits = {
-        "Bayes, kernel, with the unlabelled rows": generative(digits, "kernel"),
-        "Bayes, kernel, labelled rows alone": generative(digits, "kernel", unlabelled=False),
+        "Bayes, kernel, with the unlabelled rows": generative(digits, "kernel", unlabelled=True),
+        "Bayes, kernel, labelled rows alone": generative(digits, "kernel"),
         "svm": discriminative(digits, "svm"),
         "logistic": discriminative(digits, "logistic"),
     }
@@ -76,8 +54,7 @@ def few_labels(digits):
 def curves(digits, out):
     """The learning curve of both kinds, printed and drawn."""
     rows = contrast(digits, densities=GENERATIVE, per_class=PER_CLASS)
-    for name in dict.fromkeys(row["name"] for row in rows):
-        own = [row for row in rows if row["name"] == name]
+    for name, own in by_name(rows).items():
         print(f"{name:<18}" + "  ".join(f"{row['per_class']}: {row['accuracy']:.3f}" for row in own))
     Path(out).write_bytes(accuracy_picture(rows))
 

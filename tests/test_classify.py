@@ -26,7 +26,7 @@ from priorcraft.io import load
 from priorcraft.metrics.calibration import calibration_error, reliability
 from priorcraft.metrics.unusual import auroc, mutated, ratio, typicality
 from priorcraft.report.classifiers import accuracy_picture
-from priorcraft.verbs.classified import classified
+from priorcraft.verbs.classified import classified, labelled
 from priorcraft.verbs.contrasting import contrast
 
 
@@ -284,17 +284,38 @@ def test_more_labels_are_better_for_both_kinds():
     assert accuracy_picture(rows)[:4] == b"\x89PNG"
 
 
-def test_a_learning_curve_needs_labels():
+@pytest.mark.parametrize("labels", [None, 3])
+def test_a_learning_curve_needs_labels_of_two_classes(labels):
     digits = open_data("digits")
-    bare = replace(digits, train=Rows(digits.train.x), classes=())
-    with pytest.raises(DataError, match="at least two classes"):
-        contrast(bare)
+    y = None if labels is None else torch.full_like(digits.train.y, labels)
+    with pytest.raises(DataError, match="a learning curve needs labels"):
+        contrast(replace(digits, train=Rows(digits.train.x, y)))
 
 
 def test_a_comparison_classifies_by_every_density(run):
     digits = open_data("digits")
-    found = classified([load(run)], digits, digits.test, 0)
+    found = classified([load(run)], digits, digits.test, samples=4, seed=0)
     assert [c["name"] for c in found["classifiers"]] == [load(run).name, "logistic", "svm"]
     assert found["classifiers"][0]["accuracy"] == verbs.classify(run)["accuracy"]
     assert {c["kind"] for c in found["classifiers"]} == {"exact", "discriminative"}
-    assert classified([load(run)], digits, Rows(digits.test.x), 0) is None
+    assert found["notes"] == []
+    assert len(found["curve"]) == 4 * 5  # classifiers and numbers of labels
+    assert classified([load(run)], digits, Rows(digits.test.x), samples=4, seed=0) is None
+
+
+def test_a_class_with_one_row_does_not_end_a_comparison(run):
+    digits = open_data("digits")
+    rare = digits.train.y == 7
+    keep = ~rare | (rare.cumsum(0) == 1)
+    few = replace(digits, train=Rows(digits.train.x[keep], digits.train.y[keep]))
+    found = classified([load(run)], few, digits.test, samples=4, seed=0)
+    assert [c["name"] for c in found["classifiers"]] == [load(run).name, "logistic"]
+    assert "svm needs at least 2 labelled rows" in found["notes"][0]
+
+
+def test_rows_to_classify_are_drawn_from_a_sorted_file():
+    rows = Rows(torch.arange(1000), torch.arange(1000) // 100 - 1)  # the first hundred without a label
+    some = labelled(rows, 90, 0)
+    assert len(some) == 90
+    assert len(some.y.unique()) == 9
+    assert torch.equal(some.y, some.x // 100 - 1)

@@ -165,3 +165,13 @@ def test_module_and_script_work_without_home_terminal_or_utf8(tmp_path):
     done = subprocess.run([*words, str(tmp_path / "nb")], capture_output=True, env=bare)
     assert done.returncode == 0, done.stderr
     assert b"exact" in done.stdout
+
+
+def test_a_comparison_is_replaced_when_asked(tmp_path, capsys):
+    command = ["compare", "digits", "--models", "naive-bayes", "--steps", "2", "--out", str(tmp_path / "c"), "--quiet"]
+    assert main(command) in (0, None)
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    assert stop.value.code == 2
+    assert main([*command, "--overwrite"]) in (0, None)
+    assert "Two kinds of classifier" in (tmp_path / "c" / "report.html").read_text()

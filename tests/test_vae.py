@@ -13,12 +13,13 @@ from priorcraft.errors import NoDensity, UsageError
 from priorcraft.explicit.approximate import bounds, latent
 from priorcraft.explicit.approximate.check import annealed, sandwich, trial
 from priorcraft.explicit.approximate.ladder import LadderVAE
+from priorcraft.explicit.approximate.pixels import PixelDecoder
 from priorcraft.explicit.approximate.prior import MixturePrior
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.approximate.variational import Variational
 from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
-from priorcraft.likelihoods import Gaussian
+from priorcraft.likelihoods import Gaussian, head_for
 from priorcraft.metrics.bound import bound_score
 
 LABELS = Space((), 3)
@@ -434,3 +435,11 @@ def test_bad_sizes_are_sentences():
     with pytest.raises(UsageError, match="prior must be a model of"):
         VQVAE(BITS, prior=NaiveBayes(Space((3,), 6)), positions=4, words=6)
     assert issubclass(LadderVAE, Variational)
+
+
+def test_several_draws_of_h_stand_before_their_own_image():
+    with runtime.borrowed_global_generator("pixels"):
+        pixels = PixelDecoder(Space((1, 6, 6), 2), head_for(Space((1, 6, 6), 2)), features=3, width=4, reach=1)
+    x = torch.randint(2, (5, 1, 6, 6), generator=runtime.keyed("x"))
+    h = torch.randn(3 * 5, 3, 3, 3, generator=runtime.keyed("h"))
+    torch.testing.assert_close(pixels(h, x), pixels(h, x.repeat(3, 1, 1, 1)))

@@ -51,6 +51,15 @@ def learning_curve(
     return rows
 
 
+def by_name(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows of a learning curve by classifier.
+
+    >>> by_name([{"name": "svm", "per_class": 2}, {"name": "svm", "per_class": 5}])["svm"][1]["per_class"]
+    5
+    """
+    return {name: [r for r in rows if r["name"] == name] for name in dict.fromkeys(row["name"] for row in rows)}
+
+
 def hidden(y: Tensor, n: int, *, generator: torch.Generator) -> Tensor:
     """Labels with all but n of each class made -1.
 

@@ -88,6 +88,7 @@ def prior_of(text: str | None) -> Any:
 
 def show(answer: dict[str, Any]) -> None:
     """The classifiers as a table, and what else there is to say."""
+    from priorcraft.classify.curve import by_name
     from priorcraft.cli.show import print_table
 
     print_table([row("Bayes' theorem", answer, answer["kind"]), *(row(b["name"], b, "-") for b in answer["beside"])])
@@ -104,11 +105,6 @@ def show(answer: dict[str, Any]) -> None:
         )
     if answer["out"]:
         print(f"written: {answer['out']}")
-
-
-def by_name(curve: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of a learning curve by classifier."""
-    return {name: [row for row in curve if row["name"] == name] for name in dict.fromkeys(r["name"] for r in curve)}
 
 
 def row(name: str, found: dict[str, Any], kind: str) -> dict[str, Any]:

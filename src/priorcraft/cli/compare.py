@@ -89,6 +89,8 @@ def show(answer: dict[str, Any], json: bool) -> None:
         from priorcraft.cli.classify import row as classifier_row
 
         print_table([classifier_row(c["name"], c, c["kind"]) for c in answer["classification"]["classifiers"]])
+        for note in answer["classification"]["notes"]:
+            print(note)
     if answer["baselines"]:
         listed = ", ".join(f"{name} {bits:.3f}" for name, bits in answer["baselines"].items())
         print(f"baselines in bits/dim: {listed}")

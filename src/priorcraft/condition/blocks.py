@@ -19,7 +19,7 @@ from priorcraft.nn.local_steps import WithinSteps
 from priorcraft.nn.triangular import TriangularSteps
 from priorcraft.observe import BlockMean
 
-FEW = 64  # blocks
+FEW = 64  # blocks, up to which four sweeps are worth a pass of the network for each block of each
 Target = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 

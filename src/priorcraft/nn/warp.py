@@ -32,7 +32,7 @@ def warped(x: Tensor, where: Tensor, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(x, F.affine_grid(where, list(x.shape), align_corners=False), mode=mode, align_corners=False)
 
 
-def deformed(x: Tensor, levels: int, generator: Generator) -> Tensor:
+def randomly_deformed(x: Tensor, levels: int, generator: Generator) -> Tensor:
     """Images of integers, each deformed at random: another hand's drawing of the same, int64, (N, C, H, W)."""
     u = torch.rand(6, len(x), generator=generator, device=generator.device).to(x.device) * 2 - 1
     half = torch.tensor([ACROSS, DOWN, SHEAR, TURN, SCALE, SCALE], device=x.device)

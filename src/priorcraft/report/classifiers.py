@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from priorcraft.classify.curve import by_name
 from priorcraft.report.curves import HELD_OUT, REAL, png
 
 Bins = Sequence[Mapping[str, float]]
@@ -41,8 +42,7 @@ def accuracy_picture(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot(xscale="log", xlabel="labels a class", ylabel="test accuracy")
-    for name, shade in zip(dict.fromkeys(row["name"] for row in rows), SHADES, strict=False):
-        own = [row for row in rows if row["name"] == name]
+    for (name, own), shade in zip(by_name(rows).items(), SHADES, strict=False):
         x, style = [row["per_class"] for row in own], "o-" if name.startswith("Bayes") else "s--"
         axes.plot(x, [row["accuracy"] for row in own], style, color=shade, label=name)
         axes.fill_between(x, [r["lowest"] for r in own], [r["highest"] for r in own], color=shade, alpha=0.12, lw=0)

@@ -88,7 +88,8 @@ def compare(
     folder, tests = prepared(Path(out), overwrite), Tests(splits, seed)
     runs, results, samples, events, looks = list[Run](), [], [], [], list[list[Completed]]()
     for name, budget in budgets(chosen, splits, minutes, steps).items():
-        fit(splits, name, out=folder / name, seed=seed, device=device, on_record=listen(name), **budget)
+        how = {"seed": seed, "overwrite": overwrite, "device": device, "on_record": listen(name)}
+        fit(splits, name, out=folder / name, **how, **budget)
         run = load(folder / name, device=runtime.pick_device(device))
         runs.append(run)
         result, drawn = measured(run, tests, seed)
@@ -105,7 +106,7 @@ def compare(
         "data": about(splits),
         "baselines": {} if splits.space.levels is None else baselines(splits),
         "models": results,
-        "classification": classified(runs, splits, tests.rows, seed),
+        "classification": classified(runs, splits, tests.rows, samples=BOUND_DRAWS, seed=seed),
     }
     spent = f"--steps {steps}" if steps else f"--minutes {minutes or COMPARE_MINUTES:g}"
     command = f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} {spent} --seed {seed}"

@@ -1,10 +1,12 @@
 """The two kinds of classifier side by side: how much each learns from how many labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from priorcraft import runtime
 from priorcraft.classify.curve import Fit, learning_curve
 from priorcraft.classify.discriminative import Discriminative
 from priorcraft.classify.generative import GenerativeClassifier
@@ -15,7 +17,7 @@ from priorcraft.verbs.in_memory import fitted
 
 GENERATIVE, DISCRIMINATIVE = ("naive-bayes", "qda", "kernel"), ("logistic", "svm")
 PER_CLASS, REPEATS = (2, 5, 10, 20, 50), 3
-ROWS, KEPT = 5000, 50  # training rows to draw labels from, and test rows to judge by; rows that stop a fit
+ROWS, STOPPING = 5000, 50  # test rows to judge by at most; labelled rows whose likelihood ends a fit
 
 
 def contrast(
@@ -49,8 +51,9 @@ def contrast(
         raise DataError("a learning curve needs labels of at least two classes, in training and in test rows.")
     fits: dict[str, Fit] = {f"Bayes, {name}": generative(splits, name, seed) for name in possible(splits, densities)}
     fits |= {name: discriminative(splits, name, seed) for name in DISCRIMINATIVE}
-    pool, rows = (train.x[:ROWS], train.y[:ROWS]), (test.x[:ROWS], test.y[:ROWS])
-    return learning_curve(fits, pool, rows, per_class=per_class, repeats=repeats, seed=seed)
+    judged = torch.randperm(len(test), generator=runtime.keyed(seed, "contrast"))[:ROWS]
+    rows = test.x[judged], test.y[judged]
+    return learning_curve(fits, (train.x, train.y), rows, per_class=per_class, repeats=repeats, seed=seed)
 
 
 def possible(splits: Splits, densities: Sequence[str]) -> list[str]:
@@ -58,17 +61,18 @@ def possible(splits: Splits, densities: Sequence[str]) -> list[str]:
     return [name for name in densities if splits.space.levels is not None or name != "naive-bayes"]
 
 
-def generative(splits: Splits, name: str, seed: int) -> Callable[[Tensor, Tensor], Classifier]:
-    """Fits a density to the labelled rows, and turns it into a classifier by Bayes' theorem."""
+def generative(splits: Splits, name: str, seed: int = 0, *, unlabelled: bool = False) -> Fit:
+    """Fits a density to the labelled rows, or to all, and turns it into a classifier by Bayes' theorem."""
 
     def fit(x: Tensor, y: Tensor) -> Classifier:
         known = y != UNLABELLED
-        rows, few = Rows(x[known], y[known]), Rows(x[known][:KEPT], y[known][:KEPT])
+        rows = Rows(x, y) if unlabelled else Rows(x[known], y[known])
+        few = Rows(x[known][:STOPPING], y[known][:STOPPING])
         return GenerativeClassifier(fitted(name, splits.space, splits.context, rows, few, seed=seed))
 
     return fit
 
 
-def discriminative(splits: Splits, name: str, seed: int) -> Callable[[Tensor, Tensor], Classifier]:
+def discriminative(splits: Splits, name: str, seed: int = 0) -> Fit:
     """Learns p(c | x) directly."""
     return lambda x, y: Discriminative(name, splits.space, len(splits.classes), seed=seed).fit(x, y)

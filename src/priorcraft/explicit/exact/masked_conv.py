@@ -16,7 +16,7 @@ from priorcraft.explicit.exact.surroundings import Surroundings, context_net
 from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
-from priorcraft.nn.warp import deformed
+from priorcraft.nn.warp import randomly_deformed
 
 RECOGNISED = 16  # rows of a batch whose labels are asked for
 FEATURES = 2**20  # numbers in one layer at once
@@ -191,7 +191,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         if not share or self.space.levels is None:
             return x
         some = torch.rand(len(x), generator=generator, device=generator.device).to(x.device) < share
-        return torch.where(some.view(-1, 1, 1, 1), deformed(x, self.space.levels, generator), x)
+        return torch.where(some.view(-1, 1, 1, 1), randomly_deformed(x, self.space.levels, generator), x)
 
     def _label_loss(self, x: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         """-log p(c | a random part of x) of the labels, in one order."""
