@@ -319,3 +319,11 @@ def test_rows_to_classify_are_drawn_from_a_sorted_file():
     assert len(some) == 90
     assert len(some.y.unique()) == 9
     assert torch.equal(some.y, some.x // 100 - 1)
+
+
+def test_both_kinds_abstain_at_a_chosen_risk(run):
+    answer = verbs.classify(run, beside=["logistic"], calibrate=True, risk=0.01)
+    for found in (answer, answer["beside"][0]):
+        assert found["temperature"] > 0
+        assert found["abstention"]["answered"] < 1
+        assert found["abstention"]["risk"] < 1 - found["accuracy"]

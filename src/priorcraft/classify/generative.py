@@ -34,7 +34,7 @@ class GenerativeClassifier(Classifier):
                 "or approximate."
             )
         if not model.classes:
-            raise UsageError("classification needs p(x | c), and this model was fitted to data without labels.")
+            raise UsageError("classification needs p(x | c), and this model saw data without labels of two classes.")
         self.model, self.samples, self.seed = model, samples, seed
         self.log_prior = model.log_prior if log_prior is None else checked_prior(log_prior, model.classes)
 

@@ -93,18 +93,26 @@ def show(answer: dict[str, Any]) -> None:
 
     print_table([row("Bayes' theorem", answer, answer["kind"]), *(row(b["name"], b, "-") for b in answer["beside"])])
     print("prior: " + ", ".join(f"{name} {p:.3g}" for name, p in answer["prior"].items()))
-    if answer["temperature"] is not None:
-        print(f"temperature: {answer['temperature']:.3g}")
-    if answer["abstention"] is not None:
-        told = answer["abstention"]
-        risk = "" if told["risk"] is None else f", {told['risk']:.2%} of these wrong"
-        print(f"answered: {told['answered']:.1%} of the rows{risk} (confidence at least {told['threshold']:.3g})")
+    for name, found in [("Bayes' theorem", answer), *((b["name"], b) for b in answer["beside"])]:
+        settled(name, found)
     for name, found in by_name(answer["curve"] or []).items():
         print(
             f"{name}, accuracy by labels a class: " + ", ".join(f"{r['per_class']}: {r['accuracy']:.3f}" for r in found)
         )
     if answer["out"]:
         print(f"written: {answer['out']}")
+
+
+def settled(name: str, found: dict[str, Any]) -> None:
+    """What was fitted on the validation rows, and how many rows are answered for it."""
+    if found["temperature"] is not None:
+        print(f"{name}, temperature: {found['temperature']:.3g}")
+    if found["abstention"] is not None:
+        told = found["abstention"]
+        risk = "" if told["risk"] is None else f", {told['risk']:.2%} of these wrong"
+        print(
+            f"{name}, answered: {told['answered']:.1%} of the rows{risk} (confidence at least {told['threshold']:.3g})"
+        )
 
 
 def row(name: str, found: dict[str, Any], kind: str) -> dict[str, Any]:

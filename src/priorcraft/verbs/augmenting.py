@@ -78,7 +78,7 @@ def augment(
     runtime.tune()
     fitted = run if isinstance(run, Run) else load(run, device=where)
     if not fitted.classes:
-        raise UsageError("augment needs samples of a class, and this model was fitted to data without labels.")
+        raise UsageError("augment needs samples of a class, and this model saw data without labels of two classes.")
     splits = opened(fitted, data)
     wanted = wanted_labels(splits, per_class, balance)
     held_out, seen = unseen(fitted, splits)

@@ -13,8 +13,8 @@ from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError
 from priorcraft.io import Run
 from priorcraft.metrics.calibration import reliability
-from priorcraft.verbs.classifying import besides, measured
 from priorcraft.verbs.contrasting import DISCRIMINATIVE, contrast
+from priorcraft.verbs.measuring import besides, measured
 
 REPEATS = 2
 DENSITIES = ("naive-bayes", "qda")  # of the learning curve: fitted in a moment

@@ -13,16 +13,16 @@ from torch import Tensor
 from priorcraft import bayes, runtime
 from priorcraft.classify.calibrated import confidence_at_risk, fitted_temperature, tempered
 from priorcraft.classify.deformed import Deformed
-from priorcraft.classify.discriminative import Discriminative
 from priorcraft.classify.generative import GenerativeClassifier, checked_prior
 from priorcraft.classify.shift import estimated_prior, reweighted
 from priorcraft.core import UNLABELLED, Exact
 from priorcraft.data import Rows, Splits, open_data
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.io import Run, load
-from priorcraft.metrics.calibration import accuracy_interval, calibration_error, log_loss, reliability
+from priorcraft.metrics.calibration import reliability
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
 from priorcraft.verbs.contrasting import contrast
+from priorcraft.verbs.measuring import abstention, besides, labels_of, measured, unlabelled
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.scoring import SPLITS, check_space
 
@@ -55,7 +55,7 @@ def classify(
         split: train, valid or test.
         prior: replaces p(c): {class: p}, probabilities in the order of the classes, "uniform", or "estimate" (from the
             rows themselves without their labels, by EM).
-        calibrate: temper the posterior by one number that is fitted on the validation rows.
+        calibrate: temper every posterior by one number that is fitted on the validation rows.
         risk: answer only where at most this share of the answers was wrong on the validation rows.
         deform: average exactly over shifts and shears of a pixel; for images whose class does not change by them.
         beside: "logistic", "svm", "boosting", "network": fitted to the training rows and measured on the same rows.
@@ -103,7 +103,7 @@ def classify(
         "temperature": temperature,
         "abstention": None if threshold is None else abstention(log_posterior, rows.y, threshold),
         "reliability": None if rows.y is None or unlabelled(rows.y) else reliability(log_posterior, rows.y),
-        "beside": [besides(name, splits, rows, seed) for name in beside],
+        "beside": [besides(name, splits, rows, seed, calibrate=calibrate, risk=risk) for name in beside],
         "curve": None if learned is None else contrast(splits, seed=seed),
         "classes": list(fitted.classes),
         "out": None if target is None else str(target),
@@ -186,59 +186,10 @@ def prior_of(prior: Prior | None, classes: Sequence[str], own: Tensor, log_poste
     return checked_prior(p.log(), len(classes))
 
 
-def labels_of(valid: Rows) -> Tensor:
-    """Labels of the validation rows.
-
-    Raises:
-        DataError: none is known.
-    """
-    if valid.y is None or unlabelled(valid.y):
-        raise DataError("calibrate and risk need labelled validation rows, and these data have none.")
-    return valid.y
-
-
-def unlabelled(y: Tensor | None) -> bool:
-    """Whether no label is known."""
-    return y is None or not bool((y != UNLABELLED).any())
-
-
 def adjusted(log_posterior: Tensor, temperature: float | None, old: Tensor, new: Tensor) -> Tensor:
     """The posterior under the old prior, tempered, then brought to the new prior."""
     cooled = log_posterior if temperature is None else tempered(log_posterior, temperature)
     return reweighted(cooled, old, new)
-
-
-def measured(log_posterior: Tensor, y: Tensor | None) -> dict[str, Any]:
-    """Accuracy with Wilson's interval, log loss (None if infinite) and calibration error; None without labels."""
-    if y is None or unlabelled(y):
-        nothing = dict.fromkeys(("accuracy", "interval", "log_loss", "calibration_error"))
-        return {**nothing, "n": len(log_posterior)}
-    known, loss = y != UNLABELLED, log_loss(log_posterior, y)
-    return {
-        "accuracy": float((log_posterior.argmax(1) == y)[known].double().mean()),
-        "interval": list(accuracy_interval(log_posterior, y)),
-        "log_loss": loss if math.isfinite(loss) else None,
-        "calibration_error": calibration_error(log_posterior, y),
-        "n": int(known.sum()),
-    }
-
-
-def abstention(log_posterior: Tensor, y: Tensor | None, threshold: float) -> dict[str, Any]:
-    """What happens if only rows at least as confident as the threshold are answered."""
-    answered = log_posterior.max(1).values.exp() >= threshold
-    known = answered if y is None else answered & (y != UNLABELLED)
-    right = None if y is None else (log_posterior.argmax(1) == y)[known].double()
-    risk = None if right is None or not len(right) else 1 - float(right.mean())
-    return {"threshold": threshold, "answered": float(answered.double().mean()), "risk": risk}
-
-
-def besides(name: str, splits: Splits, rows: Rows, seed: int) -> dict[str, Any]:
-    """A discriminative classifier, fitted to the training rows and measured on the same rows."""
-    train = splits.train
-    if train.y is None:
-        raise DataError(f"{name} learns p(c | x) from labels, and these data have none.")
-    classifier = Discriminative(name, splits.space, len(splits.classes), seed=seed).fit(train.x, train.y)
-    return {"name": name} | measured(classifier.log_posterior(rows.x), rows.y)
 
 
 def arrays(log_posterior: Tensor, log_evidence: Tensor, threshold: float | None) -> dict[str, np.ndarray]:

@@ -113,7 +113,7 @@ def label_of(run: Run, given: Mapping[str, str | int] | None) -> torch.Tensor | 
     if set(given) != {"label"}:
         raise UsageError(f"given must be label=CLASS, not {', '.join(f'{k}={v}' for k, v in given.items())}.")
     if not run.classes:
-        raise UsageError("given label cannot be used: this model was fitted to data without labels.")
+        raise UsageError("given label cannot be used: this model was fitted to data without labels of two classes.")
     name = str(given["label"])
     if name not in run.classes:
         raise UsageError(f"there is no class '{name}': {did_you_mean(name, run.classes)}")
