@@ -1,6 +1,7 @@
 """What a training tells of its speed."""
 
 import re
+import resource
 
 import numpy as np
 import pytest
@@ -74,3 +75,17 @@ def test_a_batch_size_that_cannot_be_measured_is_a_sentence(table, tmp_path):
         verbs.fit(table, "masked-mlp", out=tmp_path / "run", steps=3, settings={"batch_size": "auto"})
     with pytest.raises(UsageError, match="trained in batches"):
         verbs.fit(table, "mixture", out=tmp_path / "run", minutes=0.01, settings={"batch_size": "auto"})
+
+
+def test_freed_memory_is_kept():
+    if not runtime.keep_memory():
+        pytest.skip("another C library than glibc keeps memory as it likes")
+
+    def faults(times: int) -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(times):
+            sum(float(part[0]) for part in [torch.zeros(2**20) for _ in range(8)])  # 8 x 1,000 pages, given back
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    faults(1)
+    assert faults(5) < 8000

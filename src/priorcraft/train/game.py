@@ -80,13 +80,12 @@ class Game(Objective):
         )
         self.augmentation = augmentation(augment, model.space.is_image and not paired)
         self.convolves = is_large(model.space)
-        self.average = Average(model, self.recipe.decay)
-        self.average.module.critic = model.critic  # only the generator is averaged
+        self.average = Average(model, self.recipe.decay, shared=[model.critic])
         self.held_out: Batch | None = None
 
     def prepare(self, held_out: Batch) -> None:
         """Starts the average at the model as it is; the critic's mean output on `held_out` is recorded now and then."""
-        self.average.restart(self.gan)
+        self.average.restart()
         given = None if held_out.given is None else held_out.given[:HELD_OUT]
         self.held_out = Batch(held_out.x[:HELD_OUT], self.gan.see(given), held_out.rows[:HELD_OUT])
 
@@ -106,7 +105,7 @@ class Game(Objective):
         if self._due and len(real) >= 8:
             with torch.no_grad():
                 record["diversity"] = diversity(self._play(part, (*key, "watch")), real)
-        self.average.update(self.gan)
+        self.average.update()
         return record | self._adapt(record)
 
     @property

@@ -41,7 +41,7 @@ class MaximumLikelihood(Objective):
 
     def prepare(self, held_out: Batch) -> None:
         """Starts the average at the model as `initialise` has left it."""
-        self.average.restart(self.model)
+        self.average.restart()
 
     @property
     def averaged(self) -> Exact | Approximate:
@@ -50,11 +50,12 @@ class MaximumLikelihood(Objective):
 
     def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
         """One step of AdamW."""
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
         with runtime.borrowed_global_generator(*key, "dropout"):
             terms = self._terms(batch, progress, runtime.keyed(*key, "noise", device=batch.x.device))
             norm = self.descent.step(terms["loss"], batch.rows, cosine(progress))
-        self.average.update(self.model)
+        self.average.update()
         return {name: float(value.detach()) for name, value in terms.items()} | {"gradient_norm": norm}
 
     def _terms(self, batch: Batch, progress: float, generator: torch.Generator) -> dict[str, Tensor]:

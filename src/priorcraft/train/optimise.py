@@ -118,26 +118,37 @@ class Average(Generic[Module]):
     Args:
         module: the module that is trained.
         decay: share of the old average that is kept in one update.
+        shared: parts of it that are not averaged, but are the trained ones themselves.
     """
 
-    def __init__(self, module: Module, decay: float = 0.999) -> None:
+    def __init__(self, module: Module, decay: float = 0.999, shared: Iterable[nn.Module] = ()) -> None:
         self.decay, self.count = decay, 0
-        self.module: Module = copy.deepcopy(module).requires_grad_(False)
-        self.mine: list[Tensor] = list(self.module.parameters())
+        self.module: Module = copy.deepcopy(module, {id(part): part for part in shared})
+        self.mine, self.theirs = apart(self.module.parameters(), module.parameters())
+        self.my_buffers, self.their_buffers = apart(self.module.buffers(), module.buffers())
+        for parameter in self.mine:
+            parameter.requires_grad_(False)
 
-    def restart(self, module: nn.Module) -> None:
-        """Sets the average to `module` as it is."""
-        self.module.load_state_dict(module.state_dict())
+    def restart(self) -> None:
+        """Sets the average to the module as it is."""
+        self._follow(1.0)
+
+    def update(self) -> None:
+        """Moves the average towards the module."""
+        self.count += 1
+        self._follow(1 - min(self.decay, self.count / (self.count + 9)))
 
     @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
-        """Moves the average towards `module`."""
-        self.count += 1
-        weight = 1 - min(self.decay, self.count / (self.count + 9))
-        theirs: list[Tensor] = list(module.parameters())
-        torch._foreach_lerp_(self.mine, theirs, weight)  # pyright: ignore[reportPrivateImportUsage]
-        for mine, other in zip(self.module.buffers(), module.buffers(), strict=True):
+    def _follow(self, weight: float) -> None:
+        torch._foreach_lerp_(self.mine, self.theirs, weight)  # pyright: ignore[reportPrivateImportUsage]
+        for mine, other in zip(self.my_buffers, self.their_buffers, strict=True):
             mine.copy_(other)
+
+
+def apart(mine: Iterable[Tensor], theirs: Iterable[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """The pairs that are two tensors and not one."""
+    pairs = [(a, b) for a, b in zip(mine, theirs, strict=True) if a is not b]
+    return [a for a, _ in pairs], [b for _, b in pairs]
 
 
 def cosine(progress: float, warm: float = 0.02, floor: float = 0.0) -> float:
