@@ -9,6 +9,7 @@ from priorcraft.core import UNLABELLED, Approximate, Encoder, Exact, Likelihood,
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.classes import completed
 from priorcraft.explicit.approximate.networks import Sizes, embed_context, head_of
+from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
 
 COMMITMENT = 0.25  # weight of the pull of the encoder towards its code words (van den Oord et al. 2017)
 FORGOTTEN = 0.1  # a word used less than this share of the fair share is moved to where it is needed
@@ -162,3 +163,38 @@ class VQVAE(Approximate, Encoder, Trainable):
     def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
         z = self.prior(n, given=given, generator=generator)
         return self.likelihood(self.book[z], given).sample(generator)
+
+
+class CodedVAE(VQVAE):
+    """A vector-quantised autoencoder that needs no prior handed to it: a masked perceptron models its codes.
+
+    Args:
+        space, context, positions, words, word, hidden, depth, width, mixture, dropout: as in `VQVAE`.
+        prior_width: units of the perceptron.
+
+    Raises:
+        UsageError: as `VQVAE`.
+
+    >>> model = CodedVAE(Space((1, 8, 8), 17), positions=4, words=8)
+    >>> model.encode(torch.zeros(3, 1, 8, 8)).shape
+    torch.Size([3, 4])
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        context: Space | None = None,
+        *,
+        positions: int = 16,
+        words: int = 32,
+        word: int = 8,
+        hidden: int = 256,
+        depth: int = 1,
+        width: int = 32,
+        mixture: int = 5,
+        dropout: float = 0.0,
+        prior_width: int = 256,
+    ) -> None:
+        prior = MaskedAutoregressive(self.codes_space(positions, words), context, width=prior_width)
+        sizes = {"positions": positions, "words": words, "word": word, "hidden": hidden, "depth": depth, "width": width}
+        super().__init__(space, context, prior=prior, mixture=mixture, dropout=dropout, **sizes)
