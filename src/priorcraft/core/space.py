@@ -1,0 +1,102 @@
+"""Where x lives, and what a network says of it: the vocabulary of the contracts."""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft.errors import DataError, UsageError
+
+UNLABELLED = -1  # scikit-learn's convention for a row whose class is not known
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where x lives: its shape, and its number of levels if its entries are integers 0 ... levels-1.
+
+    A class label is a point of `Space((), levels=K)`; an image of `Space((channels, height, width), 256)`.
+
+    Args:
+        event_shape: shape of one x.
+        levels: number of values of one entry; None for real numbers.
+
+    >>> Space((1, 8, 8), 17).dims, round(Space((1, 8, 8), 17).chance, 3)
+    (64, 4.087)
+    """
+
+    event_shape: tuple[int, ...]
+    levels: int | None = None
+
+    @property
+    def dims(self) -> int:
+        """Number of entries of one x."""
+        return math.prod(self.event_shape)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether a point is one class label."""
+        return self.event_shape == () and self.levels is not None
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a point is (channels, height, width)."""
+        return len(self.event_shape) == 3
+
+    @property
+    def chance(self) -> float:
+        """Bits per dimension of the uniform distribution."""
+        if self.levels is None:
+            raise UsageError("chance needs a finite space; this one is real-valued.")
+        return math.log2(self.levels)
+
+    def check(self, x: Tensor, name: str = "x") -> Tensor:
+        """Returns x (B, *event_shape) if it lies in the space, as int64 or floating point.
+
+        Raises:
+            DataError: another shape, entries outside 0 ... levels-1, or entries that are not finite.
+        """
+        if tuple(x.shape[1:]) != self.event_shape:
+            raise DataError(
+                f"{name} must have shape (B, {', '.join(map(str, self.event_shape))}), not {tuple(x.shape)}."
+            )
+        if self.levels is None:
+            if not torch.isfinite(x).all():
+                raise DataError(f"{name} must be finite; found nan or infinity.")
+            return x if x.is_floating_point() else x.float()
+        if x.is_floating_point() and not bool((x == x.round()).all()):
+            raise DataError(f"{name} must hold integers 0 ... {self.levels - 1}; found fractions.")
+        if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
+            raise DataError(f"{name} must lie in 0 ... {self.levels - 1}; found {int(x.min())} ... {int(x.max())}.")
+        return x.long()
+
+    def to_network(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Integers 0 ... levels-1 mapped onto [-1, 1]; real numbers as they are."""
+        return x.to(dtype) if self.levels is None else x.to(dtype) * (2 / (self.levels - 1)) - 1
+
+    def from_network(self, u: Tensor) -> Tensor:
+        """The nearest point of the space; inverse of `to_network`."""
+        if self.levels is None:
+            return u
+        return ((u + 1) * ((self.levels - 1) / 2)).round().clamp(0, self.levels - 1).long()
+
+
+class Likelihood(Protocol):
+    """p(x | parameters): a distribution whose parameters a network has given."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Exact log p of each entry, nats, shape of x."""
+        ...
+
+    def quantile(self, u: Tensor) -> Tensor:
+        """The x at which the distribution function passes the uniforms u."""
+        ...
+
+    def sample(self, generator: Generator) -> Tensor:
+        """One draw."""
+        ...
+
+    def mean(self) -> Tensor:
+        """Expected value of each entry."""
+        ...
