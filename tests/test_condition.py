@@ -9,12 +9,13 @@ from laws.table import BITS, LABELS, PLANE, every_image, rows, tiny
 from priorcraft import runtime
 from priorcraft.condition import engine_for, posterior
 from priorcraft.condition.beside import BlocksBeside
-from priorcraft.condition.blocks import BlockChain, CellSteps, Steps, steps_of
+from priorcraft.condition.blocks import BlockChain
 from priorcraft.condition.evidence import PerMask
 from priorcraft.condition.hamiltonian import HamiltonianChain, hamiltonian
 from priorcraft.condition.latent import CodeGibbs, LatentChain
 from priorcraft.condition.ordered import EvidenceFirst
-from priorcraft.condition.sums import ComponentSums
+from priorcraft.condition.steps import CachedTurns, CellSteps, Steps, steps_of, turns_of
+from priorcraft.condition.sums import ComponentSums, blocks_of
 from priorcraft.condition.weighted import Importance, Sequential
 from priorcraft.condition.windowed import WindowChain
 from priorcraft.core import Observation, Space
@@ -401,6 +402,31 @@ def test_the_entries_of_a_cell_follow_as_they_do_in_whole_passes(order, start):
             assert torch.allclose(fast.log_p(p, p), plain.log_p(p, p))
             for steps in (fast, plain):
                 steps.push(torch.tensor([p % 3, 1]), p)
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_blocks_in_turn_are_what_whole_passes_say_when_points_are_drawn_again_in_between(first):
+    """With `first` the block that comes before the others: a stage of its own."""
+    space, x = Space((1, 6, 6), 3), torch.randint(3, (4, 36), generator=runtime.keyed(0))
+    with runtime.borrowed_global_generator("turns"):
+        model = MaskedConvolution(space, LABELS, channels=6, depth=2, window=3, patch=2, orders=1).double().eval()
+        for parameter in model.parameters():
+            parameter.data.add_(0.3 * torch.randn_like(parameter))
+    blocks = blocks_of(space.event_shape, 2)
+    order = torch.cat([blocks[first], blocks[torch.arange(9) != first].flatten()])
+    drawn, c, turns = torch.zeros_like(x), torch.tensor([0, 1, 2, 1]), turns_of(model, order, 4)
+    assert isinstance(turns, CachedTurns)
+    with torch.no_grad():
+        for start in range(0, 36, 4):
+            fast, plain = turns.at(start, drawn, c), Steps(model, order, drawn, start, c)
+            for p in range(start, start + 4):
+                assert torch.allclose(fast.log_p(p, p), plain.log_p(p, p))
+                for steps in (fast, plain):
+                    steps.push(x[:, order[p]], p)
+                drawn[:, order[p]] = x[:, order[p]]
+            again = torch.randint(4, (4,), generator=runtime.keyed(start))
+            drawn, x, c = drawn[again], x[again], c[again]
+            turns.take(again)
 
 
 @pytest.mark.parametrize("name", ["mixture", "ppca", "lda", "qda"])

@@ -4,9 +4,10 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import bayes, runtime
-from priorcraft.condition.blocks import BlockChain, Steps
+from priorcraft.condition.blocks import BlockChain
 from priorcraft.condition.components import product_components
 from priorcraft.condition.evidence import ExactPosterior, possible
+from priorcraft.condition.steps import Steps
 from priorcraft.condition.sums import PartialSums, block_sums, blocks_of
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.autoregressive import Autoregressive

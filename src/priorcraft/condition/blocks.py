@@ -1,6 +1,5 @@
 """Autoregressive models that see block means: every block is drawn with exactly its sum."""
 
-import copy
 from collections.abc import Callable
 from functools import reduce
 
@@ -9,130 +8,16 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.condition.evidence import possible
+from priorcraft.condition.steps import Steps, steps_of, turns_of
 from priorcraft.condition.sums import block_sums, blocks_of, convolved
 from priorcraft.condition.weighted import Particles
 from priorcraft.core import UNLABELLED, Posterior
 from priorcraft.errors import NoDensity
-from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
-from priorcraft.likelihoods.discrete import Discrete
-from priorcraft.nn.local_steps import WithinSteps
-from priorcraft.nn.triangular import TriangularSteps
+from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.observe import BlockMean
 
 FEW = 64  # blocks, up to which four sweeps are worth a pass of the network for each block of each
 Target = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-
-
-class Steps:
-    """p(x_q | the first p positions) for any q that is still open; one pass of the network each.
-
-    Args:
-        model: autoregressive, on integers.
-        order: (D,).
-        x: (B, D); entries before `start` in the order are known.
-        start: how many.
-        given: labels, (B,), or None.
-    """
-
-    def __init__(self, model: Autoregressive, order: Tensor, x: Tensor, start: int, given: Tensor | None) -> None:
-        self.model, self.order, self.x, self.given = model, order, x.clone(), given
-        self.known = x, start
-
-    def again(self) -> "Steps":
-        """The same steps from their start."""
-        x, start = self.known
-        return type(self)(self.model, self.order, x, start, self.given)
-
-    def log_p(self, q: int, past: int) -> Tensor:
-        """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
-        order = self.order.clone()
-        order[past], order[q] = self.order[q], self.order[past]
-        likelihood = self.model.conditionals(self.x, order, self.given)
-        assert isinstance(likelihood, Discrete)
-        return likelihood.table()[:, order[past]]
-
-    def push(self, values: Tensor, position: int) -> None:
-        """Takes the values at one more position."""
-        self.x[:, self.order[position]] = values
-
-
-class SolvedSteps(Steps):
-    """The same by a triangular solve, in which every unit is computed once."""
-
-    model: MaskedAutoregressive
-
-    def __init__(self, model: MaskedAutoregressive, order: Tensor, x: Tensor, start: int, given: Tensor | None) -> None:
-        super().__init__(model, order, x, start, given)
-        context = model._context_code(given)
-        self.steps = TriangularSteps(model.net, order[None], len(x), None if context is None else context[None])
-        if start:
-            self.steps.push(model.entries.code(x[None][..., order[:start]]), 0)
-
-    def log_p(self, q: int, past: int) -> Tensor:
-        """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
-        entries = self.model.entries
-        likelihood = entries.likelihood(self.steps.ahead(q, past)[0], entries.marginal[self.order[q]])
-        assert isinstance(likelihood, Discrete)
-        return likelihood.table()
-
-    def push(self, values: Tensor, position: int) -> None:
-        """Takes the values at one more position."""
-        self.steps.push(self.model.entries.code(values.view(1, -1, 1)), position)
-
-
-class CellSteps(Steps):
-    """The same for one block that is the next cell of a convolution: its features are computed once.
-
-    An entry further on than the next sees what is known of its cell, and zeros for the rest.
-    """
-
-    model: MaskedConvolution
-
-    def __init__(
-        self, model: MaskedConvolution, order: Tensor, x: Tensor, start: int, given: Tensor | None, cell: int
-    ) -> None:
-        super().__init__(model, order, x, start, given)
-        self.start, features = start, model.features_at(self.x, order, start, cell, given)
-        self.codes = features.new_zeros(len(x), model.cells.members.shape[1], model.entries.features)
-        assert model.within is not None
-        self.within = WithinSteps(model.within, model.leave)
-        self.within.begin(features)
-        self.by_class = None if model.by_class is None or given is None else model.by_class[given][:, order]
-
-    def again(self) -> Steps:
-        """The same steps from their start, with the features that are known already."""
-        steps = copy.copy(self)
-        steps.codes = torch.zeros_like(self.codes)
-        return steps
-
-    def log_p(self, q: int, past: int) -> Tensor:
-        """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
-        entries = self.model.entries
-        outputs = self.within.at(q - self.start, self.codes)
-        outputs = outputs if self.by_class is None else outputs + self.by_class[:, q]
-        likelihood = entries.likelihood(outputs, entries.marginal[self.order[q]])
-        assert isinstance(likelihood, Discrete)
-        return likelihood.table()
-
-    def push(self, values: Tensor, position: int) -> None:
-        """Takes the values at one more position."""
-        self.codes[:, position - self.start] = self.model.entries.code(values)
-
-
-def steps_of(model: Autoregressive, order: Tensor, x: Tensor, start: int, given: Tensor | None, ahead: int) -> Steps:
-    """The faster kind where the model has it and looks `ahead` positions far."""
-    if isinstance(model, MaskedAutoregressive):
-        solved = SolvedSteps(model, order, x, start, given)
-        if solved.steps.block >= ahead:
-            return solved
-    if isinstance(model, MaskedConvolution) and model.within is not None:
-        block = order[start : start + ahead].cpu()
-        cell = (
-            (model.cells.members == block).all(1).nonzero() if len(block) == model.cells.members.shape[1] else block[:0]
-        )
-        if len(cell):
-            return CellSteps(model, order, x, start, given, int(cell))
-    return Steps(model, order, x, start, given)
 
 
 class BlockChain(Posterior):
@@ -193,11 +78,14 @@ class BlockChain(Posterior):
         k, rows, m = max(n, self.particles), len(self.sums), self.blocks.shape[1]
         particles = Particles(self.model, rows, k, self.given, generator)
         order = self.blocks.flatten()
+        turns = turns_of(self.model, order, m)
         for b in range(len(self.blocks)):
-            steps = steps_of(self.model, order, particles.x, b * m, particles.c, m)
+            steps = turns.at(b * m, particles.x, particles.c)
             left = self.sums[:, b].repeat_interleave(k)
             log_p, log_q = self._block(particles.x, steps, order, b * m, left, generator)
-            particles.weigh(log_p - log_q)
+            again = particles.weigh(log_p - log_q)
+            if again is not None:
+                turns.take(again)
         self.diagnostics |= particles.diagnostics
         x = particles.draw(n).flatten(0, 1)
         accepted = [self._sweep(x, order, n, generator) for _ in range(self.sweeps)]

@@ -44,9 +44,10 @@ def convolved(a: Tensor, b: Tensor) -> Tensor:
     >>> convolved(torch.tensor([0.5, 0.5]), torch.tensor([0.5, 0.5]))
     tensor([0.2500, 0.5000, 0.2500])
     """
+    long, short = (a, b) if a.shape[-1] >= b.shape[-1] else (b, a)
     out = a.new_zeros(*a.shape[:-1], a.shape[-1] + b.shape[-1] - 1)
-    for level in range(b.shape[-1]):
-        out[..., level : level + a.shape[-1]] += a * b[..., level : level + 1]
+    for level in range(short.shape[-1]):
+        out[..., level : level + long.shape[-1]].addcmul_(long, short[..., level : level + 1])
     return out
 
 

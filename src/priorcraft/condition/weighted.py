@@ -130,17 +130,16 @@ class Particles:
             drawn = torch.searchsorted(spread / spread[-1], u.to(spread)).repeat(rows)
             self.c = drawn if self.c is None else torch.where(self.c == UNLABELLED, drawn, self.c)
 
-    def weigh(self, log_w: Tensor) -> None:
-        """Multiplies the weights; draws again where too few count."""
+    def weigh(self, log_w: Tensor) -> Tensor | None:
+        """Multiplies the weights; draws again where too few count, and returns the numbers of those drawn, (B * k,)."""
         self.log_w = self.log_w + log_w.view_as(self.log_w)
         possible(self.log_w.logsumexp(1), "sequential Monte Carlo")
         share = effective_size(self.log_w) / self.k
         self.smallest = min(self.smallest, float(share.mean()))
         poor = share < 0.5
-        if bool(poor.any()):
-            self._again(poor)
+        return self._again(poor) if bool(poor.any()) else None
 
-    def _again(self, poor: Tensor) -> None:
+    def _again(self, poor: Tensor) -> Tensor:
         chosen = systematic(self.log_w, self.k, self.generator)
         own = torch.arange(self.k, device=chosen.device).expand_as(chosen)
         chosen = torch.where(poor[:, None], chosen, own)
@@ -148,6 +147,7 @@ class Particles:
         self.x = self.x[index]
         self.c = None if self.c is None else self.c[index]
         self.log_w = torch.where(poor[:, None], 0.0, self.log_w)
+        return index
 
     @property
     def diagnostics(self) -> dict[str, float]:

@@ -113,7 +113,7 @@ class LogisticMixture(Discrete):
 
     def _edges(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Lower and upper edge of the cell of each integer, on the network's range, (..., 1)."""
-        far = 1e4
+        far = 1e6  # many times the largest scale
         lower = (2 * x - 1) / (self.levels - 1) - 1
         upper = (2 * x + 1) / (self.levels - 1) - 1
         lower = torch.where(x <= 0, lower.new_tensor(-far), lower)
@@ -126,8 +126,14 @@ class LogisticMixture(Discrete):
 
     def table(self) -> Tensor:
         """log p of every level, exact, nats, (..., levels)."""
-        x = torch.arange(self.levels, device=self.loc.device, dtype=self.loc.dtype)
-        wide = LogisticMixture(
-            self.logits.unsqueeze(-2), self.loc.unsqueeze(-2), self.log_scale.unsqueeze(-2), self.levels
-        )
-        return wide.log_prob(x)
+        # neighbours share an edge, and all cells have the same width: one logarithm of a sigmoid an edge is enough
+        step, log_p = 2 / (self.levels - 1), self.logits.log_softmax(-1)
+        edges = torch.arange(1, self.levels, device=self.loc.device, dtype=self.loc.dtype) * step - 1 - step / 2
+        inverse = (-self.log_scale).exp().unsqueeze(-1)
+        b = (edges - self.loc.unsqueeze(-1)) * inverse
+        below = F.logsigmoid(b)  # log F at the upper edge of all levels but the last, (..., M, levels - 1)
+        above = below - b  # log(1 - F), at the lower edge of all levels but the first
+        width = torch.log(-torch.expm1(-(step * inverse).clamp_min(1e-6)))
+        inner = below[..., 1:] + above[..., :-1] + width
+        cells = torch.cat([below[..., :1], inner, above[..., -1:]], -1)
+        return torch.logsumexp(log_p.unsqueeze(-1) + cells, -2)

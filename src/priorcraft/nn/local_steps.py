@@ -78,6 +78,13 @@ class LocalSteps:
         """Takes the code (n, features) of the pixel that was drawn."""
         self.codes[pixel] = code
 
+    def take(self, index: Tensor) -> None:
+        """The images have become those of these numbers, (n,)."""
+        self.codes = self.enter.inputs = self.codes[:, index]
+        self.context = self.context if self.context is None or len(self.context) == 1 else self.context[index]
+        for gather in self.gather:
+            gather.inputs = gather.inputs[:, index]
+
 
 class WithinSteps:
     """A masked perceptron without residual blocks, asked for the entries of one cell after another, in their order.

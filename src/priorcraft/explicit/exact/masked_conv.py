@@ -233,16 +233,28 @@ class MaskedConvolution(Autoregressive, Trainable):
                 done |= stage.entries
         return x
 
-    def _draw_stage(self, x: Tensor, stage: Stage, done: Tensor, u: Tensor, given: Tensor | None) -> None:
-        """Draws the entries of one stage that are not done yet into x (B, D)."""
+    def in_turn(self, x: Tensor, stage: Stage, done: Tensor, given: Tensor | None) -> tuple[LocalSteps, int]:
+        """The state of drawing a stage's cells one after another, and the place in it of the first with more to draw.
+
+        Args:
+            x: (B, D).
+            stage: of an order.
+            done: True for the entries of x that are known, (D,).
+            given: contexts, or None.
+        """
         codes = self.entries.code(x)
         around = self._surround(codes, stage, self._context_planes(given))
+        first = int((stage.entries & ~done)[self.cells.members].any(1)[stage.cells].nonzero()[0])
+        seen = planes(self._celled(only(codes, stage.seen & done)), self.cells)
+        return LocalSteps(self.net, stage.cells, seen, around, first), first
+
+    def _draw_stage(self, x: Tensor, stage: Stage, done: Tensor, u: Tensor, given: Tensor | None) -> None:
+        """Draws the entries of one stage that are not done yet into x (B, D)."""
         by_class = None if self.by_class is None or given is None else self.by_class[given]
-        cells = self._celled(only(codes, stage.seen & done))
+        cells = self._celled(only(self.entries.code(x), stage.seen & done))
         open_ = (stage.entries & ~done)[self.cells.members]
-        touched = open_.any(1)[stage.cells].nonzero().flatten()
-        first, last = int(touched[0]), int(touched[-1])
-        steps = LocalSteps(self.net, stage.cells, planes(cells, self.cells), around, first)
+        last = int(open_.any(1)[stage.cells].nonzero()[-1])
+        steps, first = self.in_turn(x, stage, done, given)
         within = None if self.within is None else WithinSteps(self.within, self.leave)
         members, ranks = self.cells.members.tolist(), [row.nonzero().flatten().tolist() for row in open_]
         for cell in stage.cells[first : last + 1].tolist():
