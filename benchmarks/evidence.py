@@ -223,10 +223,10 @@ def decibels(x, truth, scored):
     return f"{10 * np.log10(255**2 / np.square(x.astype(float) - truth)[scored].mean()):.2f} dB"
 
 
-def photograph(minutes, draws, model, folder):
+def photograph(minutes, draws, model, settings, folder):
     """Restores and enlarges a photograph by a model of patches of others."""
     if not (folder / "run").exists():
-        pc.fit(patches(folder), model, minutes=minutes, out=folder / "run", device="cpu")
+        pc.fit(patches(folder), model, minutes=minutes, settings=settings, out=folder / "run", device="cpu")
     truth, mask = np.asarray(Image.fromarray(grey(RESTORED)).resize((256, 256), Image.Resampling.BOX)), scratches()
     hole, little = mask > 0, np.asarray(Image.fromarray(truth).resize((128, 128), Image.Resampling.BOX))
     for name, image in {"scratched": np.where(hole, 255, truth), "mask": mask, "small": little}.items():
@@ -266,6 +266,7 @@ def main():
     parser.add_argument("--draws", type=int, default=64)
     parser.add_argument("--photograph", type=float, metavar="MINUTES")
     parser.add_argument("--model", default="autoregressive", help="of the patches")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of that model")
     parser.add_argument("--keep", type=Path, help="folder of the photograph's run and pictures")
     asked = parser.parse_args()
     if asked.photograph is None:
@@ -274,7 +275,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        photograph(asked.photograph, asked.draws, asked.model, folder)
+        photograph(asked.photograph, asked.draws, asked.model, dict(pair.split("=", 1) for pair in asked.set), folder)
 
 
 if __name__ == "__main__":
