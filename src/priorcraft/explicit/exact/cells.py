@@ -61,6 +61,15 @@ class Cells:
         """The first `count` rasters of the cells as orders of the entries, (count, D)."""
         return self.members[self.rasters[:count]].flatten(1)
 
+    def seen(self, codes: Tensor, which: Tensor) -> Tensor:
+        """Codes (B, D, features) by cell, zero where the entry is not seen (D,); (B, N, entries of one, features)."""
+        codes = codes if bool(which.all()) else codes * which.to(codes.device)[:, None]
+        return codes[:, self.members.to(codes.device)]
+
+    def planes(self, celled: Tensor) -> Tensor:
+        """Codes by cell as an image of cells, whose channels come last in memory, (B, channels, height, width)."""
+        return celled.flatten(2).unflatten(1, (self.height, self.width)).permute(0, 3, 1, 2)
+
     def stages(self, order: Tensor) -> list[Stage]:
         """The order (D,) cut where it turns back against a raster of the cells, or else where it comes back to a cell.
 

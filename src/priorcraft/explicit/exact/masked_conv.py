@@ -123,8 +123,8 @@ class MaskedConvolution(Autoregressive, Trainable):
         return torch.cat(parts)
 
     def _rows_outputs(self, codes: Tensor, stage: Stage, context: Tensor | None) -> Tensor:
-        cells = self._celled(only(codes, stage.seen))
-        h = self.net(planes(cells, self.cells), stage.cells, self._surround(codes, stage, context))
+        cells = self.cells.seen(codes, stage.seen)
+        h = self.net(self.cells.planes(cells), stage.cells, self._surround(codes, stage, context))
         outputs = self._outputs(h.flatten(2).transpose(1, 2), cells)
         return outputs.flatten(1, 2)[:, self.cells.slots.to(codes.device)]
 
@@ -133,18 +133,14 @@ class MaskedConvolution(Autoregressive, Trainable):
         stage = next(s for s in self.cells.stages(order) if bool(s.entries[order[start]]))
         codes = self.entries.code(x)
         around = self._surround(codes, stage, self._context_planes(given))
-        h = self.net(planes(self._celled(only(codes, stage.seen)), self.cells), stage.cells, around)
+        h = self.net(self.cells.planes(self.cells.seen(codes, stage.seen)), stage.cells, around)
         return h.flatten(2)[:, :, cell]
-
-    def _celled(self, codes: Tensor) -> Tensor:
-        """Codes (B, D, features) by cell, (B, N, entries of a cell, features)."""
-        return codes[:, self.cells.members.to(codes.device)]
 
     def _surround(self, codes: Tensor, stage: Stage, context: Tensor | None) -> Tensor | None:
         """The context's features and those of what is known before the stage."""
         if not bool(stage.known.any()):
             return context
-        known = self.known(planes(self._celled(only(codes, stage.known)), self.cells))
+        known = self.known(self.cells.planes(self.cells.seen(codes, stage.known)))
         return known if context is None else known + context
 
     def _outputs(self, h: Tensor, codes: Tensor) -> Tensor:
@@ -245,13 +241,13 @@ class MaskedConvolution(Autoregressive, Trainable):
         codes = self.entries.code(x)
         around = self._surround(codes, stage, self._context_planes(given))
         first = int((stage.entries & ~done)[self.cells.members].any(1)[stage.cells].nonzero()[0])
-        seen = planes(self._celled(only(codes, stage.seen & done)), self.cells)
+        seen = self.cells.planes(self.cells.seen(codes, stage.seen & done))
         return LocalSteps(self.net, stage.cells, seen, around, first), first
 
     def _draw_stage(self, x: Tensor, stage: Stage, done: Tensor, u: Tensor, given: Tensor | None) -> None:
         """Draws the entries of one stage that are not done yet into x (B, D)."""
         by_class = None if self.by_class is None or given is None else self.by_class[given]
-        cells = self._celled(only(self.entries.code(x), stage.seen & done))
+        cells = self.cells.seen(self.entries.code(x), stage.seen & done)
         open_ = (stage.entries & ~done)[self.cells.members]
         last = int(open_.any(1)[stage.cells].nonzero()[-1])
         steps, first = self.in_turn(x, stage, done, given)
@@ -278,13 +274,3 @@ def random_part(space: Space, generator: Generator) -> Tensor:
     u = torch.rand(1, 1, -(-height // side), -(-width // side), generator=generator, device=generator.device)
     seen = F.interpolate(u, scale_factor=side)[0, :, :height, :width] < share
     return seen.expand(colours, -1, -1)
-
-
-def only(codes: Tensor, seen: Tensor) -> Tensor:
-    """Codes (B, D, features), zero where the entry is not seen (D,)."""
-    return codes if bool(seen.all()) else codes * seen.to(codes.device)[:, None]
-
-
-def planes(codes: Tensor, cells: Cells) -> Tensor:
-    """Codes by cell (B, N, size, features) as an image of size * features channels, which come last in memory."""
-    return codes.flatten(2).unflatten(1, (cells.height, cells.width)).permute(0, 3, 1, 2)
