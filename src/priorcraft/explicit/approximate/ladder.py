@@ -18,6 +18,7 @@ from priorcraft.nn.conv import ResidualBlock, pyramid
 
 DECODE_DRAWS = 16
 LARGE = 8  # pixels a side, above which features are half as wide, and no latent layers
+LAYOUT = torch.channels_last  # in which the steps of a training are a tenth faster
 Choice = Callable[[int, "Layer", Tensor, Gaussian], Tensor]
 
 
@@ -137,7 +138,7 @@ class LadderVAE(Variational):
 
     def _up(self, x: Tensor, given: Tensor | None) -> list[Tensor]:
         """The features of x at each size, finest first."""
-        h, features = self.space.to_network(x, self.log_prior.dtype), []
+        h, features = self.space.to_network(x, self.log_prior.dtype).contiguous(memory_format=LAYOUT), []
         told, _ = self._context(given, len(x))
         for i, (stride, block) in enumerate(zip(self.strides, self.blocks, strict=True)):
             h = block(stride(F.silu(h)) if i else stride(h) + told)
@@ -147,7 +148,7 @@ class LadderVAE(Variational):
     def _down(self, n: int, given: Tensor | None, choose: Choice) -> Tensor:
         """Comes down the ladder with the z_l that `choose` gives; returns the features at the finest size."""
         _, told = self._context(given, n)
-        h = self.top.expand(n, -1, -1, -1) + told
+        h = (self.top.expand(n, -1, -1, -1) + told).contiguous(memory_format=LAYOUT)
         for size in reversed(range(len(self.sizes))):
             for i in (i for i, level in enumerate(self.level) if level == size):
                 layer = self.layers[i]

@@ -32,9 +32,10 @@ class PixelDecoder(nn.Module):
         nn.init.zeros_(self.second.weight)
 
     def _enlarged(self, h: Tensor) -> Tensor:
-        """(B, features, h, w) to (B, width, height, width of the image)."""
+        """(B, features, h, w) to (B, height, width of the image, channels), every pixel to a square of four."""
         height, width = self.space.event_shape[1:]
-        return F.pixel_shuffle(self.enlarge(F.silu(h)), 2)[..., :height, :width]
+        squares = self.enlarge(F.silu(h)).movedim(1, -1).unflatten(-1, (-1, 2, 2))
+        return squares.permute(0, 1, 4, 2, 5, 3).flatten(3, 4).flatten(1, 2)[:, :height, :width]
 
     def at_pixels(self, f: Tensor) -> Tensor:
         """(..., width) to (..., channels * parameters), pixel by pixel."""
@@ -46,8 +47,8 @@ class PixelDecoder(nn.Module):
         f = self._enlarged(h)
         if self.window is not None:
             around = self.window(self.space.to_network(x, self.leave.weight.dtype))
-            f = (f.unflatten(0, (-1, len(x))) + around).flatten(0, 1)
-        parameters = self.at_pixels(f.movedim(1, -1))
+            f = (f.unflatten(0, (-1, len(x))) + around.movedim(1, -1)).flatten(0, 1)
+        parameters = self.at_pixels(f)
         return parameters.unflatten(-1, (self.space.event_shape[0], -1)).movedim(-2, 1)
 
     def sample(self, h: Tensor, generator: Generator) -> Tensor:
@@ -69,7 +70,7 @@ class PixelDecoder(nn.Module):
             y: of the shape of u.
             seen: True where y is seen, (channels, height, width).
         """
-        f = self._enlarged(h).movedim(1, -1)
+        f = self._enlarged(h)
         x = torch.zeros(u.shape, dtype=torch.long if self.space.levels else u.dtype, device=u.device)
         if self.window is None:
             entries = self.at_pixels(f).unflatten(-1, (u.shape[1], -1)).movedim(-2, 1)
@@ -90,7 +91,7 @@ class PixelDecoder(nn.Module):
     def mean(self, h: Tensor, draws: int) -> Tensor:
         """E[x | h]: exact without a window, otherwise the mean of `draws` draws with noise that is always the same."""
         if self.window is None:
-            f = self.at_pixels(self._enlarged(h).movedim(1, -1))
+            f = self.at_pixels(self._enlarged(h))
             return self.head(f.unflatten(-1, (self.space.event_shape[0], -1)).movedim(-2, 1)).mean()
         u = runtime.uniform((draws, 1, *self.space.event_shape), generator=runtime.keyed("decode"), like=h)
         return torch.stack([self.quantile(h, one.expand(len(h), -1, -1, -1)).to(h.dtype) for one in u]).mean(0)
