@@ -107,28 +107,28 @@ class Linear(torch.nn.Module):
 
 
 def speed(seconds: float, turns: int = 4) -> None:
-    """Ours and the peer's trainer by turns, in one run, at the same network, batch and bits.
+    """Ours and the peer's trainer by turns, in one run, at the same network, batch and bits, each in its own process.
 
     The ratio is of images a second of processor time: other work on the machine then disturbs neither.
     """
     rows, ratios = bits("train"), []
     objective = MaximumLikelihood(same_network(), batch_size=BATCH, lr=1e-3)
     steps = train(objective, rows, Rows(rows.x[:1]), Budget(steps=10**6), seed=0)
-    theirs = peer.made("VAE", LATENT) if find_spec("pythae") else None
+    theirs = peer.Apart(LATENT, rows.x, BATCH) if find_spec("pythae") else None
     flops = 6 * (784 * HIDDEN * 2 + HIDDEN * LATENT * 3)
     rate_of(lambda: next(steps), 1.0)  # the first steps read the data in
+    if theirs is not None:
+        theirs.rates(BATCH)
     for _ in range(turns):
         rate, wall = (BATCH * value for value in rate_of(lambda: next(steps), seconds / turns))
         share = rate * flops / measured_rate()
         print(f"ours    {rate:7.0f} images/s ({wall:.0f} by the clock), {share:.0%} of the measured rate")
         if theirs is not None:
-            few = rows.x[: max(BATCH, int(wall * seconds / turns / 2))]
-            other, wall = (
-                len(few) * value for value in rate_of(lambda few=few: peer.fitted(theirs, few, 1, BATCH), 0.0)
-            )
+            other, wall = theirs.rates(max(BATCH, int(wall * seconds / turns / 2)))
             ratios.append(rate / other)
             print(f"pythae  {other:7.0f} images/s ({wall:.0f} by the clock), ratio {ratios[-1]:.2f}", flush=True)
-    if ratios:
+    if theirs is not None:
+        theirs.end()
         print(f"median ratio {np.median(ratios):.2f} of {turns} turns (floor 1.5)")
 
 
