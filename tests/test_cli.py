@@ -111,9 +111,31 @@ REFUSED = {
     "unknown command": (["fti"], 2, "--help"),
     "unknown device": (["score", "{run}", "--device", "tpu"], 2, "auto, cpu, cuda or mps"),
     "repeated model": (["compare", "digits", "--models", "vae,vae", "--out", "{new}"], 2, "repeat"),
+    "divergence": (["fit", "digits", "masked-mlp", "--steps", "5", "--set", "lr=1e9", "--out", "{wild}"], 4, "smaller"),
     "foreign folder": (["compare", "digits", "--out", "{folder}", "--overwrite"], 2, "holds no comparison"),
     "nothing to resume": (["fit", "--resume", "--out", "{new}"], 1, "not a run folder"),
 }
+
+
+def test_a_comparison_replaces_its_own_runs_and_no_others(tmp_path, capsys):
+    def refused(*words: object) -> str:
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in words])
+        assert left.value.code == 2
+        return capsys.readouterr().err
+
+    runs, quick = tmp_path / "runs", ("--steps", "2", "--quiet")
+    compare = ("compare", "digits", *quick, "--overwrite", "--models")
+    ask(capsys, "fit", "digits", "ppca", *quick, "--out", runs / "mine")
+    before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+    assert "no comparison" in refused(*compare, "naive-bayes", "--out", runs)
+    assert "no comparison" in refused("demo", "--out", runs)
+    for _ in range(2):
+        ask(capsys, *compare, "naive-bayes", "--out", tmp_path / "c")
+    ask(capsys, "fit", "digits", "ppca", *quick, "--out", tmp_path / "c" / "ppca")
+    assert "no part" in refused(*compare, "ppca", "--out", tmp_path / "c")
+    ask(capsys, "score", tmp_path / "c" / "ppca")
+    assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -125,7 +147,7 @@ def test_what_cannot_be_done_is_a_sentence_and_a_code(case, run, tmp_path, capsy
     np.save(tmp_path / "floats.npy", np.random.default_rng(0).normal(size=(30, 4)))
     names = {
         "new": tmp_path / "new", "run": run, "file": tmp_path / "file.npz", "array": tmp_path / "array.npy",
-        "floats": tmp_path / "floats.npy", "folder": tmp_path / "folder",
+        "wild": tmp_path / "wild", "floats": tmp_path / "floats.npy", "folder": tmp_path / "folder",
     }  # fmt: skip
     words, code, sentence = REFUSED[case]
     before = sorted(run.rglob("*"))

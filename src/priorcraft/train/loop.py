@@ -1,5 +1,6 @@
 """The training loop: it knows no family, keeps no files, and yields what happens."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -12,7 +13,7 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.core import Approximate, Exact, Generative
 from priorcraft.data.splits import Rows
-from priorcraft.errors import UsageError
+from priorcraft.errors import Diverged, UsageError
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.speed import Speed
 
@@ -141,6 +142,11 @@ def validate(objective: Objective, valid: Rows, at: Progress, progress: float, s
     objective.settle()
     model = objective.averaged
     nats = validation_nats(model, valid, seed)
+    if nats is not None and not math.isfinite(nats):
+        raise Diverged(
+            f"-log p of the validation rows became {nats} after {at.step} steps; try a smaller learning rate "
+            "(--set lr=...). The last good checkpoint is kept."
+        )
     if nats is None or at.nats is None or nats < at.nats:
         at.nats = nats
         at.best = {name: value.detach().clone() for name, value in model.state_dict().items()}

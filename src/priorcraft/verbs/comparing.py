@@ -1,6 +1,8 @@
 """`compare` and `demo`: several models of the same data under one budget, measured alike, in one report."""
 
+import json
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from priorcraft.metrics.two_sample import TwoSampleTest
 from priorcraft.report.completions import completions
 from priorcraft.report.page import render
 from priorcraft.tasks.conditioned import Completed, Task, completed, tasks_for
+from priorcraft.train.disk import read_json
 from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.classified import classified
@@ -30,6 +33,7 @@ from priorcraft.verbs.outputs import write_bytes
 
 MODELS = ("naive-bayes", "qda", "mixture", "ppca", "autoregressive", "vae", "gan")
 DEMO = Path("priorcraft-demo")
+MARK = "comparison.json"  # names the runs of a comparison, and so what may be replaced
 DEMO_STEPS = 400  # enough for a first good look, and the same numbers on every machine of a kind
 COMPARE_MINUTES = 5.0
 TEST_ROWS = 1000
@@ -85,7 +89,7 @@ def compare(
     start = time.perf_counter()
     splits = data if isinstance(data, Splits) else open_data(data, seed=seed)
     chosen = chosen_models(models, splits)
-    folder, tests = prepared(Path(out), overwrite), Tests(splits, seed)
+    folder, tests = prepared(Path(out), chosen, overwrite), Tests(splits, seed)
     runs, results, samples, events, looks = list[Run](), [], [], [], list[list[Completed]]()
     for name, budget in budgets(chosen, splits, minutes, steps).items():
         how = {"seed": seed, "overwrite": overwrite, "device": device, "on_record": listen(name)}
@@ -138,16 +142,24 @@ def chosen_models(models: Sequence[str], splits: Splits) -> list[str]:
     return chosen
 
 
-def prepared(out: Path, overwrite: bool) -> Path:
-    """The folder to write; one that is there is reused only if it holds a comparison and may be replaced."""
+def prepared(out: Path, models: Sequence[str], overwrite: bool) -> Path:
+    """The folder to write; of one that is there only the runs of an earlier comparison are replaced, if they may be."""
+    mark, earlier = out / MARK, list[str]()
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         if not overwrite:
             raise UsageError(f"{out} exists; choose another --out, or replace the comparison in it with --overwrite.")
-        if not (out / "report.html").is_file() and not any(out.glob("*/config.json")):
+        if not mark.is_file():
             raise UsageError(f"{out} exists and holds no comparison; choose another --out.")
+        earlier = [str(name) for name in read_json(mark).get("models", [])]
+    for name in models:
+        if (out / name).exists() and name not in earlier:
+            raise UsageError(f"{out / name} is no part of the comparison in {out}; choose another --out.")
+    for name in {*earlier} & {*zoo.names()}:
+        if (out / name / "config.json").is_file():
+            RunFolder.create(out / name, {}, overwrite=True)
+            shutil.rmtree(out / name)
     out.mkdir(parents=True, exist_ok=True)
-    for old in out.glob("*/config.json"):
-        RunFolder.create(old.parent, {}, overwrite=True)
+    write_bytes(mark, json.dumps({"models": list(models)}).encode())
     return out
 
 

@@ -11,7 +11,7 @@ import torch
 from priorcraft import io, runtime, zoo
 from priorcraft.core import ClosedForm, Generative
 from priorcraft.data import Rows, Splits
-from priorcraft.errors import Interrupted, UsageError
+from priorcraft.errors import CheckpointError, Interrupted, UsageError
 from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
 from priorcraft.tasks.forms import ROWS, open_as
@@ -82,6 +82,8 @@ def fit(
         run, splits, budget = reopen(Path(out), data, minutes, steps, allow_data_change)
     else:
         run, splits, budget = create(data, model, Path(out), minutes, steps, seed, settings or {}, overwrite, form)
+        for event in run.events():  # what was found in the data, and chosen before the start
+            on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
     fitted, objective = io.rebuild(run.config, where)
     seed = int(run.config["seed"])
     if run.newest() is None:
@@ -130,7 +132,7 @@ def create(
     config = io.describe(model, splits, settings, source=source, seed=seed, budget=budget, form=form)
     zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
     run = RunFolder.create(out, config, overwrite=overwrite)
-    for message in measured:
+    for message in [*splits.notes, *measured]:
         run.append({"kind": "note", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})
     return run, splits, budget
 
@@ -178,6 +180,8 @@ def reopen(
 ) -> tuple[RunFolder, Splits, Budget]:
     """The run in `out`, its data and its budget, which may be given anew."""
     run = RunFolder.open(out)
+    if "data" not in run.config:
+        raise CheckpointError(f"{out} was emptied and holds no training to resume; fit anew with --overwrite.")
     saved = run.config["data"]
     form, seed = str(saved.get("form", ROWS)), int(saved["seed"])
     splits = data if isinstance(data, Splits) else open_as(form, data or saved["source"], seed=seed)
