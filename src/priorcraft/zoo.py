@@ -15,7 +15,7 @@ from priorcraft.core import Approximate, Exact, Generative, Space
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
-from priorcraft.explicit.approximate.vqvae import CodedVAE
+from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
@@ -128,7 +128,7 @@ ZOO: dict[str, Entry] = {
     ),
     "ladder-vae": Entry(LadderVAE, MaximumLikelihood, "a hierarchy of latents for images, bounded", ladder_vae),
     "flat-vae": Entry(VAE, MaximumLikelihood, "latent variables bounded through an encoder", flat_vae),
-    "vq-vae": Entry(CodedVAE, MaximumLikelihood, "code words, whose prior is a masked perceptron", flat_vae),
+    "vq-vae": Entry(VQVAE, MaximumLikelihood, "code words, whose prior is a masked perceptron", flat_vae),
     "gan": Entry(GAN, Game, "generator and critic: samples without a density"),
 }
 

@@ -8,7 +8,7 @@ from priorcraft import runtime
 from priorcraft.core import ClosedForm, Generative, Space
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
-from priorcraft.explicit.approximate.vqvae import CodedVAE
+from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
@@ -39,7 +39,7 @@ MODELS = {
     "kernel": (KernelDensity, {"rows": 60}),
     "flat-vae": (VAE, {"latent": 2, "hidden": 12, "depth": 1}),
     "ladder-vae": (LadderVAE, {"layers": 2, "latent": 1, "width": 8, "pixel_width": 4, "reach": 1}),
-    "vq-vae": (CodedVAE, {"positions": 3, "words": 4, "word": 2, "hidden": 8, "prior_width": 8}),
+    "vq-vae": (VQVAE, {"positions": 3, "words": 4, "word": 2, "hidden": 8, "prior_width": 8}),
     "gan": (GAN, {"latent": 2, "hidden": 12, "layers": 1}),
 }
 REAL_VALUED = ("mixture", "ppca", "lda", "qda", "kernel", "gan")

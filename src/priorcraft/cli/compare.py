@@ -94,6 +94,8 @@ def show(answer: dict[str, Any], json: bool) -> None:
     if answer["baselines"]:
         listed = ", ".join(f"{name} {bits:.3f}" for name, bits in answer["baselines"].items())
         print(f"baselines in bits/dim: {listed}")
+    for note in answer["data"]["notes"]:
+        print(f"data: {note}")
     print(f"{answer['seconds']:.0f} s in all. The report, with pictures: {answer['report']}")
 
 

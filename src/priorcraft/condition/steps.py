@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
+from priorcraft.explicit.exact.cells import Stage
 from priorcraft.likelihoods.discrete import Discrete
 from priorcraft.nn.local_steps import WithinSteps
 from priorcraft.nn.triangular import TriangularSteps
@@ -157,7 +158,8 @@ class CachedTurns(Turns):
     def __init__(self, model: MaskedConvolution, order: Tensor, size: int, cells: Sequence[int]) -> None:
         super().__init__(model, order, size)
         self.cells, self.stages = cells, model.cells.stages(order)
-        self.stage = self.last = None
+        self.stage: Stage | None = None
+        self.last: int | None = None
 
     def at(self, start: int, x: Tensor, given: Tensor | None) -> Steps:
         """The steps of the block that begins at position `start`; x (B, D) holds those before it."""
@@ -166,17 +168,19 @@ class CachedTurns(Turns):
         if stage is not self.stage:
             self.stage, self.last = stage, None
             self.local, self.place = self.model.in_turn(x, stage, stage.known, given)
-        features = self._features(x, int(stage.cells[self.place]))
-        while self.last != cell:  # cells in between that are known from earlier stages
-            features = self._features(x, int(stage.cells[self.place]))
-        return CellSteps(self.model, self.order, x, start, given, features)
+        while True:  # past cells that are known from earlier stages
+            features = self._next_features(x, stage)
+            if self.last == cell:
+                return CellSteps(self.model, self.order, x, start, given, features)
 
-    def _features(self, x: Tensor, cell: int) -> Tensor:
+    def _next_features(self, x: Tensor, stage: Stage) -> Tensor:
+        """Those of the stage's next cell, once the last one's codes are known."""
         if self.last is not None:
             entries = self.model.cells.members[self.last].to(x.device)
-            self.local.push(self.model.entries.code(x)[:, entries].flatten(1), self.last)
-        self.place, self.last = self.place + 1, cell
-        return self.local.features(cell)
+            self.local.push(self.model.entries.code(x[:, entries]).flatten(1), self.last)
+        self.last = int(stage.cells[self.place])
+        self.place += 1
+        return self.local.features(self.last)
 
     def take(self, index: Tensor) -> None:
         """The points have become those of these numbers, (B,)."""

@@ -132,7 +132,8 @@ def create(
     config = io.describe(model, splits, settings, source=source, seed=seed, budget=budget, form=form)
     zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
     run = RunFolder.create(out, config, overwrite=overwrite)
-    for message in [*splits.notes, *measured]:
+    found = [] if isinstance(data, Splits) else splits.notes  # who opened the data has heard of them
+    for message in [*found, *measured]:
         run.append({"kind": "note", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})
     return run, splits, budget
 

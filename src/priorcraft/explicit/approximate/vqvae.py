@@ -26,14 +26,20 @@ class VQVAE(Approximate, Encoder, Trainable):
     Args:
         space: where x lives.
         context: where c lives; encoder, decoder and prior see it.
-        prior: p(z | c), any exact model over `VQVAE.codes_space(positions, words)` with the same context.
+        prior: p(z | c), any exact model over `VQVAE.codes_space(positions, words)` with the same context; None makes a
+            masked perceptron.
         positions: length of z.
         words: size of the code book.
         word: length of a code word.
         hidden, depth, width, mixture, dropout: as in `VAE`.
+        prior_width: units of that perceptron.
 
     Raises:
         UsageError: a prior over another space or another context, or a size below 1.
+
+    >>> model = VQVAE(Space((1, 8, 8), 17), positions=4, words=8)
+    >>> model.encode(torch.zeros(3, 1, 8, 8)).shape
+    torch.Size([3, 4])
     """
 
     usage: Tensor
@@ -43,7 +49,7 @@ class VQVAE(Approximate, Encoder, Trainable):
         space: Space,
         context: Space | None = None,
         *,
-        prior: Exact,
+        prior: Exact | None = None,
         positions: int = 16,
         words: int = 32,
         word: int = 8,
@@ -52,10 +58,13 @@ class VQVAE(Approximate, Encoder, Trainable):
         width: int = 32,
         mixture: int = 5,
         dropout: float = 0.0,
+        prior_width: int = 256,
     ) -> None:
         super().__init__(space, context)
         if min(positions, word, hidden, width) < 1 or words < 2:
             raise UsageError("positions, word, hidden and width must be at least 1, and words at least 2.")
+        if prior is None:
+            prior = MaskedAutoregressive(self.codes_space(positions, words), context, width=prior_width)
         if prior.space != self.codes_space(positions, words) or prior.context != context:
             raise UsageError(
                 f"prior must be a model of {self.codes_space(positions, words)} given {context}, "
@@ -163,38 +172,3 @@ class VQVAE(Approximate, Encoder, Trainable):
     def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
         z = self.prior(n, given=given, generator=generator)
         return self.likelihood(self.book[z], given).sample(generator)
-
-
-class CodedVAE(VQVAE):
-    """A vector-quantised autoencoder that needs no prior handed to it: a masked perceptron models its codes.
-
-    Args:
-        space, context, positions, words, word, hidden, depth, width, mixture, dropout: as in `VQVAE`.
-        prior_width: units of the perceptron.
-
-    Raises:
-        UsageError: as `VQVAE`.
-
-    >>> model = CodedVAE(Space((1, 8, 8), 17), positions=4, words=8)
-    >>> model.encode(torch.zeros(3, 1, 8, 8)).shape
-    torch.Size([3, 4])
-    """
-
-    def __init__(
-        self,
-        space: Space,
-        context: Space | None = None,
-        *,
-        positions: int = 16,
-        words: int = 32,
-        word: int = 8,
-        hidden: int = 256,
-        depth: int = 1,
-        width: int = 32,
-        mixture: int = 5,
-        dropout: float = 0.0,
-        prior_width: int = 256,
-    ) -> None:
-        prior = MaskedAutoregressive(self.codes_space(positions, words), context, width=prior_width)
-        sizes = {"positions": positions, "words": words, "word": word, "hidden": hidden, "depth": depth, "width": width}
-        super().__init__(space, context, prior=prior, mixture=mixture, dropout=dropout, **sizes)
