@@ -38,3 +38,13 @@ def test_gradients_of_extreme_parameters_are_finite():
     LogisticMixture.from_parameters(parameters, 256).log_prob(x).sum().backward()
     assert parameters.grad is not None
     assert bool(torch.isfinite(parameters.grad).all())
+
+
+@pytest.mark.parametrize("log_scale", [-7.0, -2.0, 0.0, 7.0])
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_the_table_of_logistics_is_their_log_prob_of_every_level(levels, log_scale):
+    logits, loc = torch.randn(2, 20, 5, generator=runtime.keyed("table"), dtype=torch.float64)
+    p = LogisticMixture(logits, loc, torch.full_like(loc, log_scale), levels)
+    each = torch.stack([p.log_prob(torch.full((20,), level)) for level in range(levels)], -1)
+    assert torch.allclose(p.table(), each, rtol=1e-9)
+    assert torch.allclose(p.table().exp().sum(-1), torch.ones(20, dtype=torch.float64))
