@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from priorcraft.cli import main
+from priorcraft.data import open_data
 from priorcraft.verbs import fit
 
 QUICK = ["--steps", "3", "--quiet"]
@@ -197,3 +198,23 @@ def test_a_comparison_is_replaced_when_asked(tmp_path, capsys):
     assert stop.value.code == 2
     assert main([*command, "--overwrite"]) in (0, None)
     assert "Two kinds of classifier" in (tmp_path / "c" / "report.html").read_text()
+
+
+def test_other_rows_that_come_undivided_are_all_asked_about_in_their_order(run, tmp_path, capsys):
+    """And the run's own file stays divided: its training rows are not asked about."""
+    digits = open_data("digits")
+    np.savez(tmp_path / "other.npz", x=digits.test.x[:20], y=digits.test.y[:20], levels=17)
+    assert ask(capsys, "score", run, tmp_path / "other.npz")["n"] == 20
+    ask(capsys, "classify", run, tmp_path / "other.npz", "--out", tmp_path / "c.npz")
+    whole = ask(capsys, "classify", run, "--out", tmp_path / "all.npz")
+    with np.load(tmp_path / "c.npz") as some, np.load(tmp_path / "all.npz") as every:
+        assert (some["prediction"] == every["prediction"][:20]).all()
+    assert whole["n"] == 450
+    x = np.concatenate([digits.train.x, digits.test.x])
+    np.savez(tmp_path / "own.npz", x=x, levels=17)
+    ask(capsys, "fit", tmp_path / "own.npz", "naive-bayes", "--steps", "2", "--out", tmp_path / "nb")
+    np.savez(tmp_path / "copy.npz", x=x, levels=17)
+    np.savez(tmp_path / "one.npz", x=x[:1], levels=17)
+    found = {name: ask(capsys, "score", tmp_path / "nb", tmp_path / f"{name}.npz") for name in ("own", "copy", "one")}
+    assert {name: answer["n"] for name, answer in found.items()} == {"own": 218, "copy": 218, "one": 1}
+    assert found["one"]["split"] == "all"

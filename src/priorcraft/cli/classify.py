@@ -158,4 +158,5 @@ def unusual(
         return
     areas = answer["auroc"] or {}
     print_table([{"score": s, "mean": mean, "AUROC": areas.get(s)} for s, mean in answer["mean"].items()])
+    print("the most unusual rows by the ratio, numbered from 0:", *answer["most"])
     print(f"background of the ratio: {answer['background']}")

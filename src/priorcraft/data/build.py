@@ -11,7 +11,9 @@ from priorcraft.data.raw import SPLITS, Raw
 from priorcraft.data.splits import Rows, Splits
 
 
-def build(raw: Raw, *, seed: int = 0, levels: int | None = None, limit: int | None = None) -> Splits:
+def build(
+    raw: Raw, *, seed: int = 0, levels: int | None = None, limit: int | None = None, known: str | None = None
+) -> Splits:
     """Checks what a source found, brings it to one layout, divides it, and notes what a user should know.
 
     Args:
@@ -19,20 +21,30 @@ def build(raw: Raw, *, seed: int = 0, levels: int | None = None, limit: int | No
         seed: of the division, where the source does not give one.
         levels: number of values of an entry that the user asks for.
         limit: at most this many rows a part, stratified; None keeps all.
+        known: the fingerprint of data that are divided by seed; others that come in one part are then left whole.
     """
     found, space, classes, notes = _rows(raw, levels)
-    whole = complete(found, seed=seed)
-    parts = {part: _at_most(limit, whole[part], seed, part) for part in SPLITS}
+    if known is not None and [*found] == ["train"]:
+        rows = _at_most(limit, found["train"], seed, "test")
+        divisible = len(rows) > len(SPLITS)
+        if not divisible or fingerprint(_divided(found, seed, limit), space, classes) != known:
+            notes += [f"not divided: all {len(rows)} rows, in their order."]
+            return _splits(raw.name, space, classes, dict.fromkeys(SPLITS, rows), notes, divided=False)
+    parts = _divided(found, seed, limit)
     notes += [*_division(found, seed, limit, bool(classes)), *audit(parts, classes)]
-    return Splits(
-        raw.name,
-        space,
-        classes,
-        **parts,
-        fingerprint=fingerprint(parts, space, classes),
-        counts=counts(parts, space, classes),
-        notes=tuple(notes),
-    )
+    return _splits(raw.name, space, classes, parts, notes)
+
+
+def _divided(found: dict[str, Rows], seed: int, limit: int | None) -> dict[str, Rows]:
+    whole = complete(found, seed=seed)
+    return {part: _at_most(limit, whole[part], seed, part) for part in SPLITS}
+
+
+def _splits(
+    name: str, space: Space, classes: tuple[str, ...], parts: dict[str, Rows], notes: list[str], divided: bool = True
+) -> Splits:
+    marks = {"fingerprint": fingerprint(parts, space, classes), "counts": counts(parts, space, classes)}
+    return Splits(name, space, classes, **parts, **marks, notes=tuple(notes), divided=divided)
 
 
 def _rows(raw: Raw, levels: int | None) -> tuple[dict[str, Rows], Space, tuple[str, ...], list[str]]:

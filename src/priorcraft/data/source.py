@@ -40,6 +40,7 @@ def open_data(
     mode: Mode = "auto",
     on_bad_image: OnBadImage | None = None,
     limit: int | None = None,
+    known: str | None = None,
 ) -> Splits:
     """Reads data, checks them, and divides them into training, validation and test rows.
 
@@ -55,6 +56,8 @@ def open_data(
         mode: "grey" or "rgb" for a folder; "auto" reads grey if every image is grey.
         on_bad_image: "skip" or "error"; None skips up to 5 % of a folder's images and stops beyond.
         limit: at most this many rows a part.
+        known: the fingerprint of data that are divided by seed; others that come in one part are then left whole, in
+            their order.
 
     Raises:
         UsageError: an unknown name, or an argument that does not apply.
@@ -71,7 +74,7 @@ def open_data(
         raw = _open_path(source) if isinstance(source, (str, Path)) else _open_arrays(source)
     else:
         raise UsageError("size, mode and on_bad_image apply to a folder of images alone; leave them out here.")
-    return build(raw, seed=seed, levels=levels, limit=limit)
+    return build(raw, seed=seed, levels=levels, limit=limit, known=known)
 
 
 def names() -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ class Splits:
         fingerprint: changes if any row, label or split changes (SHA-256, hexadecimal).
         counts: what the fingerprint covers, in words for an error message, e.g. {"train": 1000, "valid": 347}.
         notes: what a user should know: files skipped and why, duplicates across splits, conversions made.
+        divided: False for rows that a question is asked of and nothing is learned from: every part is all of them.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Splits:
     fingerprint: str
     counts: dict[str, int]
     notes: tuple[str, ...] = ()
+    divided: bool = True
 
     @property
     def context(self) -> Space | None:

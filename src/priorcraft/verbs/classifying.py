@@ -16,15 +16,16 @@ from priorcraft.classify.deformed import Deformed
 from priorcraft.classify.generative import GenerativeClassifier, checked_prior
 from priorcraft.classify.shift import estimated_prior, reweighted
 from priorcraft.core import UNLABELLED, Exact
-from priorcraft.data import Rows, Splits, open_data
+from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.io import Run, load
 from priorcraft.metrics.calibration import reliability
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
+from priorcraft.verbs.asked import data_of
 from priorcraft.verbs.contrasting import contrast
 from priorcraft.verbs.measuring import abstention, besides, labels_of, measured, unlabelled
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
-from priorcraft.verbs.scoring import SPLITS, check_space
+from priorcraft.verbs.scoring import SPLITS
 
 Prior = Mapping[str, float] | Sequence[float] | str
 
@@ -84,7 +85,10 @@ def classify(
     runtime.tune()
     fitted = run if isinstance(run, Run) else load(run, device=where)
     splits = opened(fitted, data)
-    rows, valid = splits.rows(split), splits.valid
+    rows = splits.rows(split)
+    if not splits.divided and (calibrate or risk is not None or beside or learned is not None):
+        splits = opened(fitted, None)  # nothing is learned from the rows that are asked about
+    valid = splits.valid
     classifier = generative(fitted, deform, samples, seed)
     log_likelihood = likelihood_of(classifier, rows)
     own, _ = bayes.posterior(classifier.log_prior.cpu(), log_likelihood)
@@ -123,9 +127,7 @@ def opened(run: Run, data: str | Path | Splits | None) -> Splits:
     Raises:
         DataError: another space, or a class that the run does not know.
     """
-    source = data or run.data["source"]
-    splits = source if isinstance(source, Splits) else open_data(source, seed=int(run.data["seed"]))
-    check_space(splits.space, run.model.space)
+    splits = data_of(run, data)
     if not splits.classes or splits.classes == run.classes:
         return splits
     unknown = [name for name in splits.classes if name not in run.classes]

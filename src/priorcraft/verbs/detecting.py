@@ -8,17 +8,18 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import Exact
-from priorcraft.data import Rows, Splits, open_data
+from priorcraft.data import Rows, Splits
 from priorcraft.errors import NoDensity, UsageError
 from priorcraft.io import Run, load
 from priorcraft.metrics.unusual import auroc, log_density, mutated, ratio, typicality
 from priorcraft.train.loop import Budget
 from priorcraft.train.run_folder import RunFolder
+from priorcraft.verbs.asked import data_of
 from priorcraft.verbs.classifying import opened
 from priorcraft.verbs.in_memory import fitted
 from priorcraft.verbs.outputs import check_out, write_arrays
-from priorcraft.verbs.scoring import check_space
 
+MOST = 10  # rows that are named
 ROWS = 1000  # of each kind that is scored, and at most three times as many to fit the background to
 SCORES = ("likelihood", "typicality", "ratio")
 
@@ -50,7 +51,8 @@ def unusual(
         device: auto, cpu, cuda or mps.
 
     Returns:
-        "n", "mean" of each score, "auroc" of each score or None, "background", "out".
+        "n", "mean" of each score, "auroc" of each score or None, "most" (the ten highest ratios),
+        "background", "out".
 
     Raises:
         NoDensity: a model whose density is not exact.
@@ -65,9 +67,7 @@ def unusual(
     own = opened(found, None)
     rows = [opened(found, data).test.x[:ROWS]]
     if against is not None:
-        other = against if isinstance(against, Splits) else open_data(against)
-        check_space(other.space, own.space)
-        rows.append(other.test.x[:ROWS])
+        rows.append(data_of(found, against).test.x[:ROWS])
     x, foreign = torch.cat(rows), torch.arange(sum(map(len, rows))) >= len(rows[0])
     scores = scored(found, own, x, rate, seed)
     if target is not None:
@@ -77,6 +77,7 @@ def unusual(
         "n": len(x),
         "mean": {name: float(value[~foreign].mean()) for name, value in scores.items()},
         "auroc": None if against is None else {name: auroc(value, foreign) for name, value in scores.items()},
+        "most": scores["ratio"][~foreign].argsort(descending=True)[:MOST].tolist(),
         "background": f"{found.name}, fitted to training rows with {rate:.0%} of their entries mutated",
         "out": None if target is None else str(target),
     }

@@ -11,16 +11,17 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Approximate, Encoder, Exact, Generative, LatentVariable
-from priorcraft.data import Splits, open_data, read_image
+from priorcraft.data import Splits, read_image
 from priorcraft.errors import DataError, UsageError
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.inverse import invert
 from priorcraft.io import Run
 from priorcraft.report.grid import picture
+from priorcraft.verbs.asked import data_of
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.restoring import opened
 from priorcraft.verbs.sampling import label_of
-from priorcraft.verbs.scoring import check_space, known
+from priorcraft.verbs.scoring import known
 
 Point = str | Path | int | Tensor
 BATCH = 256
@@ -163,7 +164,7 @@ def points_of(
         images: tensors, files, or numbers of test rows; none takes the first `limit` test rows.
     """
     numbers = [isinstance(image, int) or (isinstance(image, str) and image.isdigit()) for image in images]
-    splits = opened_data(run, data) if data is not None or any(numbers) or not images else None
+    splits = data_of(run, data) if data is not None or any(numbers) or not images else None
     if not images and splits is not None:
         if limit < 1:
             raise UsageError(f"limit must be at least 1, not {limit}.")
@@ -175,13 +176,6 @@ def points_of(
     ]
     x = run.model.space.check(torch.stack([x for x, _ in read]), "the images")
     return x, torch.tensor([label for _, label in read]), splits
-
-
-def opened_data(run: Run, data: str | Path | Splits | None) -> Splits:
-    """The run's own data, or others of the same space."""
-    splits = data if isinstance(data, Splits) else open_data(data or run.data["source"], seed=int(run.data["seed"]))
-    check_space(splits.space, run.model.space)
-    return splits
 
 
 def test_row(splits: Splits, number: int) -> tuple[Tensor, int]:

@@ -14,13 +14,13 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.latent import line, liveliest, nearest, traversal
 from priorcraft.io import Run
 from priorcraft.report.sheet import Line, sheet
+from priorcraft.verbs.asked import data_of
 from priorcraft.verbs.encoding import (
     Coded,
     Point,
     coded,
     labelled,
     latent_model,
-    opened_data,
     points_of,
     seen_from,
 )
@@ -216,7 +216,7 @@ def ends_of(
     """The codes of the images that are named, and the data for their neighbours."""
     x, y, splits = points_of(run, images, data)
     found = coded(run, x, labelled(run, given, y, len(x)), seed)
-    return found, (splits or opened_data(run, data)) if neighbours else None
+    return found, (splits or data_of(run, data)) if neighbours else None
 
 
 def start_of(
@@ -235,7 +235,7 @@ def start_of(
     with torch.no_grad():
         u = latent_model(model).standardised(z, c)
     x = seen_from(latent_model(model), u, c)
-    return Coded(x, z, u, c, "a draw from p(z)", 0.0), opened_data(run, data) if neighbours else None
+    return Coded(x, z, u, c, "a draw from p(z)", 0.0), data_of(run, data) if neighbours else None
 
 
 def checked_latents(latents: Sequence[int], length: int) -> list[int]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import LinearObservation, Space
-from priorcraft.data import Splits, open_data, read_image
+from priorcraft.data import Splits, read_image
 from priorcraft.data.image import decode, printable, to_pixels
 from priorcraft.errors import DataError, UsageError
 from priorcraft.io import Run, load
@@ -21,9 +21,9 @@ from priorcraft.report.grid import picture, pixels
 from priorcraft.report.sheet import Line, sheet
 from priorcraft.tasks.inpaint import contact_sheet
 from priorcraft.tasks.restore import Restoration, complaints, consistency, figures
+from priorcraft.verbs.asked import data_of
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.sampling import label_of
-from priorcraft.verbs.scoring import check_space
 
 Images = str | Path | Sequence[str | Path] | None
 ENTRIES = 2**28  # numbers of one answer at most
@@ -69,8 +69,7 @@ def images_of(
         return torch.stack(same_size([read_any(file, space or run.model.space) for file in files], files)), None, None
     if limit < 1:
         raise UsageError(f"limit must be at least 1, not {limit}.")
-    splits = data if isinstance(data, Splits) else open_data(data, seed=int(run.data["seed"]))
-    check_space(splits.space, run.model.space)
+    splits = data_of(run, data)
     test = splits.test
     x = test.x[:limit] if splits.space.levels is None else test.x[:limit].long()
     return x, splits, None if test.y is None else test.y[:limit]

@@ -8,15 +8,16 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.classify.generative import GenerativeClassifier
-from priorcraft.core import UNLABELLED, Approximate, Exact, Generative, Space
-from priorcraft.data import Rows, Splits, open_data
-from priorcraft.errors import DataError, UsageError, did_you_mean
+from priorcraft.core import UNLABELLED, Approximate, Exact, Generative
+from priorcraft.data import Rows, Splits
+from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.approximate.check import trial
 from priorcraft.explicit.approximate.variational import Variational
 from priorcraft.io import Run, load
 from priorcraft.metrics.bound import bound_score
 from priorcraft.metrics.likelihood import Score
 from priorcraft.metrics.likelihood import score as measure
+from priorcraft.verbs.asked import data_of
 from priorcraft.verbs.orders import in_orders
 
 SPLITS = ("train", "valid", "test")
@@ -65,10 +66,7 @@ def score(
     where = runtime.pick_device(device)
     runtime.tune()
     fitted = run if isinstance(run, Run) else load(run, device=where)
-    splits = (
-        data if isinstance(data, Splits) else open_data(data or fitted.data["source"], seed=int(fitted.data["seed"]))
-    )
-    check_space(splits.space, fitted.model.space)
+    splits = data_of(fitted, data)
     rows = first(splits.rows(split), limit)
     generator = runtime.keyed(seed, "score", device=where)
     model = fitted.model if order == "ensemble" else in_orders(fitted.model, order, seed)
@@ -78,7 +76,7 @@ def score(
     else:
         found = measure(model, rows, samples=samples, generator=generator)
     price = {} if model is fitted.model else price_of(order, found, measure(fitted.model, rows))
-    return found.as_dict() | {"split": split} | price | doubt
+    return found.as_dict() | {"split": split if splits.divided else "all"} | price | doubt
 
 
 def price_of(order: str, found: Score, own: Score) -> dict[str, Any]:
@@ -122,22 +120,3 @@ def known(model: Exact | Approximate, x: Tensor, given: Tensor | None) -> Tensor
         return given
     likely = GenerativeClassifier(model).log_posterior(x).argmax(1)
     return likely if given is None else torch.where(given == UNLABELLED, likely, given)
-
-
-def check_space(found: Space, expected: Space) -> None:
-    """Raises a DataError if data do not live where the model does."""
-    if found != expected:
-        raise DataError(f"the model was fitted to {describe(expected)}, but these data are {describe(found)}.")
-
-
-def describe(space: Space) -> str:
-    """A space in words.
-
-    >>> describe(Space((1, 8, 8), 17))
-    '8 x 8 images with 1 channel and 17 levels'
-    """
-    values = "real numbers" if space.levels is None else f"{space.levels} levels"
-    if space.is_image:
-        channels, height, width = space.event_shape
-        return f"{height} x {width} images with {channels} channel{'s' * (channels > 1)} and {values}"
-    return f"vectors of {space.dims} entries with {values}"
