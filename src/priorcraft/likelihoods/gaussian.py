@@ -40,3 +40,10 @@ class Gaussian:
     def mean(self) -> Tensor:
         """E[x], exact."""
         return self.loc
+
+
+def kl_divergence(q: Gaussian, p: Gaussian) -> Tensor:
+    """KL(q || p) entry by entry, exact, nats."""
+    ratio = (q.log_scale - p.log_scale).mul(2).exp()
+    distance = ((q.loc - p.loc) * (-p.log_scale).exp()).square()
+    return 0.5 * (ratio + distance - 1) - q.log_scale + p.log_scale

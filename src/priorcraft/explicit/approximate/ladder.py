@@ -12,8 +12,9 @@ from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.networks import context_width, embed_context, head_of
 from priorcraft.explicit.approximate.pixels import PixelDecoder
-from priorcraft.explicit.approximate.variational import Terms, Variational, kl_divergence, repeated
+from priorcraft.explicit.approximate.variational import Terms, Variational, repeated
 from priorcraft.likelihoods import Gaussian
+from priorcraft.likelihoods.gaussian import kl_divergence
 from priorcraft.nn.conv import ResidualBlock, pyramid
 
 DECODE_DRAWS = 16

@@ -5,6 +5,7 @@ from torch import Generator, Tensor, nn
 
 from priorcraft import runtime
 from priorcraft.likelihoods import Gaussian
+from priorcraft.likelihoods.gaussian import kl_divergence
 
 
 class MixturePrior(nn.Module):
@@ -43,6 +44,13 @@ class MixturePrior(nn.Module):
             return None
         _, normals = self._of(given, n)
         return Gaussian(normals.loc[:, 0], normals.log_scale[:, 0])
+
+    def divergence(self, q: Gaussian, given: Tensor | None = None) -> Tensor | None:
+        """KL(q || p(z | c)), exact, nats, (B,) for q of (B, latent); None where p is a mixture."""
+        if not self.components:
+            return (0.5 * (q.log_scale.mul(2).exp() + q.loc.square() - 1) - q.log_scale).sum(-1)
+        normal = self.normal(given, len(q.loc))
+        return None if normal is None else kl_divergence(q, normal).sum(-1)
 
     def log_prob(self, z: Tensor, given: Tensor | None = None) -> Tensor:
         """log p(z | c), exact, nats, (k, B) for z (k, B, latent)."""

@@ -9,7 +9,7 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.bounds import doubly_reparametrised
 from priorcraft.explicit.approximate.networks import Sizes, embed_context, head_of
 from priorcraft.explicit.approximate.prior import MixturePrior
-from priorcraft.explicit.approximate.variational import Terms, Variational, kl_divergence, repeated
+from priorcraft.explicit.approximate.variational import Terms, Variational, repeated
 from priorcraft.likelihoods import Gaussian
 
 
@@ -90,12 +90,10 @@ class VAE(Variational):
     def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
         q = self.posterior(x, given)
         z = q.loc + q.log_scale.exp() * noise
-        normal = self.p_z.normal(given, len(x))
-        if closed and normal is not None:
-            kl = kl_divergence(q, normal).sum(-1).expand(len(noise), -1)
-        else:
+        kl = self.p_z.divergence(q, given) if closed else None
+        if kl is None:
             kl = q.log_prob(z).sum(-1) - self.p_z.log_prob(z, given)
-        return Terms(self._log_likelihood(z, x, given), kl.unsqueeze(0))
+        return Terms(self._log_likelihood(z, x, given), kl.expand(1, len(noise), -1))
 
     def _log_likelihood(self, z: Tensor, x: Tensor, given: Tensor | None) -> Tensor:
         """log p(x | z, c) for z (k, B, latent), (k, B)."""

@@ -11,7 +11,6 @@ from priorcraft.core import UNLABELLED, Approximate, Encoder, Space, Trainable
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.bounds import Estimate, estimate, importance_bound
 from priorcraft.explicit.approximate.classes import completed
-from priorcraft.likelihoods import Gaussian
 
 ENTRIES = 2**20  # numbers of x that one pass of the decoder may produce: 4 MB, times the likelihood's width
 MOST_TRAINING_DRAWS = 1000
@@ -180,13 +179,6 @@ class Variational(Approximate, Encoder, Trainable):
         loss = reconstruction + weight * kl.clamp_min(self.free_bits).sum() if bound is None else -bound.mean()
         layers = {f"kl_z{i}": value for i, value in enumerate(kl.detach())}
         return {"loss": loss, "reconstruction": reconstruction.detach(), "kl": kl.detach().sum(), **layers}
-
-
-def kl_divergence(q: Gaussian, p: Gaussian) -> Tensor:
-    """KL(q || p) entry by entry, exact, nats."""
-    ratio = (q.log_scale - p.log_scale).mul(2).exp()
-    distance = ((q.loc - p.loc) * (-p.log_scale).exp()).square()
-    return 0.5 * (ratio + distance - 1) - q.log_scale + p.log_scale
 
 
 def repeated(k: int, value: Tensor) -> Tensor:
