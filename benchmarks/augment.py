@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from priorcraft import runtime, verbs
-from priorcraft.classify.curve import hidden
+from priorcraft.classifiers.curve import hidden
 from priorcraft.data import open_data
 
 DRAWS = 3

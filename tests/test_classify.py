@@ -10,12 +10,12 @@ import torch
 
 from laws.table import APPROXIMATE, BITS, every_image, rows, tiny
 from priorcraft import bayes, runtime, verbs
-from priorcraft.classify.calibrated import confidence_at_risk, fitted_temperature, tempered
-from priorcraft.classify.curve import hidden, learning_curve
-from priorcraft.classify.deformed import Deformed
-from priorcraft.classify.discriminative import METHODS, Discriminative
-from priorcraft.classify.generative import GenerativeClassifier, checked_prior
-from priorcraft.classify.shift import estimated_prior, reweighted
+from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
+from priorcraft.classifiers.curve import hidden, learning_curve
+from priorcraft.classifiers.deformed import Deformed
+from priorcraft.classifiers.discriminative import METHODS, Discriminative
+from priorcraft.classifiers.generative import GenerativeClassifier, checked_prior
+from priorcraft.classifiers.shift import estimated_prior, reweighted
 from priorcraft.cli import main
 from priorcraft.core import UNLABELLED, Space
 from priorcraft.data import Rows, open_data

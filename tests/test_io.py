@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import priorcraft
 from priorcraft import zoo
 from priorcraft.core import Space
 from priorcraft.errors import CheckpointError, PriorcraftError, UsageError
@@ -111,3 +112,9 @@ def test_the_global_generator_is_untouched_by_a_training(digits, tmp_path):
     before = torch.get_rng_state()
     fit(digits, "gan", out=tmp_path / "gan", steps=2, settings={"hidden": 8, "latent": 2})
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_no_package_hides_a_verb():
+    here = Path(priorcraft.__file__).parent
+    hidden = [name for name in dir(priorcraft) if (here / name).exists() or (here / f"{name}.py").exists()]
+    assert not hidden

@@ -7,7 +7,7 @@ import torch
 
 from laws.table import BITS, every_image, tiny
 from priorcraft import runtime
-from priorcraft.classify.generative import GenerativeClassifier
+from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.core import Entrywise, LinearObservation
 from priorcraft.errors import DataError, UsageError
 from priorcraft.observe import (

@@ -1,5 +1,6 @@
 """Runs on disk: what a run folder says, and the model in it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,15 @@ KEYS = ("model", "member", "settings", "space", "classes", "rows", "data", "seed
 
 
 def describe(
-    name: str, splits: Splits, settings: zoo.Settings, *, source: str, seed: int, budget: Any, form: str = "rows"
+    name: str,
+    splits: Splits,
+    settings: zoo.Settings,
+    *,
+    source: str,
+    seed: int,
+    budget: Any,
+    form: str = "rows",
+    reading: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The config.json of a new run: everything that is needed to build the model and its objective again."""
     member, _ = zoo.entry(name, splits.space, len(splits.train))
@@ -62,6 +71,7 @@ def describe(
         "data": {
             "source": source,
             "form": form,
+            "reading": dict(reading or {}),
             "seed": seed,
             "fingerprint": splits.fingerprint,
             "counts": splits.counts,

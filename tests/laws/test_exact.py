@@ -8,7 +8,7 @@ import torch
 
 from laws.table import BITS, EXACT, LABELS, PLANE, every_image, rows, tiny
 from priorcraft import bayes, runtime
-from priorcraft.classify.generative import GenerativeClassifier
+from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.errors import DataError, NoDensity
 
 

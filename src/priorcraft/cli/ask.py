@@ -1,6 +1,5 @@
 """`priorcraft sample RUN` and `priorcraft score RUN`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,21 +87,15 @@ def score(
 
 def show_score(answer: dict[str, Any]) -> None:
     """The score, with the sign that says what kind of number it is; for a bound, a line for each k."""
-    from priorcraft.cli.show import print_answer, print_table
+    from priorcraft.cli.show import print_answer, print_table, signed, signs, unit_of
 
     bounds, checked = answer.get("bounds", []), answer.get("check")
     sign = signs()[answer["kind"]]
-    figures = {key: f"{sign} {answer[key]:.4g}" for key in ("nats", "bits_per_dim") if answer[key] is not None}
-    print_answer({key: value for key, value in (answer | figures).items() if key not in ("bounds", "check")})
+    print_answer({key: value for key, value in signed(answer).items() if key not in ("bounds", "check")})
     if bounds:
-        print_table(
-            [line | {"nats": f"{sign} {line['nats']:.3f}"} for line in bounds], title="fewer draws, looser bound"
-        )
+        error = {"standard_error": f"standard error, {unit_of(answer)}"}
+        lines = [line | {"nats": f"{sign} {line['nats']:.3f}"} for line in bounds]
+        lines = [{error.get(key) or key: value for key, value in line.items()} for line in lines]
+        print_table(lines, title="fewer draws, looser bound")
     if checked:
         print(f"check of {checked['rows']} rows: {checked['verdict']}")
-
-
-def signs() -> dict[str, str]:
-    """What stands before a figure of each kind, in characters that the terminal has."""
-    bound = "≤" if (sys.stdout.encoding or "").lower().startswith("utf") else "<="
-    return {"exact": "=", "lower bound": bound, "none": ""}

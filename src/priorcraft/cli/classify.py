@@ -88,7 +88,7 @@ def prior_of(text: str | None) -> Any:
 
 def show(answer: dict[str, Any]) -> None:
     """The classifiers as a table, and what else there is to say."""
-    from priorcraft.classify.curve import by_name
+    from priorcraft.classifiers.curve import by_name
     from priorcraft.cli.show import print_table
 
     print_table([row("Bayes' theorem", answer, answer["kind"]), *(row(b["name"], b, "-") for b in answer["beside"])])

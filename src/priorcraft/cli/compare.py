@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from priorcraft.cli.reading import Reading
+
 Flag = Parameter(negative=())
 
 
@@ -39,6 +41,7 @@ def compare(
     steps: int | None = None,
     out: Path,
     seed: int = 0,
+    reading: Reading | None = None,
     overwrite: Annotated[bool, Flag] = False,
     device: str = "auto",
     quiet: Annotated[bool, Flag] = False,
@@ -70,6 +73,7 @@ def compare(
             steps=steps,
             out=out,
             seed=seed,
+            reading=reading.given() if reading else None,
             overwrite=overwrite,
             device=device,
             listen=bar.named,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from priorcraft.cli.reading import Reading
+
 Flag = Parameter(negative=())
 
 
@@ -15,7 +17,8 @@ def fit(
     out: Path,
     minutes: float | None = None,
     steps: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
+    reading: Reading | None = None,
     set: Annotated[list[str] | None, Parameter(negative=())] = None,
     pairs: Annotated[bool, Flag] = False,
     domains: Annotated[bool, Flag] = False,
@@ -35,7 +38,7 @@ def fit(
         out: The run folder to make.
         minutes: Train for that long; 2 without --minutes and --steps.
         steps: Train for that many updates.
-        seed: Of every random draw.
+        seed: Of every random draw; 0 without it.
         set: A setting of the model or its training, key=value; repeat it for more.
         pairs: DATA holds pairs: arrays a_*, b_* or folders A/, B/; the model is p(b | a), for `translate`.
         domains: DATA holds two domains without pairs: arrays a, b or folders trainA/, trainB/; p(b | a) again.
@@ -48,7 +51,7 @@ def fit(
         json: Print one JSON object.
     """
     from priorcraft import verbs
-    from priorcraft.cli.show import TrainingBar, print_answer, print_json, settings_of
+    from priorcraft.cli.show import TrainingBar, print_answer, print_json, settings_of, signed
 
     with TrainingBar(quiet=quiet) as bar:
         shared = {
@@ -56,6 +59,7 @@ def fit(
             "minutes": minutes,
             "steps": steps,
             "seed": seed,
+            "reading": reading.given() if reading else None,
             "settings": dict(settings_of(set or [])),
             "overwrite": overwrite,
             "device": device,
@@ -67,7 +71,7 @@ def fit(
         print_json(answer)
     else:
         shown = {k: v for k, v in answer.items() if k not in ("score", "notes", "warnings")}
-        print_answer(shown | answer["score"])
+        print_answer(shown | signed(answer["score"]))
 
 
 def form_of(pairs: bool, domains: bool, reverse: bool) -> str:

@@ -33,6 +33,29 @@ def print_answer(answer: Mapping[str, Any]) -> None:
         print(f"{key.replace('_', ' '):{width}}  {text(value)}")
 
 
+def signed(score: Mapping[str, Any]) -> dict[str, Any]:
+    """A score whose figures carry the sign that says what kind of number they are, and its error a unit."""
+    if score["kind"] == "none":
+        rest = {key: score[key] for key in ("n", "split") if key in score}
+        return {"kind": "none: an implicit model has no density; look at its samples, or compare it", **rest}
+    sign = signs()[score["kind"]]
+    figures = {key: f"{sign} {score[key]:.4g}" for key in ("nats", "bits_per_dim") if score[key] is not None}
+    if score["standard_error"] is not None:
+        figures["standard_error"] = f"{score['standard_error']:.4g} {unit_of(score)}"
+    return {key: value for key, value in {**score, **figures}.items() if value is not None}
+
+
+def unit_of(score: Mapping[str, Any]) -> str:
+    """What the standard error of a score is counted in."""
+    return "nats" if score["bits_per_dim"] is None else "bits/dim"
+
+
+def signs() -> dict[str, str]:
+    """What stands before a figure of each kind, in characters that the terminal has."""
+    bound = "≤" if (sys.stdout.encoding or "").lower().startswith("utf") else "<="
+    return {"exact": "=", "lower bound": bound, "none": ""}
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps its lines whole when nobody watches."""
     stream = sys.stderr if stderr else sys.stdout
@@ -99,7 +122,8 @@ class TrainingBar:
         if record.kind == "note" and not self.quiet:
             self.console.print(f"{name}: {record.values['message']}", soft_wrap=True)
         if record.kind == "validation" and "valid_nats" in record.values:
-            self.score = f"valid {kind} {record.values['valid_nats']:.2f} nats"
+            of = f" of {record.values['density']}" if "density" in record.values else ""
+            self.score = f"valid {kind} {record.values['valid_nats']:.2f} nats{of}"
         if record.kind == "step" and not self.quiet:
             self._step(name, record)
 

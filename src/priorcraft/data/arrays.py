@@ -1,13 +1,12 @@
 """Arrays in memory, .npy and .npz files."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
+from priorcraft.data.plain import read_arrays
 from priorcraft.data.raw import SPLITS, Raw
 from priorcraft.errors import DataError
 
@@ -23,15 +22,7 @@ def open_file(path: Path) -> Raw:
     Raises:
         DataError: damaged, pickled, or without x.
     """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        named = {"x": loaded} if isinstance(loaded, np.ndarray) else _entries(loaded)
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(
-            f"{path} cannot be read as an array file ({error}). Save plain arrays with numpy.savez or numpy.save; "
-            "arrays of Python objects are never loaded."
-        ) from error
-    return open_named(str(path), named)
+    return open_named(str(path), read_arrays(path, KEYS))
 
 
 def open_named(name: str, named: Mapping[str, Array]) -> Raw:
@@ -66,11 +57,6 @@ def _check_keys(name: str, known: set[str], found: set[str]) -> None:
             raise DataError(f"{name} holds {key} without x{key[1:]}; labels belong to points.")
     if "x" in known and known & {"x_valid", "x_test"}:
         raise DataError(f"{name} holds x beside x_valid or x_test; call the training rows x_train.")
-
-
-def _entries(archive: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays under known keys; of the others only the names, which a note lists."""
-    return {key: archive[key] if key in KEYS else np.empty(0) for key in archive}
 
 
 def _levels(name: str, levels: np.ndarray | None) -> int | None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
 import numpy as np
 from torch import Tensor
@@ -29,6 +29,16 @@ FORMS = {
     "FILE.npz": "arrays x_train, x_valid, x_test, y_train, y_valid, y_test, levels; or one x, y, levels",
     "FILE.npy": "one array of rows",
 }
+
+
+class Reading(TypedDict, total=False):
+    """How a source is read, as `open_data` takes it; a run folder remembers it."""
+
+    size: int
+    levels: int
+    mode: Mode
+    on_bad_image: OnBadImage
+    limit: int
 
 
 def open_data(
@@ -123,6 +133,11 @@ def _refusal(source: str | Path) -> DataError | UsageError:
     forms = "an .npz or .npy file, or a folder of images"
     if os.path.isfile(source) and path.suffix.lower() in SUFFIXES:
         return DataError(f"{name} is a single image; a data set is a folder of them.")
+    if os.path.isfile(source) and path.suffix.lower() in (".csv", ".tsv", ".txt", ".xlsx", ".parquet"):
+        return DataError(
+            f"{name} is a table; save its columns as numbers with numpy.savez('rows.npz', x=rows, y=labels), for "
+            "instance from pandas, and fit that. Tables of categories go to priorcraft bayes as they are."
+        )
     if os.path.isfile(source):
         return DataError(f"{name} is not a file that can be read as data; expected {forms}.")
     if isinstance(source, str) and len(path.parts) < 2 and not path.suffix:

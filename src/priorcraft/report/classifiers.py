@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from priorcraft.classify.curve import by_name
+from priorcraft.classifiers.curve import by_name
 from priorcraft.report.curves import HELD_OUT, REAL, png
 
 Bins = Sequence[Mapping[str, float]]

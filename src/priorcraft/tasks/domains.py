@@ -1,12 +1,13 @@
 """Two domains without pairs, turned into pairs: by a symmetry if that suffices, else by partners that are alike."""
 
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.data import open_data
+from priorcraft.data import Reading, open_data
 from priorcraft.data.splits import Rows, Splits
 from priorcraft.errors import DataError
 from priorcraft.implicit.alignment import Alignment, simplest
@@ -18,7 +19,7 @@ PARTNERS = 4  # for every image of A
 EXPECTED = "domains must be an .npz with a and b (or a_train, b_train), or a folder with trainA/ and trainB/"
 
 
-def open_domains(source: Source, *, seed: int = 0, reverse: bool = False) -> Pairs:
+def open_domains(source: Source, *, seed: int = 0, reverse: bool = False, **reading: Unpack[Reading]) -> Pairs:
     """Images of two domains, with partners found without any label or pair.
 
     If a symmetry of the square, with or without the negative, makes the domains equal as far as the energy distance
@@ -30,11 +31,12 @@ def open_domains(source: Source, *, seed: int = 0, reverse: bool = False) -> Pai
             .npz; or a folder with trainA/, trainB/ and, if there are any, testA/, testB/.
         seed: of the division, of the rows that are compared, and of the partners.
         reverse: whether B is to be translated to A.
+        reading: size, mode, on_bad_image, levels and limit, as in `open_data`, for both.
 
     Raises:
         DataError: no images, or fewer than 20 in a domain.
     """
-    a, b = opened(source, seed)
+    a, b = opened(source, seed, reading)
     a, b = (b, a) if reverse else (a, b)
     for splits, name in ((a, "B" if reverse else "A"), (b, "A" if reverse else "B")):
         check(splits, name)
@@ -43,10 +45,10 @@ def open_domains(source: Source, *, seed: int = 0, reverse: bool = False) -> Pai
     return explained(a, b, found) if found is not None else coupled(a, b, seed)
 
 
-def opened(source: Source, seed: int) -> tuple[Splits, Splits]:
+def opened(source: Source, seed: int, reading: Reading) -> tuple[Splits, Splits]:
     """Both domains, each by itself."""
     if isinstance(source, (str, Path)) and (Path(source) / "trainA").is_dir() and (Path(source) / "trainB").is_dir():
-        a, b = (_from_folders(Path(source), side, seed) for side in "AB")
+        a, b = (_from_folders(Path(source), side, seed, reading) for side in "AB")
         return a, b
     arrays = arrays_of(source, EXPECTED)
     sides = [side_of(arrays, side) for side in "ab"]
@@ -54,7 +56,7 @@ def opened(source: Source, seed: int) -> tuple[Splits, Splits]:
         raise DataError("domains need the arrays a and b, or a_train and b_train; they may differ in length.")
     for side, name in zip(sides, "AB", strict=True):
         _check_count(max(len(side.get("x", ())), len(side.get("x_train", ()))), name)
-    a, b = (open_data(side, seed=seed) for side in sides)
+    a, b = (open_data(side, seed=seed, **reading) for side in sides)
     return a, b
 
 
@@ -93,12 +95,12 @@ def _pairs(a: Splits, b: Splits, train: Rows, valid: Rows, test: Rows, found: st
     return Pairs(b.name, b.space, (), train, valid, test, fingerprint, b.counts, notes, seen=a.space, found=found)
 
 
-def _from_folders(path: Path, side: str, seed: int) -> Splits:
+def _from_folders(path: Path, side: str, seed: int, reading: Reading) -> Splits:
     _check_count(sum(1 for file in (path / f"train{side}").rglob("*.*")), side)
-    train = open_data(path / f"train{side}", seed=seed)
+    train = open_data(path / f"train{side}", seed=seed, **reading)
     if not (path / f"test{side}").is_dir():
         return train
-    test = open_data(path / f"test{side}", seed=seed)
+    test = open_data(path / f"test{side}", seed=seed, **reading)
     if test.space != train.space:
         raise DataError(f"train{side} and test{side} must hold images of one size and kind; they differ.")
     whole = {"x_train": _all(train), "x_test": _all(test), "levels": torch.tensor(train.space.levels)}

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
-from priorcraft.data import open_data
+from priorcraft.data import Reading, open_data
 from priorcraft.data.splits import Splits
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.tasks.domains import open_domains
@@ -20,12 +21,12 @@ FORMS: dict[str, Callable[..., Splits]] = {
 }
 
 
-def open_as(form: str, source: str | Path, *, seed: int) -> Splits:
-    """Opens data in a form.
+def open_as(form: str, source: str | Path, *, seed: int, **reading: Unpack[Reading]) -> Splits:
+    """Opens data in a form, read as asked.
 
     Raises:
         UsageError: no such form, or what the form's own opener refuses.
     """
     if form not in FORMS:
         raise UsageError(f"there is no form of data '{form}': {did_you_mean(form, FORMS)}")
-    return FORMS[form](source, seed=seed)
+    return FORMS[form](source, seed=seed, **reading)

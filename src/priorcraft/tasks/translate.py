@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
 from priorcraft.core import Space
-from priorcraft.data import open_data
+from priorcraft.data import Reading, open_data
+from priorcraft.data.plain import read_arrays
 from priorcraft.data.splits import Rows, Splits
 from priorcraft.errors import DataError, UsageError
 
@@ -33,19 +35,21 @@ class Pairs(Splits):
         return self.seen
 
 
-def open_pairs(source: Source, *, seed: int = 0) -> Pairs:
+def open_pairs(source: Source, *, seed: int = 0, **reading: Unpack[Reading]) -> Pairs:
     """Pairs from arrays a, b or a_train, b_train, a_valid ..., levels_a, levels_b; or from folders A/ and B/.
 
     Args:
         source: a mapping, an .npz file, or a folder that holds A/ and B/ with files of equal names.
         seed: of the division into parts, the same for both domains.
+        reading: size, mode, levels and limit, as in `open_data`, for both.
 
     Raises:
         DataError: a pair without its partner, or domains of different lengths.
     """
     if isinstance(source, (str, Path)) and (Path(source) / "A").is_dir() and (Path(source) / "B").is_dir():
-        return _from_folders(Path(source), seed)
-    return _from_arrays(arrays_of(source, "pairs must be an .npz with a_* and b_*, or a folder with A/ and B/"), seed)
+        return _from_folders(Path(source), seed, reading)
+    expected = "pairs must be an .npz with a_* and b_*, or a folder with A/ and B/"
+    return _from_arrays(arrays_of(source, expected), seed, reading)
 
 
 def pair(a: Splits, b: Splits) -> Pairs:
@@ -77,11 +81,7 @@ def arrays_of(source: Source, expected: str) -> Mapping[str, np.ndarray]:
     path = Path(source)
     if not path.is_file() or path.suffix.lower() != ".npz":
         raise UsageError(f"{expected}; {path} is neither.")
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in found}
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as an array file ({error}).") from None
+    return read_arrays(path)
 
 
 def side_of(arrays: Mapping[str, np.ndarray], side: str) -> dict[str, np.ndarray]:
@@ -91,7 +91,7 @@ def side_of(arrays: Mapping[str, np.ndarray], side: str) -> dict[str, np.ndarray
     return found if "levels" in found or "levels" not in arrays else found | {"levels": np.asarray(arrays["levels"])}
 
 
-def _from_arrays(arrays: Mapping[str, np.ndarray], seed: int) -> Pairs:
+def _from_arrays(arrays: Mapping[str, np.ndarray], seed: int, reading: Reading) -> Pairs:
     sides = {side: side_of(arrays, side) for side in "ab"}
     for key, rows in sides["a"].items():
         if key not in sides["b"]:
@@ -102,13 +102,14 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], seed: int) -> Pairs:
             )
     if not sides["a"] or set(sides["a"]) - {"levels"} != set(sides["b"]) - {"levels"}:
         raise DataError("pairs need the arrays a and b, or a_train and b_train, with the same parts on both sides.")
-    return pair(open_data(sides["a"], seed=seed), open_data(sides["b"], seed=seed))
+    return pair(open_data(sides["a"], seed=seed, **reading), open_data(sides["b"], seed=seed, **reading))
 
 
-def _from_folders(path: Path, seed: int) -> Pairs:
+def _from_folders(path: Path, seed: int, reading: Reading) -> Pairs:
     names = [{str(file.relative_to(path / side)) for file in (path / side).rglob("*.*")} for side in "AB"]
     alone = sorted(names[0] ^ names[1])
     if alone:
         raise DataError(f"{alone[0]} is in only one of A and B, and so are {len(alone)} files in all; pairs need both.")
-    a, b = (open_data(path / side, seed=seed, on_bad_image="error") for side in "AB")
+    strict: Reading = {**reading, "on_bad_image": "error"}  # else the partner of an image that is skipped stands alone
+    a, b = (open_data(path / side, seed=seed, **strict) for side in "AB")
     return pair(a, b)

@@ -150,7 +150,8 @@ def validate(objective: Objective, valid: Rows, at: Progress, progress: float, s
     if nats is None or at.nats is None or nats < at.nats:
         at.nats = nats
         at.best = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    values: dict[str, float | str] = {} if nats is None else {"valid_nats": nats}
+    density = "p(x)" if model.context is None else "p(x | c)"
+    values: dict[str, float | str] = {} if nats is None else {"valid_nats": nats, "density": density}
     return Record("validation", at.step, progress, at.elapsed, values)
 
 

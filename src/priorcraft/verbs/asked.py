@@ -1,11 +1,60 @@
-"""The data that a question is asked of: the run's own, or others of the same space."""
+"""What a question is asked of: a run, and its own data or others of the same space."""
 
 from pathlib import Path
+from typing import cast
 
+import torch
+
+from priorcraft import runtime
 from priorcraft.core import Space
-from priorcraft.data import Splits, open_data
-from priorcraft.errors import DataError
-from priorcraft.io import Run
+from priorcraft.data import Reading, Splits, open_data
+from priorcraft.errors import DataError, UsageError
+from priorcraft.io import Run, load
+from priorcraft.tasks.forms import ROWS, open_as
+
+
+def opened(run: str | Path | Run, device: str, *, translates: bool = False) -> tuple[Run, torch.device]:
+    """The fitted model and where it lives.
+
+    Args:
+        run: a run folder, or what `load` returned.
+        device: as in `runtime.pick_device`.
+        translates: whether a p(b | a) of pairs or domains will do.
+
+    Raises:
+        UsageError: a run that translates, where p(x) or p(x | label) is needed.
+        CheckpointError: no run, or one that cannot be loaded.
+    """
+    where = runtime.pick_device(device)
+    runtime.tune()
+    fitted = run if isinstance(run, Run) else load(run, device=where)
+    context = fitted.model.context
+    if context is not None and not context.is_label and not translates:
+        raise UsageError(
+            f"the run {fitted.path} is p(b | a), fitted to pairs of images; ask it with translate or score, and fit "
+            "without --pairs or --domains for all other questions."
+        )
+    return fitted, where
+
+
+def own_data(run: Run) -> Splits:
+    """The data that a run was fitted to, read and divided as they were."""
+    kept = run.data
+    reading = cast(Reading, kept.get("reading", {}))
+    return open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), **reading)
+
+
+def other_data(run: Run, source: str | Path) -> Splits:
+    """Other data, the images of a folder brought to what the model knows, if that is a square."""
+    kept, space = run.data, run.model.space
+    reading = cast(Reading, {k: v for k, v in kept.get("reading", {}).items() if k in ("levels", "on_bad_image")})
+    if kept.get("form", ROWS) != ROWS:
+        return open_as(kept["form"], source, seed=int(kept["seed"]), **cast(Reading, kept.get("reading", {})))
+    if Path(source).is_dir() and space.is_image and len(set(space.event_shape[1:])) == 1:
+        reading |= {"size": space.event_shape[-1], "mode": "grey" if space.event_shape[0] == 1 else "rgb"}
+    elif not Path(source).is_dir():
+        reading.pop("on_bad_image", None)
+    return open_data(source, seed=int(kept["seed"]), known=kept["fingerprint"], **reading)
 
 
 def data_of(run: Run, data: str | Path | Splits | None) -> Splits:
@@ -14,10 +63,8 @@ def data_of(run: Run, data: str | Path | Splits | None) -> Splits:
     Raises:
         DataError: data that do not live where the model does, or cannot be read.
     """
-    own, seed = run.data["source"], int(run.data["seed"])
     if not isinstance(data, Splits):
-        other = data is not None and str(data) != own
-        data = open_data(data or own, seed=seed, known=run.data["fingerprint"] if other else None)
+        data = own_data(run) if data is None or str(data) == run.data["source"] else other_data(run, data)
     check_space(data.space, run.model.space)
     return data
 

@@ -12,15 +12,16 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.classify.discriminative import Discriminative
+from priorcraft.classifiers.discriminative import Discriminative
 from priorcraft.core import UNLABELLED
-from priorcraft.data import Rows, Splits, open_data
+from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError, PriorcraftError, UsageError
-from priorcraft.io import Run, load
+from priorcraft.io import Run
 from priorcraft.metrics.copies import CopyTest
 from priorcraft.report.grid import pixels
 from priorcraft.tasks.augment import CLASSICAL, REAL, SYNTHETIC, classically, known, prove
-from priorcraft.verbs.classifying import opened
+from priorcraft.verbs.asked import opened, own_data
+from priorcraft.verbs.classifying import labelled_data
 from priorcraft.verbs.outputs import check_out, write_arrays
 from priorcraft.verbs.scoring import SPLITS
 
@@ -74,12 +75,10 @@ def augment(
         UsageError, DataError: as their names say.
     """
     target = checked_target(Path(out), overwrite)
-    where = runtime.pick_device(device)
-    runtime.tune()
-    fitted = run if isinstance(run, Run) else load(run, device=where)
+    fitted, _ = opened(run, device)
     if not fitted.classes:
         raise UsageError("augment needs samples of a class, and this model saw data without labels of two classes.")
-    splits = opened(fitted, data)
+    splits = labelled_data(fitted, data)
     wanted = wanted_labels(splits, per_class, balance)
     held_out, seen = unseen(fitted, splits)
     source = Source(fitted, splits, seed)
@@ -144,7 +143,7 @@ def unseen(run: Run, splits: Splits) -> tuple[Rows, int]:
     held_out = splits.test
     if run.data["fingerprint"] == splits.fingerprint:
         return held_out, 0
-    trained = open_data(run.data["source"], seed=int(run.data["seed"])).train.x
+    trained = own_data(run).train.x
     fresh = torch.cat([torch.cdist(x, trained.flatten(1).float()).amin(1) > SEEN for x in
                        held_out.x.flatten(1).float().split(256)])  # fmt: skip
     if not bool(fresh.any()):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from priorcraft import runtime
-from priorcraft.classify.generative import GenerativeClassifier
+from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.core import UNLABELLED, Implicit
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError

@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorcraft import bayes, runtime
-from priorcraft.classify.calibrated import confidence_at_risk, fitted_temperature, tempered
-from priorcraft.classify.deformed import Deformed
-from priorcraft.classify.generative import GenerativeClassifier, checked_prior
-from priorcraft.classify.shift import estimated_prior, reweighted
+from priorcraft import bayes
+from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
+from priorcraft.classifiers.deformed import Deformed
+from priorcraft.classifiers.generative import GenerativeClassifier, checked_prior
+from priorcraft.classifiers.shift import estimated_prior, reweighted
 from priorcraft.core import UNLABELLED, Exact
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError, UsageError, did_you_mean
-from priorcraft.io import Run, load
+from priorcraft.io import Run
 from priorcraft.metrics.calibration import reliability
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
-from priorcraft.verbs.asked import data_of
+from priorcraft.verbs.asked import data_of, opened
 from priorcraft.verbs.contrasting import contrast
 from priorcraft.verbs.measuring import abstention, besides, labels_of, measured, unlabelled
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
@@ -81,13 +81,11 @@ def classify(
     target = None if out is None else check_out(out, (".npz",), overwrite=overwrite)
     chart = None if plot is None else check_out(plot, (".png",), overwrite=overwrite)
     learned = None if curve is None else check_out(curve, (".png",), overwrite=overwrite)
-    where = runtime.pick_device(device)
-    runtime.tune()
-    fitted = run if isinstance(run, Run) else load(run, device=where)
-    splits = opened(fitted, data)
+    fitted, _ = opened(run, device)
+    splits = labelled_data(fitted, data)
     rows = splits.rows(split)
     if not splits.divided and (calibrate or risk is not None or beside or learned is not None):
-        splits = opened(fitted, None)  # nothing is learned from the rows that are asked about
+        splits = labelled_data(fitted, None)  # nothing is learned from the rows that are asked about
     valid = splits.valid
     classifier = generative(fitted, deform, samples, seed)
     log_likelihood = likelihood_of(classifier, rows)
@@ -121,7 +119,7 @@ def classify(
     return found
 
 
-def opened(run: Run, data: str | Path | Splits | None) -> Splits:
+def labelled_data(run: Run, data: str | Path | Splits | None) -> Splits:
     """Data of the run's space, their labels numbered as the run numbers its classes.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Generator, Tensor
 
 from priorcraft import runtime, zoo
-from priorcraft.data import Rows, Splits, open_data
+from priorcraft.data import Reading, Rows, Splits, open_data
 from priorcraft.errors import UsageError
 from priorcraft.io import Run, load
 from priorcraft.metrics.baselines import baselines
@@ -66,6 +66,7 @@ def compare(
     steps: int | None = None,
     out: str | Path,
     seed: int = 0,
+    reading: Reading | None = None,
     overwrite: bool = False,
     device: str = "auto",
     listen: Listener = lambda name: lambda record: None,
@@ -79,6 +80,7 @@ def compare(
         steps: updates of each of these models, instead of minutes.
         out: folder for the runs and report.html.
         seed: of every draw.
+        reading: size, mode, levels, limit or on_bad_image of `open_data`.
         overwrite: replace a comparison that is there.
         device: auto, cpu, cuda or mps.
         listen: gives a consumer of records for each model.
@@ -87,12 +89,12 @@ def compare(
         "seconds", "report", "data", "baselines", "models", one entry a model, and "classification" of labelled data.
     """
     start = time.perf_counter()
-    splits = data if isinstance(data, Splits) else open_data(data, seed=seed)
+    splits = data if isinstance(data, Splits) else open_data(data, seed=seed, **(reading or {}))
     chosen = chosen_models(models, splits)
     folder, tests = prepared(Path(out), chosen, overwrite), Tests(splits, seed)
     runs, results, samples, events, looks = list[Run](), [], [], [], list[list[Completed]]()
     for name, budget in budgets(chosen, splits, minutes, steps).items():
-        how = {"seed": seed, "overwrite": overwrite, "device": device, "on_record": listen(name)}
+        how = {"seed": seed, "reading": reading, "overwrite": overwrite, "device": device, "on_record": listen(name)}
         fit(splits, name, out=folder / name, **how, **budget)
         run = load(folder / name, device=runtime.pick_device(device))
         runs.append(run)
@@ -113,7 +115,8 @@ def compare(
         "classification": classified(runs, splits, tests.rows, samples=BOUND_DRAWS, seed=seed),
     }
     spent = f"--steps {steps}" if steps else f"--minutes {minutes or COMPARE_MINUTES:g}"
-    command = f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} {spent} --seed {seed}"
+    read = "".join(f" --{name.replace('_', '-')} {value}" for name, value in (reading or {}).items())
+    command = f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} {spent} --seed {seed}{read}"
     pictures = completions(results, tests.tasks, looks, splits.space)
     page = render(answer, splits, tests.rows.x, samples, tests.rows.y, events, command, pictures)
     write_bytes(report, page.encode())

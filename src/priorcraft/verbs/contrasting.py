@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.classify.curve import Fit, learning_curve
-from priorcraft.classify.discriminative import Discriminative
-from priorcraft.classify.generative import GenerativeClassifier
+from priorcraft.classifiers.curve import Fit, learning_curve
+from priorcraft.classifiers.discriminative import Discriminative
+from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.core import UNLABELLED, Classifier
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError

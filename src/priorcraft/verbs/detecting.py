@@ -10,12 +10,12 @@ from priorcraft import runtime
 from priorcraft.core import Exact
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import NoDensity, UsageError
-from priorcraft.io import Run, load
+from priorcraft.io import Run
 from priorcraft.metrics.unusual import auroc, log_density, mutated, ratio, typicality
 from priorcraft.train.loop import Budget
 from priorcraft.train.run_folder import RunFolder
-from priorcraft.verbs.asked import data_of
-from priorcraft.verbs.classifying import opened
+from priorcraft.verbs.asked import data_of, opened
+from priorcraft.verbs.classifying import labelled_data
 from priorcraft.verbs.in_memory import fitted
 from priorcraft.verbs.outputs import check_out, write_arrays
 
@@ -59,13 +59,11 @@ def unusual(
         UsageError, DataError: as their names say.
     """
     target = None if out is None else check_out(out, (".npz",), overwrite=overwrite)
-    where = runtime.pick_device(device)
-    runtime.tune()
-    found = run if isinstance(run, Run) else load(run, device=where)
+    found, _ = opened(run, device)
     if not isinstance(found.model, Exact):
         raise NoDensity(f"{found.name} has no exact density, by which rows are judged; fit an exact model.")
-    own = opened(found, None)
-    rows = [opened(found, data).test.x[:ROWS]]
+    own = labelled_data(found, None)
+    rows = [labelled_data(found, data).test.x[:ROWS]]
     if against is not None:
         rows.append(data_of(found, against).test.x[:ROWS])
     x, foreign = torch.cat(rows), torch.arange(sum(map(len, rows))) >= len(rows[0])

@@ -5,21 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Approximate, Encoder, Exact, Generative, LatentVariable
 from priorcraft.data import Splits, read_image
+from priorcraft.data.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.inverse import invert
 from priorcraft.io import Run
 from priorcraft.report.grid import picture
-from priorcraft.verbs.asked import data_of
+from priorcraft.verbs.asked import data_of, opened
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
-from priorcraft.verbs.restoring import opened
 from priorcraft.verbs.sampling import label_of
 from priorcraft.verbs.scoring import known
 
@@ -251,15 +250,10 @@ def seen_from(model: LatentVariable, u: Tensor, labels: Tensor | None) -> Tensor
 
 def read_codes(path: str | Path) -> tuple[Tensor, Tensor | None]:
     """z and, where they are there, labels from an .npz."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if "z" not in file:
-                raise DataError(f"{path} must hold an array z, as encode writes it; found {', '.join(file)}.")
-            return torch.from_numpy(file["z"]), torch.from_numpy(file["y"]).long() if "y" in file else None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} cannot be read as an .npz of codes; encode writes one.") from None
+    found = read_arrays(path, ("z", "y"))
+    if "z" not in found or any(found[key].dtype.kind not in "biuf" for key in ("z", "y") if key in found):
+        raise DataError(f"{path} must hold numbers z, as encode writes them; found {', '.join(found) or 'nothing'}.")
+    return torch.from_numpy(found["z"]), torch.from_numpy(found["y"]).long() if "y" in found else None
 
 
 def checked_codes(model: LatentVariable, z: Tensor) -> Tensor:

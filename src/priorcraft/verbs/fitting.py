@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 
 from priorcraft import io, runtime, zoo
 from priorcraft.core import ClosedForm, Generative
-from priorcraft.data import Rows, Splits
+from priorcraft.data import Reading, Rows, Splits
 from priorcraft.errors import CheckpointError, Interrupted, UsageError
 from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
@@ -36,8 +36,9 @@ def fit(
     out: str | Path,
     minutes: float | None = None,
     steps: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     settings: zoo.Settings | None = None,
+    reading: Reading | None = None,
     resume: bool = False,
     overwrite: bool = False,
     allow_data_change: bool = False,
@@ -52,8 +53,9 @@ def fit(
         model: a name from `models()`; may be left out with `resume`.
         out: the run folder.
         minutes, steps: the budget, one of them; two minutes without either.
-        seed: of every draw.
+        seed: of every draw; 0 if None.
         settings: keywords of the model or its objective, by name.
+        reading: size, mode, levels, limit or on_bad_image of `open_data`; the run remembers them.
         resume: go on with the run in `out`; ends bit for bit where the run would have ended.
         overwrite: replace a run that is there.
         allow_data_change: go on although the data changed since.
@@ -79,9 +81,13 @@ def fit(
     where = runtime.pick_device(device)
     runtime.tune()
     if resume:
-        run, splits, budget = reopen(Path(out), data, minutes, steps, allow_data_change)
+        if overwrite:
+            raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
+        asked = {"model": model, "seed": seed, **(settings or {}), **(reading or {})}
+        run, splits, budget = reopen(Path(out), data, minutes, steps, allow_data_change, asked)
     else:
-        run, splits, budget = create(data, model, Path(out), minutes, steps, seed, settings or {}, overwrite, form)
+        how = (settings or {}, reading or {}, overwrite, form)
+        run, splits, budget = create(data, model, Path(out), minutes, steps, seed or 0, *how)
         for event in run.events():  # what was found in the data, and chosen before the start
             on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
     fitted, objective = io.rebuild(run.config, where)
@@ -118,18 +124,20 @@ def create(
     steps: int | None,
     seed: int,
     settings: zoo.Settings,
+    reading: Reading,
     overwrite: bool,
     form: str = ROWS,
 ) -> tuple[RunFolder, Splits, Budget]:
     """A new run folder for data that can be read and a model that can be built."""
     if data is None or model is None:
         raise UsageError("fit needs DATA and MODEL, as in: priorcraft fit digits vae --out runs/vae.")
-    splits = data if isinstance(data, Splits) else open_as(form, data, seed=seed)
+    splits = data if isinstance(data, Splits) else open_as(form, data, seed=seed, **reading)
     check_context(model, splits)
     source = splits.name if isinstance(data, Splits) else str(data)
     budget = budget_of(minutes, steps)
     settings, measured = sized(model, splits, settings, seed, budget)
-    config = io.describe(model, splits, settings, source=source, seed=seed, budget=budget, form=form)
+    found = {"source": source, "form": form, "reading": reading}
+    config = io.describe(model, splits, settings, seed=seed, budget=budget, **found)
     zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
     run = RunFolder.create(out, config, overwrite=overwrite)
     found = [] if isinstance(data, Splits) else splits.notes  # who opened the data has heard of them
@@ -177,19 +185,51 @@ def budget_of(minutes: float | None, steps: int | None) -> Budget:
 
 
 def reopen(
-    out: Path, data: str | Path | Splits | None, minutes: float | None, steps: int | None, allow_data_change: bool
+    out: Path,
+    data: str | Path | Splits | None,
+    minutes: float | None,
+    steps: int | None,
+    allow_data_change: bool,
+    asked: Mapping[str, Any],
 ) -> tuple[RunFolder, Splits, Budget]:
-    """The run in `out`, its data and its budget, which may be given anew."""
+    """The run in `out`, its data and its budget, which may be given anew; nothing else that is `asked` may differ."""
     run = RunFolder.open(out)
     if "data" not in run.config:
         raise CheckpointError(f"{out} was emptied and holds no training to resume; fit anew with --overwrite.")
     saved = run.config["data"]
-    form, seed = str(saved.get("form", ROWS)), int(saved["seed"])
-    splits = data if isinstance(data, Splits) else open_as(form, data or saved["source"], seed=seed)
+    check_unchanged(out, run.config, asked)
+    form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})
+    splits = data if isinstance(data, Splits) else open_as(form, data or saved["source"], seed=seed, **reading)
     run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
     if minutes is None and steps is None:
         return run, splits, Budget(**run.config["budget"])
     return run, splits, budget_of(minutes, steps)
+
+
+def check_unchanged(out: Path, config: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Raises a UsageError if a run that goes on is asked to be another one."""
+    saved = {
+        "model": config["model"],
+        "seed": config["seed"],
+        **config["settings"],
+        **config["data"].get("reading", {}),
+    }
+    for name, value in asked.items():
+        if value is not None and not same(value, saved.get(name)):
+            was = f"has {name} {saved[name]}, not {value}" if name in saved else f"was started without {name}"
+            raise UsageError(f"the run in {out} {was}; leave it out to resume that run, or fit anew in another --out.")
+
+
+def same(a: object, b: object) -> bool:
+    """Whether two settings are equal, in words or as numbers.
+
+    >>> same("1e-3", 0.001), same("vae", "gan"), same(1, None)
+    (True, False, False)
+    """
+    try:
+        return float(str(a)) == float(str(b))
+    except ValueError:
+        return str(a) == str(b)
 
 
 @torch.no_grad()

@@ -1,7 +1,5 @@
 """`impute`: missing values of an array, drawn several times."""
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +9,14 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.data.image import printable
+from priorcraft.data.plain import read_arrays
 from priorcraft.errors import DataError
 from priorcraft.io import Run
 from priorcraft.tasks.impute import impute as imputing
 from priorcraft.tasks.restore import complaints
+from priorcraft.verbs.asked import opened
 from priorcraft.verbs.outputs import check_out, write_arrays
-from priorcraft.verbs.restoring import check_size, opened, rounded
+from priorcraft.verbs.restoring import check_size, rounded
 
 
 def impute(
@@ -73,13 +73,7 @@ def read_rows(path: str | Path, run: Run) -> tuple[Tensor, Tensor]:
         DataError: an unreadable file, rows of another shape, a mask of another shape or with other values than 0 and
             1, no rows.
     """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        named = (
-            {"x": loaded} if isinstance(loaded, np.ndarray) else {k: loaded[k] for k in ("x", "mask") if k in loaded}
-        )
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{printable(path)} cannot be read as an array file ({error}).") from None
+    named = read_arrays(path, ("x", "mask"))
     shape = run.model.space.event_shape
     x = named.get("x")
     if x is None or x.dtype.kind not in "biuf" or x.ndim < 1 or not len(x) or x[0].size != run.model.space.dims:

@@ -17,13 +17,13 @@ from priorcraft.io import Run
 from priorcraft.observe import Mask
 from priorcraft.tasks.inpaint import inpaint as inpainting
 from priorcraft.tasks.masks import named_mask
+from priorcraft.verbs.asked import opened
 from priorcraft.verbs.restoring import (
     Images,
     check_size,
     checked_targets,
     images_of,
     labels_of,
-    opened,
     report,
     written,
 )

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from priorcraft.classify.calibrated import confidence_at_risk, fitted_temperature, tempered
-from priorcraft.classify.discriminative import Discriminative
+from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
+from priorcraft.classifiers.discriminative import Discriminative
 from priorcraft.core import UNLABELLED
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError

@@ -14,7 +14,7 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.latent import line, liveliest, nearest, traversal
 from priorcraft.io import Run
 from priorcraft.report.sheet import Line, sheet
-from priorcraft.verbs.asked import data_of
+from priorcraft.verbs.asked import data_of, opened
 from priorcraft.verbs.encoding import (
     Coded,
     Point,
@@ -25,7 +25,6 @@ from priorcraft.verbs.encoding import (
     seen_from,
 )
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
-from priorcraft.verbs.restoring import opened
 
 MOST = 64  # steps of a path, or lines of a sheet
 NEAREST = "nearest real"

@@ -15,7 +15,7 @@ from priorcraft.core import LinearObservation, Space
 from priorcraft.data import Splits, read_image
 from priorcraft.data.image import decode, printable, to_pixels
 from priorcraft.errors import DataError, UsageError
-from priorcraft.io import Run, load
+from priorcraft.io import Run
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.report.grid import picture, pixels
 from priorcraft.report.sheet import Line, sheet
@@ -27,13 +27,6 @@ from priorcraft.verbs.sampling import label_of
 
 Images = str | Path | Sequence[str | Path] | None
 ENTRIES = 2**28  # numbers of one answer at most
-
-
-def opened(run: str | Path | Run, device: str) -> tuple[Run, torch.device]:
-    """The fitted model and where it lives."""
-    where = runtime.pick_device(device)
-    runtime.tune()
-    return (run if isinstance(run, Run) else load(run, device=where)), where
 
 
 def checked_targets(out: str | Path | None, restored: str | Path | None, overwrite: bool) -> tuple[Path | None, ...]:

@@ -12,8 +12,9 @@ from priorcraft.core import Generative
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.exact.chain import Autoregressive, Method
 from priorcraft.explicit.exact.ensemble import Ensemble
-from priorcraft.io import Run, load
+from priorcraft.io import Run
 from priorcraft.report.grid import picture
+from priorcraft.verbs.asked import opened
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 
 LARGEST = 10_000_000  # entries of one answer, n times the entries of a point, in units of a hundred
@@ -52,9 +53,7 @@ def sample(
         UsageError: n below 1 or too large, an unknown label, or an output that is there.
     """
     target = None if out is None else check_out(out, (".npz", ".png"), overwrite=overwrite)
-    where = runtime.pick_device(device)
-    runtime.tune()
-    fitted = run if isinstance(run, Run) else load(run, device=where)
+    fitted, where = opened(run, device)
     limit = LARGEST * 100 // fitted.model.space.dims
     if not 1 <= n <= limit:
         raise UsageError(f"n must lie in 1 ... {limit:,} for points of this size, not {n:,}.")

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.classify.generative import GenerativeClassifier
+from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.core import UNLABELLED, Approximate, Exact, Generative
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.approximate.check import trial
 from priorcraft.explicit.approximate.variational import Variational
-from priorcraft.io import Run, load
+from priorcraft.io import Run
 from priorcraft.metrics.bound import bound_score
 from priorcraft.metrics.likelihood import Score
 from priorcraft.metrics.likelihood import score as measure
-from priorcraft.verbs.asked import data_of
+from priorcraft.verbs.asked import data_of, opened
 from priorcraft.verbs.orders import in_orders
 
 SPLITS = ("train", "valid", "test")
@@ -63,9 +63,7 @@ def score(
     """
     if split not in SPLITS:
         raise UsageError(f"split must be train, valid or test: {did_you_mean(split, SPLITS)}")
-    where = runtime.pick_device(device)
-    runtime.tune()
-    fitted = run if isinstance(run, Run) else load(run, device=where)
+    fitted, where = opened(run, device, translates=True)
     splits = data_of(fitted, data)
     rows = first(splits.rows(split), limit)
     generator = runtime.keyed(seed, "score", device=where)

@@ -4,21 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Space
 from priorcraft.data.image import read_image
+from priorcraft.data.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
 from priorcraft.explicit.approximate.attribute import relabelled
 from priorcraft.explicit.approximate.variational import Variational
 from priorcraft.implicit.alignment import Alignment
-from priorcraft.io import Run, load
+from priorcraft.io import Run
 from priorcraft.report.grid import picture
 from priorcraft.tasks.forms import PAIRS
 from priorcraft.tasks.translate import Pairs
+from priorcraft.verbs.asked import opened
 from priorcraft.verbs.fitting import fit
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.sampling import label_of
@@ -69,9 +70,7 @@ def translate(
         UsageError, DataError, CheckpointError: as their names say.
     """
     target = None if out is None else check_out(out, (".npz", ".png"), overwrite=overwrite)
-    where = runtime.pick_device(device)
-    runtime.tune()
-    fitted = run if isinstance(run, Run) else load(run, device=where)
+    fitted, where = opened(run, device, translates=True)
     context, space = asked_of(fitted, to, was), fitted.model.space
     a = context.check(read(images, context), "images")
     if not 1 <= n * len(a) <= MOST:
@@ -144,11 +143,10 @@ def read(images: str | Path | Tensor | Sequence[str | Path], context: Space) -> 
 
 def from_array(path: Path, context: Space) -> Tensor:
     """The array a, or x, of an .npz; grey images may come without their channel."""
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            a = torch.from_numpy(found["a" if "a" in found else "x"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise DataError(f"{path} must hold an array a of images ({error}).") from None
+    found = read_arrays(path, ("a", "x"))
+    if not {"a", "x"} & found.keys():
+        raise DataError(f"{path} must hold an array a of images, or x; found {', '.join(found) or 'nothing'}.")
+    a = torch.from_numpy(found["a" if "a" in found else "x"])
     return a.unsqueeze(1) if tuple(a.shape[1:]) == context.event_shape[1:] and context.event_shape[0] == 1 else a
 
 

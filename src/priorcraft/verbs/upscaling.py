@@ -13,13 +13,13 @@ from priorcraft.io import Run
 from priorcraft.observe import BlockMean
 from priorcraft.tasks.upscale import small_space
 from priorcraft.tasks.upscale import upscale as upscaling
+from priorcraft.verbs.asked import opened
 from priorcraft.verbs.restoring import (
     Images,
     check_size,
     checked_targets,
     images_of,
     labels_of,
-    opened,
     report,
     written,
 )

@@ -1,0 +1,77 @@
+"""How data were read is part of a run: it is remembered, and others are read alike."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import priorcraft as pc
+from priorcraft.core import Space
+from priorcraft.data.plain import read_arrays
+from priorcraft.errors import DataError, UsageError
+
+
+def folder_of_images(root, side, mode="L", count=40):
+    rng = np.random.default_rng(0)
+    for label in "ab":
+        (root / label).mkdir(parents=True)
+        for i in range(count // 2):
+            image = rng.integers(100 * (label == "a"), 156 + 100 * (label == "a"), (side, side), dtype=np.uint8)
+            Image.fromarray(image).convert(mode).save(root / label / f"{i}.png")
+    return root
+
+
+def test_options_of_reading_are_remembered_and_others_are_brought_to_them(tmp_path):
+    own, other = folder_of_images(tmp_path / "own", 20), folder_of_images(tmp_path / "other", 9, "RGB")
+    reading = {"size": 6, "levels": 8}
+    pc.fit(own, "naive-bayes", out=tmp_path / "run", steps=3, reading=reading, device="cpu")
+    assert pc.load(tmp_path / "run").model.space == Space((1, 6, 6), 8)
+    assert pc.score(tmp_path / "run", device="cpu")["n"] == 6
+    assert pc.score(tmp_path / "run", other, device="cpu")["n"] == 40
+    for _ in range(2):  # a package of the same name would hide the verb after the first call
+        assert pc.classify(tmp_path / "run", other, device="cpu")["accuracy"] > 0.9
+
+
+def test_a_comparison_reads_as_it_was_asked_and_its_runs_too(tmp_path):
+    own, reading = folder_of_images(tmp_path / "own", 20), {"size": 6, "limit": 20}
+    answer = pc.compare(own, models=["naive-bayes"], steps=3, out=tmp_path / "all", reading=reading, device="cpu")
+    assert "--size 6 --limit 20" in (tmp_path / "all" / "report.html").read_text()
+    assert answer["data"]["shape"] == [1, 6, 6]
+    assert pc.score(tmp_path / "all" / "naive-bayes", split="train", device="cpu")["n"] == 20
+
+
+def test_a_run_that_goes_on_is_not_made_another_one(tmp_path):
+    run = tmp_path / "run"
+    pc.fit("digits", "vae", out=run, steps=2, settings={"lr": 0.001}, device="cpu")
+    for asked, named in (
+        ({"model": "gan"}, "has model vae, not gan"),
+        ({"seed": 3}, "has seed 0, not 3"),
+        ({"settings": {"lr": "0.1"}}, r"has lr 0\.001, not 0\.1"),
+        ({"reading": {"size": 4}}, "was started without size"),
+        ({"overwrite": True}, "give one of them"),
+    ):
+        with pytest.raises(UsageError, match=named):
+            pc.fit("digits", out=run, resume=True, device="cpu", **asked)
+    pc.fit("digits", "vae", out=run, resume=True, steps=3, seed=0, settings={"lr": "1e-3"}, device="cpu")
+
+
+def test_a_run_that_translates_says_so_and_can_be_scored(tmp_path):
+    x = np.arange(40 * 16, dtype=np.uint8).reshape(40, 1, 4, 4) % 5
+    np.savez(tmp_path / "pairs.npz", a=x, b=4 - x, levels=5)
+    run = tmp_path / "run"
+    pc.fit(tmp_path / "pairs.npz", "vae", out=run, steps=2, form="pairs", device="cpu")
+    assert pc.score(run, samples=2, device="cpu")["n"] == 6
+    for question in (pc.sample, pc.classify, pc.unusual, pc.encode):
+        with pytest.raises(UsageError, match="ask it with translate or score"):
+            question(run, device="cpu")
+
+
+def test_array_files_are_refused_in_one_sentence_without_advice_to_unpickle(tmp_path):
+    (tmp_path / "table.npz").write_text("a,b\n1,2\n")
+    np.savez(tmp_path / "objects.npz", x=np.array([{}], object))
+    for name, reason in (("table", "neither"), ("objects", "never loaded"), ("none", "No such file")):
+        with pytest.raises(DataError, match=reason) as refused:
+            read_arrays(tmp_path / f"{name}.npz")
+        assert "allow_pickle" not in str(refused.value)
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="is a table"):
+        pc.open_data(tmp_path / "table.csv")
