@@ -98,7 +98,16 @@ REFUSED = {
     "existing output": (["sample", "{run}", "--out", "{file}"], 2, "--overwrite"),
     "unknown label": (["sample", "{run}", "--given", "label=ten", "--out", "{new}.npz"], 2, "no class 'ten'"),
     "malformed given": (["sample", "{run}", "--given", "3", "--out", "{new}.npz"], 2, "key=value"),
-    "no run": (["score", "{new}"], 1, "not a run folder"),
+    "no run": (["score", "{new}"], 1, "there is no run folder"),
+    "model first": (["fit", "vae", "digits", "--out", "{new}"], 2, "priorcraft fit digits vae"),
+    "a word too many": (["models", "vae"], 2, "priorcraft models --help"),
+    "sheet and completion": (
+        ["inpaint", "{run}", "--data", "digits", "--mask", "top", "--out", "{new}.png", "--restored", "{new}.png"],
+        2,
+        "names of their own",
+    ),
+    "a table": (["fit", "{table}", "vae", "--out", "{new}"], 3, "numpy.savez"),
+    "pictures of rows": (["data", "{floats}", "--out", "{new}"], 2, "no images"),
     "unknown split": (["score", "{run}", "--split", "tset"], 2, "did you mean 'test'"),
     "other images": (["score", "{run}", "{array}"], 3, "the model was fitted to 8 x 8 images"),
     "naive Bayes of reals": (["fit", "{floats}", "naive-bayes", "--out", "{new}"], 2, "real-valued"),
@@ -114,7 +123,7 @@ REFUSED = {
     "repeated model": (["compare", "digits", "--models", "vae,vae", "--out", "{new}"], 2, "repeat"),
     "divergence": (["fit", "digits", "masked-mlp", "--steps", "5", "--set", "lr=1e9", "--out", "{wild}"], 4, "smaller"),
     "foreign folder": (["compare", "digits", "--out", "{folder}", "--overwrite"], 2, "holds no comparison"),
-    "nothing to resume": (["fit", "--resume", "--out", "{new}"], 1, "not a run folder"),
+    "nothing to resume": (["fit", "--resume", "--out", "{new}"], 1, "there is no run folder"),
 }
 
 
@@ -142,6 +151,7 @@ def test_a_comparison_replaces_its_own_runs_and_no_others(tmp_path, capsys):
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_done_is_a_sentence_and_a_code(case, run, tmp_path, capsys):
     (tmp_path / "file.npz").write_bytes(b"precious")
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "thesis.txt").write_text("precious")
     np.save(tmp_path / "array.npy", np.random.default_rng(0).integers(0, 200, (30, 9, 9)))
@@ -149,6 +159,7 @@ def test_what_cannot_be_done_is_a_sentence_and_a_code(case, run, tmp_path, capsy
     names = {
         "new": tmp_path / "new", "run": run, "file": tmp_path / "file.npz", "array": tmp_path / "array.npy",
         "wild": tmp_path / "wild", "floats": tmp_path / "floats.npy", "folder": tmp_path / "folder",
+        "table": tmp_path / "table.csv",
     }  # fmt: skip
     words, code, sentence = REFUSED[case]
     before = sorted(run.rglob("*"))

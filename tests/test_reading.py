@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import priorcraft as pc
+from priorcraft import verbs
 from priorcraft.core import Space
 from priorcraft.data.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
@@ -75,3 +76,23 @@ def test_array_files_are_refused_in_one_sentence_without_advice_to_unpickle(tmp_
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="is a table"):
         pc.open_data(tmp_path / "table.csv")
+
+
+def test_data_are_looked_at_and_written_as_images_that_can_be_read_again(tmp_path):
+    found = verbs.data("digits", out=tmp_path / "images", reading={"limit": 20})
+    again = verbs.data(tmp_path / "images")
+    assert found["files"] == 60
+    for key in ("shape", "classes", "n_train", "n_valid", "n_test"):
+        assert again[key] == found[key]
+    own, read = pc.open_data("digits", limit=20), pc.open_data(tmp_path / "images", levels=17)
+    assert sorted(own.test.x.flatten(1).tolist()) == sorted(read.test.x.flatten(1).tolist())
+    with pytest.raises(UsageError, match="new folder"):
+        verbs.data("digits", out=tmp_path / "images")
+
+
+def test_a_sheet_says_what_it_leaves_out(tmp_path):
+    pc.fit("digits", "naive-bayes", out=tmp_path / "run", steps=3, device="cpu")
+    how = {"mask": "bottom", "data": "digits", "draws": 10, "device": "cpu", "out": tmp_path / "sheet.png"}
+    answer = pc.inpaint(tmp_path / "run", n=10, limit=2, **how)
+    assert "8 of 10 completions of 2 of 2 images" in " ".join(answer["notes"])
+    assert not pc.inpaint(tmp_path / "run", n=2, limit=2, overwrite=True, **how)["notes"]

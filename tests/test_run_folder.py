@@ -153,7 +153,7 @@ def test_newer_and_missing_runs(run, tmp_path):
     (run.path / "config.json").write_text('{"kind": "run", "format": 9, "priorcraft": "9.0", "needs": "8.0"}')
     with pytest.raises(NewerFormat, match=r"made by priorcraft 9.0, needs >= 8.0"):
         RunFolder.open(run.path)
-    with pytest.raises(CheckpointError, match="no such folder"):
+    with pytest.raises(CheckpointError, match="there is no run folder"):
         RunFolder.open(tmp_path / "nowhere")
     with pytest.raises(CheckpointError, match=r"config.json is missing"):
         RunFolder.open(tmp_path)

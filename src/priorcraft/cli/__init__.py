@@ -4,7 +4,7 @@ import os
 import sys
 import warnings
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from priorcraft import __version__
 from priorcraft.errors import PriorcraftError
@@ -53,7 +53,7 @@ HELP = {
     "latent-map": "Where rows lie in z, in two dimensions, and what is decoded there.",
     "bayes": "Bayes' theorem on a table of categories, one piece of evidence after another.",
     "models": "The models by name, and what is known of their density.",
-    "data": "The built-in data sets, and the forms that your own data may have.",
+    "data": "The built-in data sets, the forms that your own may have, and what some data turn out to be.",
 }
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     except PriorcraftError as error:
         leave(str(error), error.exit_code)
     except CycloptsError as error:
-        leave(f"{error} See priorcraft --help.", USAGE)
+        leave(misuse(error), USAGE)
     except KeyboardInterrupt:
         leave("interrupted.", INTERRUPTED)
     except BrokenPipeError:
@@ -95,6 +95,14 @@ def main(arguments: list[str] | None = None) -> None:
     except RuntimeError as error:
         reason = "there is not enough memory" if "memory" in str(error) else f"torch refused ({first_line(error)})"
         leave(f"{reason}; try a smaller n, batch_size or model. PRIORCRAFT_TRACE=1 shows where.", FAILURE)
+
+
+def misuse(error: CycloptsError) -> str:
+    """What is wrong with the words of a command, and whose --help tells how they go."""
+    command = " ".join(["priorcraft", *(error.command_chain or ())])
+    spare = error.unused_tokens if isinstance(error, UnusedCliTokensError) else []
+    sentence = f"'{spare[0]}' is one word too many." if spare else str(error)
+    return f"{sentence} See {command} --help."
 
 
 def first_line(error: Exception) -> str:

@@ -36,9 +36,8 @@ def sample(
     from priorcraft import verbs
     from priorcraft.cli.show import print_answer, print_json, settings_of
 
-    answer = verbs.sample(
-        run, n, given=settings_of(given or []), out=out, overwrite=overwrite, seed=seed, device=device, method=method
-    )
+    label = settings_of(given or [], "label=3")
+    answer = verbs.sample(run, n, given=label, out=out, overwrite=overwrite, seed=seed, device=device, method=method)
     if json:
         print_json(answer)
     else:

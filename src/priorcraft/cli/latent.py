@@ -11,7 +11,7 @@ Flag = Parameter(negative=())
 
 def encode(
     run: Path,
-    image: list[str] | None = None,
+    image: Annotated[list[str] | None, Flag] = None,
     *,
     data: str | None = None,
     limit: int = 1000,
@@ -280,7 +280,7 @@ def settings(given: list[str] | None) -> dict[str, str]:
     """["label=3"] as {"label": "3"}."""
     from priorcraft.cli.show import settings_of
 
-    return settings_of(given or [])
+    return settings_of(given or [], "label=3")
 
 
 def numbers(text: str) -> list[int]:

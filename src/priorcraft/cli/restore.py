@@ -12,7 +12,7 @@ FIGURES = ("psnr_mean", "ssim_mean", "judge_samples", "judge_mean", "bits_per_hi
 
 def inpaint(
     run: Path,
-    image: list[Path] | None = None,
+    image: Annotated[list[Path] | None, Flag] = None,
     *,
     mask: str,
     n: Annotated[int, Parameter(name=["--n", "-n"])] = 8,
@@ -56,19 +56,19 @@ def inpaint(
         draws=draws,
         data=data,
         limit=limit,
-        given=settings_of(given or []),
+        given=settings_of(given or [], "label=3"),
         out=out,
         restored=restored,
         overwrite=overwrite,
         seed=seed,
         device=device,
     )
-    say_answer(answer, json=json)
+    say_answer(answer, json=json, kept=data is not None or out is not None or restored is not None)
 
 
 def upscale(
     run: Path,
-    image: list[Path] | None = None,
+    image: Annotated[list[Path] | None, Flag] = None,
     *,
     factor: int = 2,
     n: Annotated[int, Parameter(name=["--n", "-n"])] = 8,
@@ -112,14 +112,14 @@ def upscale(
         draws=draws,
         data=data,
         limit=limit,
-        given=settings_of(given or []),
+        given=settings_of(given or [], "label=3"),
         out=out,
         restored=restored,
         overwrite=overwrite,
         seed=seed,
         device=device,
     )
-    say_answer(answer, json=json)
+    say_answer(answer, json=json, kept=data is not None or out is not None or restored is not None)
 
 
 def impute(
@@ -153,7 +153,7 @@ def impute(
     say_answer(answer, json=json)
 
 
-def say_answer(answer: Mapping[str, Any], *, json: bool) -> None:
+def say_answer(answer: Mapping[str, Any], *, json: bool, kept: bool = True) -> None:
     """The answer without its arrays: one JSON object, or a table, with what has to be said on stderr."""
     from priorcraft.cli import say
     from priorcraft.cli.show import print_json, print_table
@@ -164,6 +164,8 @@ def say_answer(answer: Mapping[str, Any], *, json: bool) -> None:
         return
     for note in plain["notes"]:
         say(f"Note: {note}")
+    if not kept:
+        say("Note: no picture was kept; --out sheet.png shows the completions, --restored image.png keeps the first.")
     for key, value in plain["diagnostics"].items():
         say(f"{key.replace('_', ' ')}: {value:g}")
     keys = ("kind", "method", *FIGURES, "missing", "rows", "images", "n", "seconds", "out")

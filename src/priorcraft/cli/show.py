@@ -71,14 +71,14 @@ def text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def settings_of(pairs: Sequence[str]) -> dict[str, str]:
-    """["lr=0.1"] as {"lr": "0.1"}; anything else is a usage error."""
+def settings_of(pairs: Sequence[str], example: str = "lr=0.001") -> dict[str, str]:
+    """["lr=0.1"] as {"lr": "0.1"}; anything else is a usage error, whose sentence shows an example."""
     from priorcraft.errors import UsageError
 
     split = [pair.partition("=") for pair in pairs]
     for key, equals, value in split:
         if not (key and equals and value):
-            raise UsageError(f"settings are written key=value, like lr=0.001, not '{key}{equals}{value}'.")
+            raise UsageError(f"settings are written key=value, like {example}, not '{key}{equals}{value}'.")
     return {key: value for key, _, value in split}
 
 

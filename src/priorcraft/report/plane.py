@@ -40,7 +40,7 @@ def latent_plane(
     scatter(left, points, labels, classes)
     frames = [left]
     if tiles is not None:
-        told = " (as the class of the nearest dot)" if labels is not None else ""
+        told = "\n(as the class of the nearest dot)" if labels is not None else ""
         right = figure.add_subplot(1, 2, 2, title="what is decoded from each place" + told)
         right.imshow(mosaic(tiles, space), extent=frame, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         frames.append(right)

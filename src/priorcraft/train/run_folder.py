@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
-from priorcraft.errors import CheckpointError, DataError, UsageError
+from priorcraft.errors import CheckpointError, DataError, UsageError, did_you_mean
 from priorcraft.train import checkpoint, disk, formats
 from priorcraft.train.checkpoint import Checkpoint
 from priorcraft.train.lock import RunLock
@@ -71,8 +71,11 @@ class RunFolder:
             CheckpointError: no run folder, or its config.json is broken or newer than this version.
         """
         if not os.path.isdir(path):
-            found = "it is a file" if os.path.exists(path) else "no such folder, or not yours to read"
-            raise CheckpointError(f"{path} is not a run folder: {found}.")
+            if os.path.exists(path):
+                raise CheckpointError(f"{path} is not a run folder: it is a file.")
+            beside = [other.parent.name for other in path.parent.glob(f"*/{CONFIG}")] if path.parent.is_dir() else []
+            hint = f"beside it: {did_you_mean(path.name, beside)}" if beside else "priorcraft fit makes one."
+            raise CheckpointError(f"there is no run folder {path}, or it is not yours to read; {hint}")
         record = disk.read_json(path / CONFIG)
         formats.check(record, "run", path / CONFIG)
         if not isinstance(record.get("config"), dict):

@@ -1,9 +1,16 @@
-"""`models` and `data`: what there is to choose from."""
+"""`models` and `data`: what there is to choose from, and what data turn out to be."""
 
+from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from priorcraft import zoo
-from priorcraft.data import names
+from priorcraft.data import Reading, Splits, names, open_data
+from priorcraft.errors import UsageError
+from priorcraft.report.grid import pixels
+
+PARTS = ("train", "valid", "test")
 
 
 def models() -> list[dict[str, str]]:
@@ -15,6 +22,63 @@ def models() -> list[dict[str, str]]:
     return zoo.rows()
 
 
-def data() -> list[dict[str, Any]]:
-    """Every built-in data set and form of data: "name", "summary", "available"."""
-    return names()
+def data(
+    source: str | Path | Splits | None = None,
+    *,
+    out: str | Path | None = None,
+    seed: int = 0,
+    reading: Reading | None = None,
+) -> Any:
+    """The built-in data sets and forms of data; or what some data turn out to be, and with `out` their images as files.
+
+    Args:
+        source: what `open_data` takes; None lists what there is.
+        out: a new folder for FOLDER/part/class/number.png, which `open_data` reads in its turn (with 256 levels).
+        seed: of the division into parts.
+        reading: size, mode, levels, limit or on_bad_image of `open_data`.
+
+    Returns:
+        Without a source a list of {"name", "summary", "available"}; else a mapping of "name", "shape", "levels",
+        "n_train", "n_valid", "n_test", "classes", "notes", and with `out` "out" and "files".
+
+    Raises:
+        UsageError: a folder that is there, or rows that are no images.
+        DataError: data that cannot be read.
+
+    >>> data("digits")["shape"], data()[0]["name"]
+    ([1, 8, 8], 'digits')
+    """
+    if source is None:
+        return names()
+    splits = source if isinstance(source, Splits) else open_data(source, seed=seed, **(reading or {}))
+    found = about(splits) | {"classes": list(splits.classes)}
+    return found if out is None else found | {"out": str(out), "files": export(splits, Path(out))}
+
+
+def about(splits: Splits) -> dict[str, Any]:
+    """Data in an answer: name, levels, shape, numbers of rows, notes."""
+    return {
+        "name": splits.name,
+        "levels": splits.space.levels,
+        "shape": list(splits.space.event_shape),
+        **{f"n_{part}": len(splits.rows(part)) for part in PARTS},
+        "notes": list(splits.notes),
+    }
+
+
+def export(splits: Splits, folder: Path) -> int:
+    """Writes the images as FOLDER/part/class/number.png; returns how many there are."""
+    if not splits.space.is_image or splits.space.levels is None:
+        raise UsageError("these rows are no images of integers, and cannot be written as pictures; leave out --out.")
+    if folder.exists():
+        raise UsageError(f"{folder} exists; give --out a new folder.")
+    count = 0
+    for part in PARTS:
+        rows = splits.rows(part)
+        for i, image in enumerate(pixels(rows.x, splits.space)):
+            label = "" if rows.y is None or rows.y[i] < 0 else splits.classes[int(rows.y[i])]
+            path = folder / part / label.replace("/", "_") / f"{i:05d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+            count += 1
+    return count

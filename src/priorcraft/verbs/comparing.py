@@ -27,6 +27,7 @@ from priorcraft.tasks.conditioned import Completed, Task, completed, tasks_for
 from priorcraft.train.disk import read_json
 from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
+from priorcraft.verbs.catalogue import about
 from priorcraft.verbs.classified import classified
 from priorcraft.verbs.fitting import budget_of, fit
 from priorcraft.verbs.outputs import write_bytes
@@ -164,19 +165,6 @@ def prepared(out: Path, models: Sequence[str], overwrite: bool) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     write_bytes(mark, json.dumps({"models": list(models)}).encode())
     return out
-
-
-def about(splits: Splits) -> dict[str, Any]:
-    """The data in the answer: name, levels, shape, numbers of rows, notes."""
-    return {
-        "name": splits.name,
-        "levels": splits.space.levels,
-        "shape": list(splits.space.event_shape),
-        "n_train": len(splits.train),
-        "n_valid": len(splits.valid),
-        "n_test": len(splits.test),
-        "notes": list(splits.notes),
-    }
 
 
 @dataclass

@@ -19,7 +19,7 @@ from priorcraft.io import Run
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.report.grid import picture, pixels
 from priorcraft.report.sheet import Line, sheet
-from priorcraft.tasks.inpaint import contact_sheet
+from priorcraft.tasks.inpaint import COMPLETIONS, ROWS, contact_sheet
 from priorcraft.tasks.restore import Restoration, complaints, consistency, figures
 from priorcraft.verbs.asked import data_of
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
@@ -31,6 +31,8 @@ ENTRIES = 2**28  # numbers of one answer at most
 
 def checked_targets(out: str | Path | None, restored: str | Path | None, overwrite: bool) -> tuple[Path | None, ...]:
     """The two files to write, if they may be written."""
+    if out is not None and restored is not None and Path(out).resolve() == Path(restored).resolve():
+        raise UsageError(f"out and restored are both {out}; the sheet and the completion need names of their own.")
     return (
         None if out is None else check_out(out, (".npz", ".png"), overwrite=overwrite),
         None if restored is None else check_out(restored, (".png",), overwrite=overwrite),
@@ -152,9 +154,19 @@ def written(
     if out.suffix.lower() == ".npz":
         write_arrays(out, {name: value.cpu().numpy() for name, value in arrays.items()})
     else:
+        answer["notes"] = [*answer["notes"], *left_out(done)]
         cells, heads = contact_sheet(done, *shown, truth, space)
         write_bytes(out, labelled(cells, heads, space))
     return answer
+
+
+def left_out(done: Restoration) -> list[str]:
+    """What a sheet does not show, in a sentence."""
+    images, n = done.x.shape[:2]
+    if images <= ROWS and n <= COMPLETIONS:
+        return []
+    shown = f"{min(n, COMPLETIONS)} of {n} completions of {min(images, ROWS)} of {images} images"
+    return [f"the sheet shows {shown}; an .npz keeps them all."]
 
 
 def labelled(cells: Tensor, heads: Sequence[str], space: Space) -> bytes:

@@ -22,6 +22,7 @@ from priorcraft.tasks.translate import Pairs
 from priorcraft.verbs.asked import opened
 from priorcraft.verbs.fitting import fit
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
+from priorcraft.verbs.restoring import labelled
 from priorcraft.verbs.sampling import label_of
 
 MOST = 100_000
@@ -151,8 +152,9 @@ def from_array(path: Path, context: Space) -> Tensor:
 
 
 def contact_sheet(a: Tensor, b: Tensor, context: Space, space: Space) -> bytes:
-    """A line an image: a, brought to the size of b, and its answers; PNG."""
+    """A line an image: a, brought to the size of b, and its answers, under heads; PNG."""
     if not (context.is_image and space.is_image):
         return picture(b.flatten(0, 1), space, b.shape[1])
     shown = space.from_network(Alignment().onto(context.to_network(a), space.event_shape)).to(b.dtype)
-    return picture(torch.cat([shown.unsqueeze(1), b], 1).flatten(0, 1), space, b.shape[1] + 1)
+    heads = ["seen", *(f"answer {i + 1}" for i in range(b.shape[1]))]
+    return labelled(torch.cat([shown.unsqueeze(1), b], 1), heads, space)
