@@ -31,15 +31,17 @@ from sklearn.mixture import GaussianMixture
 from sklearn.svm import SVC
 
 import priorcraft as pc
+from priorcraft.condition import posterior
+from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.restoration import psnr
-from priorcraft.observe import BlockMean
+from priorcraft.observe import BlockMean, Mask
 from priorcraft.tasks.masks import named_mask
 
 MASKS = {"centre": "centre", "bottom": "bottom", "random half": "random:0.5"}
 SMALL = "2x2 means"
 ROWS, DIMS, KEPT = 5000, 100, 60  # training rows of the baselines; pixels above which the mixture looks at components
-PATCH, PATCHES = 8, 4000
+PATCHES = 4000  # of each photograph
 TRAINED_ON, RESTORED = ("astronaut", "coffee", "chelsea", "rocket", "moon", "coins"), "camera"
 
 
@@ -166,6 +168,19 @@ def of_run(path, data, tasks, limit, draws):
     return cells, notes
 
 
+@torch.no_grad()
+def told_by_run(path, splits, limit):
+    """What an autoregressive run knows of the class from what is seen, p(c | seen), in a sentence for each mask."""
+    model, notes = pc.load(path, device="cpu").model, []
+    x, y = splits.test.x[:limit].long(), splits.test.y[:limit]
+    for name in MASKS if isinstance(model, Autoregressive) and model.classes else ():
+        engine = posterior(model, Mask(named_mask(MASKS[name], splits.space)), x)
+        each = engine.joint.unflatten(1, (-1, model.classes)).logsumexp(1).softmax(1)
+        best, mean = (each.argmax(1) == y).float().mean(), each[torch.arange(len(y)), y].mean()
+        notes.append(f"{path} · {name}: the most probable class is right in {best:.1%}, a drawn one in {mean:.1%}")
+    return notes
+
+
 def table(runs, data, limit, draws):
     """Prints the table of baselines and runs."""
     splits = pc.open_data(data)
@@ -184,7 +199,7 @@ def table(runs, data, limit, draws):
     notes = []
     for path in runs:
         cells, said = of_run(path, data, tasks, limit, draws)
-        notes += said
+        notes += said + (told_by_run(path, splits, limit) if judge is not None and splits.space.dims <= DIMS else [])
         for name, text in cells.items():
             columns[name][path] = text
     rows = list(dict.fromkeys(row for column in columns.values() for row in column))
@@ -200,12 +215,12 @@ def grey(name):
     return (color.rgb2gray(image) * 255).round().astype(np.uint8) if image.ndim == 3 else image
 
 
-def patches(folder):
+def patches(folder, side):
     """Patches of the photographs to learn from, as a file."""
     rng, found = np.random.default_rng(0), []
     for image in map(grey, TRAINED_ON):
-        corners = rng.integers(0, np.array(image.shape) - PATCH, (PATCHES, 2))
-        found += [image[i : i + PATCH, j : j + PATCH] for i, j in corners]
+        corners = rng.integers(0, np.array(image.shape) - side, (PATCHES, 2))
+        found += [image[i : i + side, j : j + side] for i, j in corners]
     np.savez(folder / "patches.npz", x=np.stack(found)[:, None], levels=256)
     return folder / "patches.npz"
 
@@ -223,10 +238,10 @@ def decibels(x, truth, scored):
     return f"{10 * np.log10(255**2 / np.square(x.astype(float) - truth)[scored].mean()):.2f} dB"
 
 
-def photograph(minutes, draws, model, settings, folder):
+def photograph(minutes, draws, model, settings, side, folder):
     """Restores and enlarges a photograph by a model of patches of others."""
     if not (folder / "run").exists():
-        pc.fit(patches(folder), model, minutes=minutes, settings=settings, out=folder / "run", device="cpu")
+        pc.fit(patches(folder, side), model, minutes=minutes, settings=settings, out=folder / "run", device="cpu")
     truth, mask = np.asarray(Image.fromarray(grey(RESTORED)).resize((256, 256), Image.Resampling.BOX)), scratches()
     hole, little = mask > 0, np.asarray(Image.fromarray(truth).resize((128, 128), Image.Resampling.BOX))
     for name, image in {"scratched": np.where(hole, 255, truth), "mask": mask, "small": little}.items():
@@ -253,7 +268,8 @@ def photograph(minutes, draws, model, settings, folder):
     print(f"  mean of {draws}", decibels(large["mean"][0, 0].numpy(), truth, everywhere))
     print("  one draw", decibels(x, truth, everywhere))
     steps, wanted = np.abs(np.diff(x)).mean(0), np.abs(np.diff(truth.astype(float))).mean(0)
-    each = [steps[k::6].mean() / wanted[k::6].mean() for k in range(6)]
+    apart = side * 3 // 4  # windows overlap by a quarter
+    each = [steps[k::apart].mean() / wanted[k::apart].mean() for k in range(apart)]
     print("  step between columns over the truth's, by place in a window:", " ".join(f"{v:.2f}" for v in each))
 
 
@@ -267,6 +283,7 @@ def main():
     parser.add_argument("--photograph", type=float, metavar="MINUTES")
     parser.add_argument("--model", default="autoregressive", help="of the patches")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of that model")
+    parser.add_argument("--patch", type=int, default=12, metavar="PIXELS", help="side of a patch")
     parser.add_argument("--keep", type=Path, help="folder of the photograph's run and pictures")
     asked = parser.parse_args()
     if asked.photograph is None:
@@ -275,7 +292,8 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        photograph(asked.photograph, asked.draws, asked.model, dict(pair.split("=", 1) for pair in asked.set), folder)
+        settings = dict(pair.split("=", 1) for pair in asked.set)
+        photograph(asked.photograph, asked.draws, asked.model, settings, asked.patch, folder)
 
 
 if __name__ == "__main__":

@@ -286,7 +286,7 @@ def test_code_words_are_drawn_from_their_posterior(observation):
         assert engine_for(model, observation) is CodeGibbs
 
 
-@pytest.mark.parametrize("name", ["ppca", "qda", "gan", "kernel", "flat-vae"])
+@pytest.mark.parametrize("name", ["ppca", "qda", "gaussian-mixture", "gan", "kernel", "flat-vae"])
 def test_block_means_are_met_by_engines_that_work_with_real_numbers(name):
     model, y = model_of(name, labels=False), torch.tensor([[[[4 / 9]]]])
     with torch.no_grad():
@@ -429,7 +429,7 @@ def test_blocks_in_turn_are_what_whole_passes_say_when_points_are_drawn_again_in
             turns.take(again)
 
 
-@pytest.mark.parametrize("name", ["mixture", "ppca", "lda", "qda"])
+@pytest.mark.parametrize("name", ["mixture", "gaussian-mixture", "ppca", "lda", "qda"])
 def test_gaussians_are_conditioned_in_closed_form(name):
     """p(x_1 | x_0) of real-valued models against p(x_0, x_1) along a line."""
     model, observation = tiny(name, space=PLANE), Mask(torch.tensor([True, False]))

@@ -8,7 +8,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.discriminant import Discriminant, Scatter
+from priorcraft.explicit.exact.discriminant import Discriminant
+from priorcraft.explicit.exact.scatter import Scatter
 
 PLANE, LABELS = Space((3,)), Space((), 2)
 

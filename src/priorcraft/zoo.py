@@ -19,6 +19,7 @@ from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
+from priorcraft.explicit.exact.gaussian_mixture import GaussianMixture
 from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.masked_conv import MaskedConvolution
@@ -99,6 +100,9 @@ DENSITY = {"exact": "log p(x)", "approximate": "lower bound on log p(x)", "impli
 ZOO: dict[str, Entry] = {
     "naive-bayes": Entry(NaiveBayes, ExpectationMaximisation, "independent entries, per class", share=0.0),
     "mixture": Entry(Mixture, MixtureChoice, "one discrete latent variable, fitted by EM", share=0.0),
+    "gaussian-mixture": Entry(
+        GaussianMixture, MixtureChoice, "Gaussians with full covariances, fitted by EM", share=0.0
+    ),
     "ppca": Entry(PPCA, ExpectationMaximisation, "one Gaussian latent variable, integrated in closed form", share=0.0),
     "lda": Entry(
         Discriminant, ExpectationMaximisation, "a Gaussian per class, one covariance: linear discriminants", share=0.0

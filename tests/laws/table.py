@@ -12,6 +12,7 @@ from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
+from priorcraft.explicit.exact.gaussian_mixture import GaussianMixture
 from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.masked_conv import MaskedConvolution
@@ -28,6 +29,7 @@ LABELS = Space((), 3)
 MODELS = {
     "naive-bayes": (NaiveBayes, {}),
     "mixture": (Mixture, {"components": 3}),
+    "gaussian-mixture": (GaussianMixture, {"components": 3}),
     "ppca": (PPCA, {"latent": 2}),
     "lda": (Discriminant, {}),
     "qda": (Discriminant, {"shared": False}),
@@ -42,7 +44,7 @@ MODELS = {
     "vq-vae": (VQVAE, {"positions": 3, "words": 4, "word": 2, "hidden": 8, "prior_width": 8}),
     "gan": (GAN, {"latent": 2, "hidden": 12, "layers": 1}),
 }
-REAL_VALUED = ("mixture", "ppca", "lda", "qda", "kernel", "gan")
+REAL_VALUED = ("mixture", "gaussian-mixture", "ppca", "lda", "qda", "kernel", "gan")
 APPROXIMATE = ("flat-vae", "ladder-vae", "vq-vae")
 CERTAIN = "vq-vae"  # its q(z | x) is one point: the bound is the same for every k
 IMPLICIT = ("gan",)

@@ -72,7 +72,7 @@ def test_any_exact_model_is_a_classifier_by_bayes_theorem(name):
         assert float((moved.log_posterior(x) - log_posterior).abs().max()) > 0.01
 
 
-@pytest.mark.parametrize("name", ["mixture", "ppca", "lda", "qda"])
+@pytest.mark.parametrize("name", ["mixture", "gaussian-mixture", "ppca", "lda", "qda"])
 def test_real_valued_densities_integrate_to_one(name):
     model = tiny(name, space=PLANE)
     side = torch.linspace(-25, 25, 801, dtype=torch.float64)

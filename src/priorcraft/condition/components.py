@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 from priorcraft import bayes, runtime
 from priorcraft.condition.evidence import ExactPosterior, levels_table, possible
 from priorcraft.core import UNLABELLED, Entrywise, Exact
-from priorcraft.explicit.exact.mixture import Mixture
+from priorcraft.explicit.exact.mixture import FiniteMixture, Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 
 NUMBERS = 2**24  # of one table
@@ -32,7 +32,7 @@ def class_weights(model: Exact, rows: int, given: Tensor | None) -> Tensor:
     return torch.where((given == UNLABELLED)[:, None], log_c, known)
 
 
-def component_weights(model: Mixture, rows: int, given: Tensor | None) -> Tensor:
+def component_weights(model: FiniteMixture, rows: int, given: Tensor | None) -> Tensor:
     """log p(z | label), the class summed out where it is not known, (B, Z)."""
     return torch.logsumexp(class_weights(model, rows, given)[:, :, None] + model.log_weights, 1)
 

@@ -31,6 +31,7 @@ from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import Ensemble
+from priorcraft.explicit.exact.gaussian_mixture import GaussianMixture
 from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
@@ -73,6 +74,8 @@ ENGINES: list[tuple[type[Generative], type[Observation], tuple[bool, ...], Engin
     (Autoregressive, Entrywise, INTEGERS, Sequential),
     (NaiveBayes, Entrywise, INTEGERS, Components),
     (NaiveBayes, BlockMean, INTEGERS, ComponentSums),
+    (GaussianMixture, LinearObservation, REALS, Gaussian),
+    (GaussianMixture, LinearObservation, INTEGERS, RoundedGaussian),
     (Mixture, Entrywise, INTEGERS, Components),
     (Mixture, BlockMean, INTEGERS, ComponentSums),
     (NaiveBayes, PixelsAndBlocks, INTEGERS, ComponentsBeside),

@@ -13,16 +13,16 @@ from priorcraft.core import LinearObservation, Posterior
 from priorcraft.errors import NoDensity
 from priorcraft.explicit.exact.components import GaussianComponents
 from priorcraft.explicit.exact.discriminant import Discriminant
-from priorcraft.explicit.exact.mixture import Mixture
+from priorcraft.explicit.exact.gaussian_mixture import GaussianMixture
+from priorcraft.explicit.exact.mixture import FiniteMixture
 from priorcraft.explicit.exact.ppca import PPCA
 from priorcraft.observe import BlockMean, Mask
 
+Normals = FiniteMixture | PPCA | Discriminant
 ROUNDING = 1e-10  # of the variance, so that a matrix without noise can be inverted
 
 
-def normal_components(
-    model: Mixture | PPCA | Discriminant, rows: int, given: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
+def normal_components(model: Normals, rows: int, given: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """The model as a mixture of normals: log p(k) of each row, (B, K), means (K, D), covariances (K, D, D)."""
     if isinstance(model, PPCA):
         eye = torch.eye(model.space.dims, dtype=torch.float64, device=model.means.device)
@@ -55,7 +55,11 @@ class Gaussian(ExactPosterior):
     method = "closed form of Gaussians"
 
     def __init__(
-        self, model: Mixture | PPCA | Discriminant, observation: LinearObservation, y: Tensor, given: Tensor | None
+        self,
+        model: FiniteMixture | PPCA | Discriminant,
+        observation: LinearObservation,
+        y: Tensor,
+        given: Tensor | None,
     ) -> None:
         super().__init__()
         self.model, self.observation, self.y = model, observation, y
@@ -111,7 +115,7 @@ class RoundedGaussian(Posterior):
     most. Approximate: the cells of the entries are not looked at.
 
     Args:
-        model: probabilistic PCA or discriminants, on integers.
+        model: mixtures of Gaussians, probabilistic PCA or discriminants, on integers.
         observation: linear, with or without noise.
         y: what is seen.
         given: labels, (B,), -1 where not known; None if none is.
@@ -121,7 +125,11 @@ class RoundedGaussian(Posterior):
     method = "continuous Gaussians, conditioned in closed form and rounded"
 
     def __init__(
-        self, model: PPCA | Discriminant, observation: LinearObservation, y: Tensor, given: Tensor | None
+        self,
+        model: GaussianMixture | PPCA | Discriminant,
+        observation: LinearObservation,
+        y: Tensor,
+        given: Tensor | None,
     ) -> None:
         super().__init__()
         if isinstance(observation, BlockMean):
@@ -133,7 +141,9 @@ class RoundedGaussian(Posterior):
         return on_levels(x.flatten(0, 1).flatten(1), about.observation, about.y, about.model.space).view(x.shape)
 
 
-def matrix_of(observation: LinearObservation, model: Mixture | PPCA | Discriminant, y: Tensor) -> tuple[Tensor, Tensor]:
+def matrix_of(
+    observation: LinearObservation, model: FiniteMixture | PPCA | Discriminant, y: Tensor
+) -> tuple[Tensor, Tensor]:
     """A as (M, D), and which entries of y its rows are; rows that see nothing are left out."""
     dims = model.space.dims
     unit = torch.eye(dims, dtype=torch.float64, device=y.device).view(dims, *model.space.event_shape)

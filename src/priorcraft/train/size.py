@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.explicit.exact.mixture import Mixture
+from priorcraft.explicit.exact.mixture import FiniteMixture
 from priorcraft.runtime import Key
 from priorcraft.train.likelihood import ExpectationMaximisation
 from priorcraft.train.objective import Batch
@@ -26,7 +26,7 @@ class MixtureChoice(ExpectationMaximisation):
         tolerance: nats by which the mean log-likelihood of the training rows must still rise.
     """
 
-    def __init__(self, model: Mixture, *, tolerance: float = 1e-4) -> None:
+    def __init__(self, model: FiniteMixture, *, tolerance: float = 1e-4) -> None:
         super().__init__(model, tolerance=tolerance)
         self.mixture, self.kept = model, copy.deepcopy(model)
         self.turn, self.idle, self.fresh = 0, 0, False
@@ -38,7 +38,7 @@ class MixtureChoice(ExpectationMaximisation):
         self.kept.load_state_dict(self.model.state_dict())
 
     @property
-    def averaged(self) -> Mixture:
+    def averaged(self) -> FiniteMixture:
         """The best mixture so far."""
         return self.kept
 

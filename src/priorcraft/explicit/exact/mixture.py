@@ -1,6 +1,7 @@
 """A finite mixture: one discrete latent variable z, summed exactly."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor
@@ -8,32 +9,29 @@ from torch import Generator, Tensor
 from priorcraft import bayes, runtime
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, LatentVariable, Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.components import CategoricalComponents, GaussianComponents, column_moments
+from priorcraft.explicit.exact.components import CategoricalComponents, Components, GaussianComponents, column_moments
 from priorcraft.explicit.exact.holes import seen_points
 
 ABSENT = -1e30  # log weight of a component that takes no part; finite, as everything on disk
 INTEGER_SIZES, REAL_SIZES = (5, 10, 20, 40), (1, 2, 4, 8, 16, 32)  # among which validation rows choose
 
 
-class Mixture(Exact, ClosedForm, LatentVariable):
+class FiniteMixture(Exact, ClosedForm, LatentVariable):
     """Components shared by the classes, weighted anew in each of them.
 
-    p(x | c) = sum_z p(z | c) prod_i p(x_i | z), fitted by EM (Dempster, Laird & Rubin 1977)
-
-    Integers get categorical components (Bernoulli where there are two levels), real numbers Gaussian ones. Rows may
-    have holes: `update` and `log_marginal` take what is there, and sum out the rest exactly.
+    p(x | c) = sum_z p(z | c) p(x | z), fitted by EM (Dempster, Laird & Rubin 1977)
 
     Args:
         space: where x lives.
         context: labels or None.
+        make: makes so many components.
         components: number of values of z; None leaves the choice among `sizes` to the training.
-        smoothing: imagined rows per component, spread evenly over the levels, or over the data's variance.
     """
 
     log_weights: Tensor
 
     def __init__(
-        self, space: Space, context: Space | None = None, *, components: int | None = None, smoothing: float = 2.0
+        self, space: Space, context: Space | None, make: Callable[[int], Components], components: int | None
     ) -> None:
         super().__init__(space, context)
         if components is not None and components < 1:
@@ -41,8 +39,7 @@ class Mixture(Exact, ClosedForm, LatentVariable):
         self.sizes = (components,) if components else REAL_SIZES if space.levels is None else INTEGER_SIZES
         most = self.sizes[-1]
         self.register_buffer("log_weights", torch.full((max(self.classes, 1), most), -math.log(most)))
-        kind = GaussianComponents if space.levels is None else CategoricalComponents
-        self.components = kind(space, most, smoothing)
+        self.components = make(most)
 
     @property
     def used(self) -> int:
@@ -65,13 +62,17 @@ class Mixture(Exact, ClosedForm, LatentVariable):
         self.log_weights.fill_(ABSENT)
         self.log_weights[:, :count] = -math.log(count)
         self.components.used.fill_(count)
-        flat = self.space.to_network(x).flatten(1)
+        flat = self._features(x)
         flat = flat if seen is None else torch.where(seen, flat, column_moments(flat, seen)[0])
         centres = spread_rows(flat, count, generator)
         nearest = torch.cdist(flat, flat[centres]).argmin(1)
         if seen is not None and self.space.levels is None:
             x, seen = flat, None  # the first centres take the mean of a column for what is missing
         self.components.maximise(x.flatten(1), torch.nn.functional.one_hot(nearest, count).to(flat), seen)
+
+    def _features(self, x: Tensor) -> Tensor:
+        """Numbers by which the first components are told apart, (B, D)."""
+        return self.space.to_network(x).flatten(1)
 
     def update(self, x: Tensor, given: Tensor | None, *, seen: Tensor | None = None) -> Tensor:
         """One round of EM.
@@ -156,6 +157,26 @@ class Mixture(Exact, ClosedForm, LatentVariable):
     def _sample(self, n: int, given: Tensor | None, generator: Generator) -> Tensor:
         z = self.prior(n, given=given, generator=generator)
         return self.components.sample(z, generator).view(n, *self.space.event_shape)
+
+
+class Mixture(FiniteMixture):
+    """Independent entries, or Gaussians, in each component.
+
+    p(x | c) = sum_z p(z | c) prod_i p(x_i | z) on integers, p(x | c) = sum_z p(z | c) N(x; m_z, S_z) on real numbers
+
+    Integers get categorical components (Bernoulli where there are two levels), real numbers Gaussian ones. Rows may
+    have holes: `update` and `log_marginal` take what is there, and sum out the rest exactly.
+
+    Args:
+        space, context, components: as in `FiniteMixture`.
+        smoothing: imagined rows per component, spread evenly over the levels, or over the data's variance.
+    """
+
+    def __init__(
+        self, space: Space, context: Space | None = None, *, components: int | None = None, smoothing: float = 2.0
+    ) -> None:
+        kind = GaussianComponents if space.levels is None else CategoricalComponents
+        super().__init__(space, context, lambda count: kind(space, count, smoothing), components)
 
 
 def spread_rows(x: Tensor, k: int, generator: Generator) -> Tensor:
