@@ -99,8 +99,9 @@ def show(answer: dict[str, Any]) -> None:
         print(
             f"{name}, accuracy by labels a class: " + ", ".join(f"{r['per_class']}: {r['accuracy']:.3f}" for r in found)
         )
-    if answer["out"]:
-        print(f"written: {answer['out']}")
+    for path in [answer["out"], *answer["pictures"]]:
+        if path:
+            print(f"written: {path}")
 
 
 def settled(name: str, found: dict[str, Any]) -> None:

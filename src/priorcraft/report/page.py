@@ -79,7 +79,7 @@ def classification(found: dict[str, Any] | None) -> dict[str, Any] | None:
     """The classifiers with their pictures."""
     if found is None:
         return None
-    dense = [c for c in found["classifiers"] if "reliability" in c]
+    dense = [c for c in found["classifiers"] if c["kind"] != "discriminative"]
     bins, errors = ({c["name"]: c[key] for c in dense} for key in ("reliability", "calibration_error"))
     reliability = reliability_picture(bins, errors) if dense else None
     curve = accuracy_picture(found["curve"]) if found["curve"] else None

@@ -12,7 +12,6 @@ from priorcraft.core import UNLABELLED, Implicit
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError
 from priorcraft.io import Run
-from priorcraft.metrics.calibration import reliability
 from priorcraft.verbs.contrasting import DISCRIMINATIVE, contrast
 from priorcraft.verbs.measuring import besides, measured
 
@@ -69,5 +68,4 @@ def by_bayes(run: Run, rows: Rows, samples: int, seed: int) -> dict[str, Any]:
     classifier = GenerativeClassifier(run.model, samples=samples, seed=seed)
     assert rows.y is not None
     log_posterior = classifier.log_posterior(rows.x.to(run.model.log_prior.device)).cpu()
-    bins = reliability(log_posterior, rows.y)
-    return {"name": run.name, "kind": classifier.kind} | measured(log_posterior, rows.y) | {"reliability": bins}
+    return {"name": run.name, "kind": classifier.kind} | measured(log_posterior, rows.y)

@@ -19,11 +19,10 @@ from priorcraft.core import UNLABELLED, Exact
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.io import Run
-from priorcraft.metrics.calibration import reliability
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
 from priorcraft.verbs.asked import data_of, opened
 from priorcraft.verbs.contrasting import contrast
-from priorcraft.verbs.measuring import abstention, besides, labels_of, measured, unlabelled
+from priorcraft.verbs.measuring import abstention, besides, labels_of, measured
 from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.scoring import SPLITS
 
@@ -70,8 +69,8 @@ def classify(
 
     Returns:
         "accuracy", "interval", "log_loss", "calibration_error", "n", "kind" ("exact" or "lower bound"), "prior",
-        "temperature", "abstention", "reliability", "beside", "curve", "classes", "out". What needs labels is
-        None without them.
+        "temperature", "abstention", "reliability", "beside", "curve", "classes", "out", "pictures". What needs
+        labels is None without them.
 
     Raises:
         UsageError, DataError, NoDensity, CheckpointError: as their names say.
@@ -104,11 +103,11 @@ def classify(
         "prior": dict(zip(fitted.classes, log_prior.exp().tolist(), strict=True)),
         "temperature": temperature,
         "abstention": None if threshold is None else abstention(log_posterior, rows.y, threshold),
-        "reliability": None if rows.y is None or unlabelled(rows.y) else reliability(log_posterior, rows.y),
         "beside": [besides(name, splits, rows, seed, calibrate=calibrate, risk=risk) for name in beside],
         "curve": None if learned is None else contrast(splits, seed=seed),
         "classes": list(fitted.classes),
         "out": None if target is None else str(target),
+        "pictures": [str(path) for path in (chart, learned) if path is not None],
     }
     if target is not None:
         write_arrays(target, arrays(log_posterior, log_evidence, threshold))
@@ -201,12 +200,13 @@ def arrays(log_posterior: Tensor, log_evidence: Tensor, threshold: float | None)
 
 
 def reliability_of(found: Mapping[str, Any]) -> bytes:
-    """The reliability picture of an answer, PNG.
+    """The reliability picture of an answer and of what is beside it, PNG.
 
     Raises:
         DataError: rows without labels.
     """
     if found["reliability"] is None:
         raise DataError("a reliability picture needs labels, and these rows have none.")
-    name = "Bayes' theorem"
-    return reliability_picture({name: found["reliability"]}, {name: found["calibration_error"]})
+    each = {"Bayes' theorem": found, **{other["name"]: other for other in found["beside"]}}
+    bins, errors = ({name: c[key] for name, c in each.items()} for key in ("reliability", "calibration_error"))
+    return reliability_picture(bins, errors)

@@ -10,7 +10,7 @@ from priorcraft.classifiers.discriminative import Discriminative
 from priorcraft.core import UNLABELLED
 from priorcraft.data import Rows, Splits
 from priorcraft.errors import DataError
-from priorcraft.metrics.calibration import accuracy_interval, calibration_error, log_loss
+from priorcraft.metrics.calibration import accuracy_interval, calibration_error, log_loss, reliability
 
 
 def labels_of(valid: Rows) -> Tensor:
@@ -30,9 +30,12 @@ def unlabelled(y: Tensor | None) -> bool:
 
 
 def measured(log_posterior: Tensor, y: Tensor | None) -> dict[str, Any]:
-    """Accuracy with Wilson's interval, log loss (None if infinite) and calibration error; None without labels."""
+    """Accuracy with Wilson's interval, log loss (None if infinite), calibration error and what it is made of.
+
+    None without labels.
+    """
     if y is None or unlabelled(y):
-        nothing = dict.fromkeys(("accuracy", "interval", "log_loss", "calibration_error"))
+        nothing = dict.fromkeys(("accuracy", "interval", "log_loss", "calibration_error", "reliability"))
         return {**nothing, "n": len(log_posterior)}
     known, loss = y != UNLABELLED, log_loss(log_posterior, y)
     return {
@@ -40,6 +43,7 @@ def measured(log_posterior: Tensor, y: Tensor | None) -> dict[str, Any]:
         "interval": list(accuracy_interval(log_posterior, y)),
         "log_loss": loss if math.isfinite(loss) else None,
         "calibration_error": calibration_error(log_posterior, y),
+        "reliability": reliability(log_posterior, y),
         "n": int(known.sum()),
     }
 
