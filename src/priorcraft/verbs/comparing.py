@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime, zoo
 from priorcraft.data import Reading, Rows, Splits, open_data
-from priorcraft.errors import UsageError
+from priorcraft.errors import Stopped, UsageError
 from priorcraft.io import Run, load
 from priorcraft.metrics.baselines import baselines
 from priorcraft.metrics.copies import CopyTest
@@ -96,7 +96,13 @@ def compare(
     runs, results, samples, events, looks = list[Run](), [], [], [], list[list[Completed]]()
     for name, budget in budgets(chosen, splits, minutes, steps).items():
         how = {"seed": seed, "reading": reading, "overwrite": overwrite, "device": device, "on_record": listen(name)}
-        fit(splits, name, out=folder / name, **how, **budget)
+        try:
+            fit(splits, name, out=folder / name, **how, **budget)
+        except Stopped as stopped:
+            raise type(stopped)(
+                f"the comparison was stopped while {name} was trained, and has no report; begin it again with "
+                f"--overwrite, or go on with this run alone: priorcraft fit --resume --out {folder / name}"
+            ) from None
         run = load(folder / name, device=runtime.pick_device(device))
         runs.append(run)
         result, drawn = measured(run, tests, seed)
