@@ -14,7 +14,7 @@ from priorcraft.errors import DataError, UsageError
 from priorcraft.observe import BlockMean, Mask, jointly
 from priorcraft.tasks.restore import Restoration, averaged, restore
 
-AT_ONCE = 64  # windows that are completed together
+AT_ONCE = 512  # draws of windows that are completed together
 
 
 def small_space(space: Space, factor: int) -> Space:
@@ -91,7 +91,7 @@ def _tiled(
     known = torch.zeros(sums.shape[2:], dtype=torch.bool, device=sums.device)
     side = small_space(model.space, factor).event_shape[1:]
     beside = engine_for(model, jointly(Mask(torch.ones(model.space.event_shape).bool()), BlockMean(factor)))
-    for windows in rounds(known, side):
+    for windows in rounds(known, side, max(1, AT_ONCE // len(x))):
         tiles = [large(window, factor) for window in windows]
         y = torch.cat([sums[:, :, *window] for window in windows]).float() / factor**2
         pixels, seen = torch.cat([x[:, :, *tile] for tile in tiles]), wide(known[windows[0]], model.space, factor)
@@ -110,7 +110,7 @@ def _tiled(
     return Restoration.of(draws, n, space, how, time.perf_counter() - began)
 
 
-def rounds(known: Tensor, side: tuple[int, ...]) -> Iterator[list[tuple[slice, ...]]]:
+def rounds(known: Tensor, side: tuple[int, ...], at_once: int = 64) -> Iterator[list[tuple[slice, ...]]]:
     """Windows of one size that cover `known`, some at a time: of one round, with the same blocks known in each.
 
     >>> [len(some) for some in rounds(torch.zeros(4, 10).bool(), (4, 4))]
@@ -123,8 +123,8 @@ def rounds(known: Tensor, side: tuple[int, ...]) -> Iterator[list[tuple[slice, .
             window = (slice(top, top + side[0]), slice(left, left + side[1]))
             groups.setdefault(tuple(known[window].flatten().tolist()), []).append(window)
         for pattern, windows in groups.items():
-            for start in range(0, 0 if all(pattern) else len(windows), AT_ONCE):
-                yield windows[start : start + AT_ONCE]
+            for start in range(0, 0 if all(pattern) else len(windows), at_once):
+                yield windows[start : start + at_once]
 
 
 def starts(length: int, side: int) -> list[int]:
