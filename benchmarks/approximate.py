@@ -41,7 +41,7 @@ from priorcraft.verbs.in_memory import fitted
 BITS = Space((1, 28, 28), 2)
 LATENT, HIDDEN, BATCH = 16, 512, 100
 LADDER = {"width": 32, "latent": 4, "layers": 4, "reach": 4, "pixel_width": 24, "warm_up": 0.1, "bf16": True}
-OURS = {"VAE": {}, "IWAE": {"draws": peer.DRAWS}, "VAMP": {"components": peer.COMPONENTS}}  # VAMP: a learned mixture
+OURS = {"VAE": {}, "IWAE": {"draws": peer.DRAWS}, "VAMP": {"vamp": peer.COMPONENTS}}
 DEAD = 0.01  # nats of KL below which a latent layer is not in use
 SAMPLES = 1000  # of each model, whose fidelity is judged
 

@@ -21,6 +21,7 @@ from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.likelihoods import Gaussian, head_for
 from priorcraft.metrics.bound import bound_score
+from priorcraft.verbs import fit, score
 
 LABELS = Space((), 3)
 BITS = Space((1, 8, 8), 2)
@@ -443,3 +444,25 @@ def test_several_draws_of_h_stand_before_their_own_image():
     x = torch.randint(2, (5, 1, 6, 6), generator=runtime.keyed("x"))
     h = torch.randn(3 * 5, 3, 3, 3, generator=runtime.keyed("h"))
     torch.testing.assert_close(pixels(h, x), pixels(h, x.repeat(3, 1, 1, 1)))
+
+
+def test_a_vamp_prior_is_the_mixture_of_what_the_encoder_makes_of_its_inputs(tmp_path):
+    x, y = rows()
+    model = VAE(BITS, LABELS, latent=2, hidden=8, depth=1, vamp=4).double().eval()
+    model.initialise(x, y, generator=runtime.keyed(0))
+    for c in range(3):  # the inputs of a class start at rows of that class
+        own, known = model.p_z.inputs[c].detach().flatten(1), BITS.to_network(x[y == c], torch.float64).flatten(1)
+        assert float(torch.cdist(own, known).amin(1).max()) == 0
+    z, c = torch.randn(5, 2, dtype=torch.float64), torch.tensor([0, 1, 2, 1, 0])
+    for row, label, found in zip(z, c, model.p_z.log_prob(z, c), strict=True):
+        q = model._encoded(model.p_z.inputs[label], label.expand(4))
+        assert torch.allclose(found, torch.logsumexp(q.log_prob(row).sum(-1), 0) - math.log(4))
+    model.zero_grad()
+    model.loss_terms(x, y, progress=1.0, generator=runtime.keyed(1))["loss"].backward()
+    assert float(model.p_z.inputs.grad.abs().sum()) > 0
+    fit("digits", "flat-vae", out=tmp_path / "run", steps=3, settings={"vamp": 5})
+    assert score(tmp_path / "run", samples=4, limit=20)["kind"] == "lower bound"
+    with pytest.raises(UsageError, match="not both"):
+        VAE(BITS, components=2, vamp=2)
+    with pytest.raises(UsageError, match="prior for each class"):
+        VAE(BITS, Space((2,)), vamp=2)

@@ -1,4 +1,6 @@
-"""p(z): standard normal, or a mixture of normals that is learned."""
+"""p(z): standard normal, a mixture of normals that is learned, or one of what the encoder makes of learned inputs."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor, nn
@@ -31,12 +33,16 @@ class MixturePrior(nn.Module):
         self.log_scale = learned(torch.zeros(*shape, latent))
         self.logits = (nn.Parameter if components > 1 else nn.Buffer)(torch.zeros(shape))
 
+    def normals(self) -> Gaussian:
+        """The components of every class, (classes, M, latent)."""
+        return Gaussian(self.loc, self.log_scale)
+
     def _of(self, given: Tensor | None, n: int) -> tuple[Tensor, Gaussian]:
         """log pi (n, M) and the normals (n, M, latent) for each context."""
-        rows = torch.zeros(n, dtype=torch.long, device=self.loc.device)
-        if given is not None and len(self.loc) > 1:
+        rows, all_of_them = torch.zeros(n, dtype=torch.long, device=self.logits.device), self.normals()
+        if given is not None and len(self.logits) > 1:
             rows = given
-        return self.logits.log_softmax(-1)[rows], Gaussian(self.loc[rows], self.log_scale[rows])
+        return self.logits.log_softmax(-1)[rows], Gaussian(all_of_them.loc[rows], all_of_them.log_scale[rows])
 
     def normal(self, given: Tensor | None, n: int) -> Gaussian | None:
         """The prior as one normal (n, latent), where it is one."""
@@ -63,3 +69,48 @@ class MixturePrior(nn.Module):
         chosen = runtime.categorical(log_pi, generator=generator).view(n, 1, 1).expand(-1, 1, self.latent)
         loc, log_scale = normals.loc.gather(1, chosen)[:, 0], normals.log_scale.gather(1, chosen)[:, 0]
         return Gaussian(loc, log_scale).sample(generator)
+
+
+class VampPrior(MixturePrior):
+    """p(z | c) = sum_m pi_m(c) q(z | u_m, c), a mixture of what the encoder makes of learned inputs u.
+
+    (Tomczak & Welling 2018, arXiv:1705.07120)
+
+    Args:
+        latent: length of z.
+        inputs: pseudo-inputs of each class.
+        classes: how many separate priors, one a class; 1 for a common one.
+        event_shape: of a pseudo-input, in the network's units.
+        encode: q(z | u, c) of pseudo-inputs (B, *event_shape) and classes (B,), or None without classes.
+    """
+
+    def __init__(
+        self,
+        latent: int,
+        inputs: int,
+        classes: int,
+        event_shape: tuple[int, ...],
+        encode: Callable[[Tensor, Tensor | None], Gaussian],
+    ) -> None:
+        nn.Module.__init__(self)
+        self.latent, self.components, self.encode = latent, inputs, encode
+        noise = torch.randn(classes, inputs, *event_shape, generator=runtime.keyed("pseudo-inputs", classes, inputs))
+        self.inputs = nn.Parameter(0.1 * noise)
+        self.logits = nn.Parameter(torch.zeros(classes, inputs))
+
+    def normals(self) -> Gaussian:
+        """What the encoder makes of the inputs of every class, (classes, M, latent)."""
+        classes, count = self.logits.shape
+        labels = torch.arange(classes, device=self.logits.device).repeat_interleave(count) if classes > 1 else None
+        q = self.encode(self.inputs.flatten(0, 1), labels)
+        return Gaussian(q.loc.unflatten(0, (classes, count)), q.log_scale.unflatten(0, (classes, count)))
+
+    @torch.no_grad()
+    def begin(self, u: Tensor, labels: Tensor | None, generator: Generator) -> None:
+        """Starts the inputs at rows drawn from the data in the network's units, of their class where it is known."""
+        for c, own in enumerate(self.inputs):
+            rows = torch.arange(len(u), device=u.device)
+            if labels is not None and len(self.inputs) > 1 and bool((labels == c).any()):
+                rows = (labels == c).nonzero().flatten()
+            chosen = torch.randint(len(rows), (len(own),), generator=generator, device=generator.device)
+            own.copy_(u[rows[chosen.to(rows.device)]])

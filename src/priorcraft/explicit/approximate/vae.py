@@ -8,7 +8,7 @@ from priorcraft.core import Likelihood, Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.bounds import doubly_reparametrised
 from priorcraft.explicit.approximate.networks import Sizes, embed_context, head_of
-from priorcraft.explicit.approximate.prior import MixturePrior
+from priorcraft.explicit.approximate.prior import MixturePrior, VampPrior
 from priorcraft.explicit.approximate.variational import Terms, Variational, repeated
 from priorcraft.likelihoods import Gaussian
 
@@ -27,6 +27,7 @@ class VAE(Variational):
         depth: hidden layers of the perceptrons.
         width: channels of the convolutions.
         components: components of a learned mixture as p(z); 0 is the standard normal.
+        vamp: instead of components, so many learned inputs whose q(z | u) are the components (`VampPrior`).
         class_prior: whether each class, where there are any, has a p(z | c) of its own.
         mixture: logistics an entry of an image with more than two levels; 0 takes what fits the levels, which for
             few levels is a categorical that does not know that 7 is near 8.
@@ -35,7 +36,7 @@ class VAE(Variational):
             reparametrised (Tucker et al. 2018, arXiv:1810.04152).
 
     Raises:
-        UsageError: a size below 1.
+        UsageError: a size below 1; components and vamp together; vamp with a context that is not seen by p(z).
 
     >>> model = VAE(Space((1, 8, 8), 17), Space((), 10), latent=4, hidden=32)
     >>> x = model.sample(3, given=torch.tensor(7), generator=runtime.keyed(0))
@@ -53,6 +54,7 @@ class VAE(Variational):
         depth: int = 2,
         width: int = 32,
         components: int = 0,
+        vamp: int = 0,
         class_prior: bool = True,
         mixture: int = 5,
         dropout: float = 0.2,
@@ -68,14 +70,33 @@ class VAE(Variational):
                 f"latent, hidden, depth and width must be at least 1; found {latent}, {hidden}, {depth}, {width}."
             )
         self.latent, own = latent, class_prior and self.classes > 0
-        self.p_z = MixturePrior(latent, max(components, int(own)), self.classes if own else 1)
+        if min(components, vamp) < 0 or (components and vamp):
+            raise UsageError(f"give components or vamp, not both, and none below 0; found {components} and {vamp}.")
+        if vamp and context is not None and not own:
+            raise UsageError("vamp needs a prior for each class, or no context: its inputs come without any.")
+        many = self.classes if own else 1
+        self.p_z = (
+            MixturePrior(latent, max(components, int(own)), many)
+            if not vamp
+            else VampPrior(latent, vamp, many, space.event_shape, self._encoded)
+        )
         self.head, sizes = head_of(space, mixture), Sizes(hidden, depth, width, dropout)
         self.encoder = sizes.encoder(space, context, 2 * latent)
         self.decoder = sizes.decoder(space, context, latent, self.head.width)
 
+    def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
+        """Counts p(c); a VampPrior starts at rows of the data."""
+        super().initialise(x, given, generator=generator)
+        if isinstance(self.p_z, VampPrior):
+            u, labels = self.space.to_network(x, self.log_prior.dtype), given if self.classes else None
+            self.p_z.begin(u, labels, generator)
+
     def posterior(self, x: Tensor, given: Tensor | None = None) -> Gaussian:
         """q(z | x, c), normals (B, latent)."""
-        u = self.space.to_network(x, self.log_prior.dtype)
+        return self._encoded(self.space.to_network(x, self.log_prior.dtype), given)
+
+    def _encoded(self, u: Tensor, given: Tensor | None) -> Gaussian:
+        """q(z | x, c) of x in the network's units."""
         with self._autocast():
             out = self.encoder(u, embed_context(self.context, given, u))
         loc, log_scale = out.to(u.dtype).chunk(2, -1)
