@@ -47,14 +47,15 @@ def own_data(run: Run) -> Splits:
 def other_data(run: Run, source: str | Path) -> Splits:
     """Other data, the images of a folder brought to what the model knows, if that is a square."""
     kept, space = run.data, run.model.space
-    reading = cast(Reading, {k: v for k, v in kept.get("reading", {}).items() if k in ("levels", "on_bad_image")})
+    known, seed = kept.get("reading", {}), int(kept["seed"])
     if kept.get("form", ROWS) != ROWS:
-        return open_as(kept["form"], source, seed=int(kept["seed"]), **cast(Reading, kept.get("reading", {})))
+        return open_as(kept["form"], source, seed=seed, **known)
+    reading = cast(Reading, {key: known[key] for key in ("levels", "on_bad_image") if key in known})
     if Path(source).is_dir() and space.is_image and len(set(space.event_shape[1:])) == 1:
         reading |= {"size": space.event_shape[-1], "mode": "grey" if space.event_shape[0] == 1 else "rgb"}
     elif not Path(source).is_dir():
         reading.pop("on_bad_image", None)
-    return open_data(source, seed=int(kept["seed"]), known=kept["fingerprint"], **reading)
+    return open_data(source, seed=seed, known=kept["fingerprint"], **reading)
 
 
 def data_of(run: Run, data: str | Path | Splits | None) -> Splits:

@@ -77,7 +77,8 @@ def export(splits: Splits, folder: Path) -> int:
         rows = splits.rows(part)
         for i, image in enumerate(pixels(rows.x, splits.space)):
             label = "" if rows.y is None or rows.y[i] < 0 else splits.classes[int(rows.y[i])]
-            path = folder / part / label.replace("/", "_") / f"{i:05d}.png"
+            name = label.replace("/", "_").lstrip(".")  # hidden folders are passed over when they are read
+            path = folder / part / name / f"{i:05d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path)
             count += 1
