@@ -176,7 +176,8 @@ class Variational(Approximate, Encoder, Trainable):
         else:
             terms, bound = self._terms(x, given, noise, closed=True), None
         kl, reconstruction = terms.kl.mean((1, 2)), -terms.log_likelihood.mean()
-        loss = reconstruction + weight * kl.clamp_min(self.free_bits).sum() if bound is None else -bound.mean()
+        charged = kl.clamp_min(self.free_bits) if self.free_bits else kl  # an estimate of a KL may be negative
+        loss = reconstruction + weight * charged.sum() if bound is None else -bound.mean()
         layers = {f"kl_z{i}": value for i, value in enumerate(kl.detach())}
         return {"loss": loss, "reconstruction": reconstruction.detach(), "kl": kl.detach().sum(), **layers}
 
