@@ -3,22 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
-Flag = Parameter(negative=())
+from priorcraft.cli.options import Asking, Count, Flag, Writing, label_of, tell
 
 
 def sample(
     run: Path,
     *,
-    n: Annotated[int, Parameter(name=["--n", "-n"])] = 16,
+    n: Annotated[int, Count] = 16,
     given: Annotated[list[str] | None, Flag] = None,
     out: Path,
-    overwrite: Annotated[bool, Flag] = False,
-    seed: int = 0,
     method: str = "auto",
-    device: str = "auto",
-    json: Annotated[bool, Flag] = False,
+    how: Writing | None = None,
 ) -> None:
     """Draw from a fitted model.
 
@@ -27,21 +22,12 @@ def sample(
         n: How many samples.
         given: label=CLASS; without it the classes are drawn too.
         out: .npz for the numbers, .png for a picture.
-        overwrite: Replace --out if it is there.
-        seed: The same seed gives the same samples.
         method: Of a single autoregressive model: fast, jacobi, naive, or auto.
-        device: auto, cpu, cuda or mps.
-        json: Print one JSON object.
     """
     from priorcraft import verbs
-    from priorcraft.cli.show import print_answer, print_json, settings_of
 
-    label = settings_of(given or [], "label=3")
-    answer = verbs.sample(run, n, given=label, out=out, overwrite=overwrite, seed=seed, device=device, method=method)
-    if json:
-        print_json(answer)
-    else:
-        print_answer(answer)
+    how = how or Writing()
+    tell(verbs.sample(run, n, given=label_of(given), out=out, method=method, **how.shared()), json=how.json)
 
 
 def score(
@@ -53,9 +39,7 @@ def score(
     limit: int | None = None,
     check: Annotated[bool, Flag] = False,
     order: str = "ensemble",
-    seed: int = 0,
-    device: str = "auto",
-    json: Annotated[bool, Flag] = False,
+    how: Asking | None = None,
 ) -> None:
     """How probable rows are under a fitted model, and what kind of number that is.
 
@@ -68,20 +52,13 @@ def score(
         check: Hold the bound of a few rows against a second, independent estimate (annealing).
         order: Of an autoregressive model: ensemble, raster, reverse, random, a permutation with commas, or several
             of them as an ensemble: raster+reverse, random:8.
-        seed: Of these draws.
-        device: auto, cpu, cuda or mps.
-        json: Print one JSON object.
     """
     from priorcraft import verbs
     from priorcraft.cli.show import print_json
 
-    answer = verbs.score(
-        run, data, split=split, samples=samples, limit=limit, check=check, order=order, seed=seed, device=device
-    )
-    if json:
-        print_json(answer)
-    else:
-        show_score(answer)
+    how, chosen = how or Asking(), {"split": split, "limit": limit, "order": order}
+    answer = verbs.score(run, data, samples=samples, check=check, **chosen, **how.shared())
+    print_json(answer) if how.json else show_score(answer)
 
 
 def show_score(answer: dict[str, Any]) -> None:

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
-Flag = Parameter(negative=())
+from priorcraft.cli.options import Flag, Writing
 
 
 def augment(
@@ -19,10 +17,7 @@ def augment(
     repeats: int = 5,
     sizes: Annotated[bool, Flag] = False,
     only_if_helps: Annotated[bool, Flag] = False,
-    overwrite: Annotated[bool, Flag] = False,
-    seed: int = 0,
-    device: str = "auto",
-    json: Annotated[bool, Flag] = False,
+    how: Writing | None = None,
 ) -> None:
     """Add samples to a training set, and prove whether that helps.
 
@@ -36,14 +31,11 @@ def augment(
         repeats: Paired draws of the added rows.
         sizes: Measure the gain with fewer samples, too.
         only_if_helps: Write nothing unless it helps.
-        overwrite: Replace --out.
-        seed: Of every random draw.
-        device: auto, cpu, cuda or mps.
-        json: Print one JSON object.
     """
     from priorcraft import verbs
     from priorcraft.cli.show import print_json
 
+    how = how or Writing()
     answer = verbs.augment(
         data,
         run,
@@ -54,11 +46,9 @@ def augment(
         repeats=repeats,
         sizes=sizes,
         only_if_helps=only_if_helps,
-        overwrite=overwrite,
-        seed=seed,
-        device=device,
+        **how.shared(),
     )
-    print_json(answer) if json else show(answer)
+    print_json(answer) if how.json else show(answer)
 
 
 def show(answer: dict[str, Any]) -> None:

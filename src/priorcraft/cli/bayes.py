@@ -5,9 +5,10 @@ from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+
+from priorcraft.cli.options import Flag
 
 BAR = 30  # characters of a bar for p = 1
 
@@ -16,10 +17,10 @@ def bayes(
     table: Path,
     *,
     query: str,
-    given: Annotated[list[str] | None, Parameter(negative=())] = None,
+    given: Annotated[list[str] | None, Flag] = None,
     plot: Path | None = None,
-    overwrite: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    overwrite: Annotated[bool, Flag] = False,
+    json: Annotated[bool, Flag] = False,
 ) -> None:
     """Bayes' theorem on a table of categories: the belief in one variable after each piece of evidence.
 

@@ -3,11 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
-from priorcraft.cli.reading import Reading
-
-Flag = Parameter(negative=())
+from priorcraft.cli.options import Flag, Reading
 
 
 def models(*, json: Annotated[bool, Flag] = False) -> None:

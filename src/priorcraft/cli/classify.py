@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
-Flag = Parameter(negative=())
+from priorcraft.cli.options import Flag, Writing
 
 
 def classify(
@@ -21,11 +19,8 @@ def classify(
     out: Path | None = None,
     plot: Path | None = None,
     curve: Path | None = None,
-    overwrite: Annotated[bool, Flag] = False,
     samples: int = 64,
-    seed: int = 0,
-    device: str = "auto",
-    json: Annotated[bool, Flag] = False,
+    how: Writing | None = None,
 ) -> None:
     """Classify rows by Bayes' theorem, with p(x) beside p(c | x).
 
@@ -41,15 +36,12 @@ def classify(
         out: .npz of log_posterior, log_evidence and prediction.
         plot: .png of how often which confidence is right.
         curve: .png of how much both kinds of classifier learn from how many labels.
-        overwrite: Replace --out, --plot and --curve.
         samples: Draws of the bound, for approximate models.
-        seed: Of every random draw.
-        device: auto, cpu, cuda or mps.
-        json: Print one JSON object.
     """
     from priorcraft import verbs
     from priorcraft.cli.show import print_json
 
+    how = how or Writing()
     answer = verbs.classify(
         run,
         data,
@@ -62,12 +54,10 @@ def classify(
         out=out,
         plot=plot,
         curve=curve,
-        overwrite=overwrite,
         samples=samples,
-        seed=seed,
-        device=device,
+        **how.shared(),
     )
-    print_json(answer) if json else show(answer)
+    print_json(answer) if how.json else show(answer)
 
 
 def prior_of(text: str | None) -> Any:
@@ -130,10 +120,7 @@ def unusual(
     against: str | None = None,
     rate: float = 0.3,
     out: Path | None = None,
-    overwrite: Annotated[bool, Flag] = False,
-    seed: int = 0,
-    device: str = "auto",
-    json: Annotated[bool, Flag] = False,
+    how: Writing | None = None,
 ) -> None:
     """How unusual rows are: -log p(x), typicality, and likelihood ratio; higher is more unusual.
 
@@ -143,18 +130,13 @@ def unusual(
         against: Rows that do not belong, to measure each score on.
         rate: Share of entries mutated for the background model of the ratio.
         out: .npz of the three scores.
-        overwrite: Replace --out.
-        seed: Of every random draw.
-        device: auto, cpu, cuda or mps.
-        json: Print one JSON object.
     """
     from priorcraft import verbs
     from priorcraft.cli.show import print_json, print_table
 
-    answer = verbs.unusual(
-        run, data, against=against, rate=rate, out=out, overwrite=overwrite, seed=seed, device=device
-    )
-    if json:
+    how = how or Writing()
+    answer = verbs.unusual(run, data, against=against, rate=rate, out=out, **how.shared())
+    if how.json:
         print_json(answer)
         return
     areas = answer["auroc"] or {}

@@ -1,26 +1,19 @@
-"""`priorcraft encode` and `decode`; and what all commands about z share."""
+"""`priorcraft encode` and `decode`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from cyclopts import Parameter
-
-Flag = Parameter(negative=())
+from priorcraft.cli.options import Coding, Flag, Writing, label_of, tell
 
 
 def encode(
     run: Path,
     image: Annotated[list[str] | None, Flag] = None,
     *,
-    data: str | None = None,
     limit: int = 1000,
-    given: Annotated[list[str] | None, Flag] = None,
     out: Path,
-    overwrite: Annotated[bool, Flag] = False,
-    seed: int = 0,
-    device: str = "auto",
-    json: Annotated[bool, Flag] = False,
+    of: Coding | None = None,
+    how: Writing | None = None,
 ) -> None:
     """The latent codes z of images or rows.
 
@@ -29,40 +22,17 @@ def encode(
     Args:
         run: The run folder.
         image: Image files, or numbers of test rows; without any, the first test rows.
-        data: Whose test rows; the run's own data without it.
         limit: Test rows at most.
-        given: label=CLASS, if the class is known and not that of the row.
         out: .npz of z, and of y where the model has classes.
-        overwrite: Replace --out if it is there.
-        seed: Of a search.
-        device: auto, cpu, cuda or mps.
-        json: Print one JSON object.
     """
     from priorcraft import verbs
 
-    answer = verbs.encode(
-        run,
-        image or (),
-        data=data,
-        limit=limit,
-        given=settings(given),
-        out=out,
-        overwrite=overwrite,
-        seed=seed,
-        device=device,
-    )
-    say(answer, json=json)
+    of, how = of or Coding(), how or Writing()
+    tell(verbs.encode(run, image or (), limit=limit, out=out, **of.shared(), **how.shared()), json=how.json)
 
 
 def decode(
-    run: Path,
-    z: Path,
-    *,
-    given: Annotated[list[str] | None, Flag] = None,
-    out: Path,
-    overwrite: Annotated[bool, Flag] = False,
-    device: str = "auto",
-    json: Annotated[bool, Flag] = False,
+    run: Path, z: Path, *, given: Annotated[list[str] | None, Flag] = None, out: Path, how: Writing | None = None
 ) -> None:
     """The images that codes z stand for.
 
@@ -71,24 +41,9 @@ def decode(
         z: .npz with z, and y where the model has classes, as encode writes it.
         given: label=CLASS in place of y.
         out: .png for a picture, .npz for the numbers.
-        overwrite: Replace --out if it is there.
-        device: auto, cpu, cuda or mps.
-        json: Print one JSON object.
     """
     from priorcraft import verbs
 
-    say(verbs.decode(run, z, given=settings(given), out=out, overwrite=overwrite, device=device), json=json)
-
-
-def settings(given: list[str] | None) -> dict[str, str]:
-    """["label=3"] as {"label": "3"}."""
-    from priorcraft.cli.show import settings_of
-
-    return settings_of(given or [], "label=3")
-
-
-def say(answer: Mapping[str, Any], *, json: bool) -> None:
-    """The answer as JSON or line by line."""
-    from priorcraft.cli.show import print_answer, print_json
-
-    print_json(answer) if json else print_answer(answer)
+    how = how or Writing()
+    answer = verbs.decode(run, z, given=label_of(given), out=out, overwrite=how.overwrite, device=how.device)
+    tell(answer, json=how.json)

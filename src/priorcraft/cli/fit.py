@@ -3,11 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
-from priorcraft.cli.reading import Reading
-
-Flag = Parameter(negative=())
+from priorcraft.cli.options import Flag, Reading
 
 
 def fit(
@@ -19,7 +15,7 @@ def fit(
     steps: int | None = None,
     seed: int | None = None,
     reading: Reading | None = None,
-    set: Annotated[list[str] | None, Parameter(negative=())] = None,
+    set: Annotated[list[str] | None, Flag] = None,
     pairs: Annotated[bool, Flag] = False,
     domains: Annotated[bool, Flag] = False,
     reverse: Annotated[bool, Flag] = False,

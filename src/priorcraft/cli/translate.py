@@ -3,22 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
-Flag = Parameter(negative=())
+from priorcraft.cli.options import Count, Writing
 
 
 def translate(
     run: Path,
     *images: Path,
-    n: Annotated[int, Parameter(name=["--n", "-n"])] = 4,
+    n: Annotated[int, Count] = 4,
     to: str | None = None,
     was: str | None = None,
     out: Path,
-    overwrite: Annotated[bool, Flag] = False,
-    seed: int = 0,
-    device: str = "auto",
-    json: Annotated[bool, Flag] = False,
+    how: Writing | None = None,
 ) -> None:
     """Images of one domain as images of another, several answers each.
 
@@ -29,14 +24,10 @@ def translate(
         to: Translate to this class instead: encoded under its own label, decoded under this one.
         was: The class that the images are of; inferred without it.
         out: .png for a contact sheet, .npz for the numbers.
-        overwrite: Replace --out.
-        seed: The same seed gives the same answers.
-        device: auto, cpu, cuda or mps.
-        json: Print one JSON object.
     """
     from priorcraft import verbs
     from priorcraft.cli.show import print_json, print_table
 
-    shared = {"out": out, "overwrite": overwrite, "seed": seed, "device": device}
-    answer = verbs.translate(run, list(images), n, to=to, was=was, **shared)
-    print_json(answer) if json else print_table([answer])
+    how = how or Writing()
+    answer = verbs.translate(run, list(images), n, to=to, was=was, out=out, **how.shared())
+    print_json(answer) if how.json else print_table([answer])
