@@ -113,8 +113,9 @@ def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple
 
 
 def _space(found: dict[str, Any]) -> Space:
-    shape, levels = found["event_shape"], found["levels"]
-    return Space(tuple(int(side) for side in shape), None if levels is None else int(levels))
+    shape, levels, sizes = found["event_shape"], found["levels"], found.get("sizes", ())
+    whole = None if levels is None else int(levels)
+    return Space(tuple(int(side) for side in shape), whole, tuple(int(size) for size in sizes))
 
 
 def load(path: str | Path, *, device: str | torch.device = "cpu") -> Run:

@@ -24,6 +24,7 @@ from priorcraft.implicit.gan import GAN
 
 BITS = Space((1, 3, 3), 2)
 PLANE = Space((2,))
+COLUMNS = Space((3,), 4, sizes=(4, 2, 3))  # of a table, each with its own number of states
 LABELS = Space((), 3)
 
 MODELS = {
@@ -48,6 +49,7 @@ REAL_VALUED = ("mixture", "gaussian-mixture", "ppca", "lda", "qda", "kernel", "g
 APPROXIMATE = ("flat-vae", "ladder-vae", "vq-vae")
 CERTAIN = "vq-vae"  # its q(z | x) is one point: the bound is the same for every k
 IMPLICIT = ("gan",)
+IMAGES_ALONE = ("masked-conv", "ladder-vae")
 EXACT = tuple(name for name in MODELS if name not in (*APPROXIMATE, *IMPLICIT))
 
 
@@ -58,7 +60,11 @@ def rows(space: Space, n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
     x = torch.randn(n, space.dims, generator=generator, dtype=torch.float64) + (y[:, None] - 1.0)
     x = x + 0.5 * x.roll(1, 1)
     if space.levels is not None:
-        x = (x > 0).long()
+        x = (
+            ((x + 1.5) / 3 * (space.tops + 1)).floor().long().clamp_min(0).minimum(space.tops)
+            if space.sizes
+            else (x > 0).long()
+        )
     return x.view(n, *space.event_shape), y
 
 

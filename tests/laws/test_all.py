@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from laws.table import BITS, MODELS, PLANE, REAL_VALUED, rows, tiny
+from laws.table import BITS, COLUMNS, IMAGES_ALONE, MODELS, PLANE, REAL_VALUED, rows, tiny
 from priorcraft import runtime, zoo
 from priorcraft.core import Exact
 from priorcraft.data.splits import Rows
@@ -12,6 +12,7 @@ from priorcraft.train.checkpoint import load_into
 from priorcraft.train.loop import Budget, Progress, train, whole
 
 CASES = [(name, BITS) for name in MODELS] + [(name, PLANE) for name in REAL_VALUED]
+CASES += [(name, COLUMNS) for name in MODELS if name not in IMAGES_ALONE]
 
 
 def test_the_table_has_every_model_of_the_zoo():

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from laws.table import BITS, EXACT, LABELS, PLANE, every_image, rows, tiny
+from laws.table import BITS, COLUMNS, EXACT, IMAGES_ALONE, LABELS, PLANE, every_image, rows, tiny
 from priorcraft import bayes, runtime
 from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.errors import DataError, NoDensity
@@ -20,6 +20,16 @@ def test_probabilities_sum_to_one_over_every_image(name, labels):
         assert abs(float(model.log_prob(x).exp().sum()) - 1) < 1e-6
         for c in range(3 if labels else 0):
             assert abs(float(model.log_prob(x, torch.full((512,), c)).exp().sum()) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("name", [name for name in EXACT if name not in IMAGES_ALONE])
+def test_columns_have_no_probability_beyond_their_own_states(name):
+    model, x = tiny(name, space=COLUMNS), torch.cartesian_prod(*(torch.arange(size) for size in COLUMNS.sizes))
+    with torch.no_grad():
+        for given in (None, torch.full((24,), 1)):
+            assert abs(float(model.log_prob(x, given).exp().sum()) - 1) < 1e-6
+    with pytest.raises(DataError, match="entry 1 of x must lie in"):
+        model.log_prob(torch.tensor([[0, 3, 0]]))
 
 
 @pytest.mark.parametrize("name", EXACT)

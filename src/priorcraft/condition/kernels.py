@@ -49,11 +49,12 @@ class Kernels(Posterior):
         self.root = torch.linalg.cholesky(covariance)
         self.centres = model._around()[:, self.order].double()
         self.x = y.flatten(1)[:, self.order].double()
+        self.tops = None if model.space.levels is None else model.space.tops.to(y.device)[self.order]
         log_y = kernel_weights(model, len(y), given).double()
         if self.start:
             seen_first = slice(0, self.start)
-            root = self.root[seen_first, seen_first]
-            log_y = log_y + log_kernels(self.x[:, seen_first], self.centres[:, seen_first], root, model.space.levels)
+            root, tops = self.root[seen_first, seen_first], None if self.tops is None else self.tops[seen_first]
+            log_y = log_y + log_kernels(self.x[:, seen_first], self.centres[:, seen_first], root, tops)
         self.posterior, log_evidence = bayes.posterior(torch.zeros_like(log_y), log_y)
         self.log_evidence = possible(log_evidence, self.method)
 
@@ -69,12 +70,12 @@ class Kernels(Posterior):
         for j, i in enumerate(range(self.start, x.shape[1])):
             mean = centre[:, i] + white[:, :i] @ self.root[i, :i]
             x[:, i] = mean + self.root[i, i] * noise[:, j]
-            if self.model.space.levels is not None:
-                x[:, i] = x[:, i].round().clamp(0, self.model.space.levels - 1)
+            if self.tops is not None:
+                x[:, i] = x[:, i].round().clamp(0, int(self.tops[i]))
             white[:, i] = (x[:, i] - mean) / self.root[i, i]
         drawn = torch.empty_like(x).scatter_(1, self.order.expand(len(x), -1), x)
         shape = (len(self.y), n, *self.model.space.event_shape)
-        return (drawn.to(self.y.dtype) if self.model.space.levels is None else drawn.long()).view(shape)
+        return (drawn.to(self.y.dtype) if self.tops is None else drawn.long()).view(shape)
 
 
 class LinearKernels(Posterior):

@@ -31,9 +31,10 @@ class ReorderedChain(Posterior):
 
     def __init__(self, model: PPCA, observation: Mask, y: Tensor, given: Tensor | None) -> None:
         super().__init__()
-        self.model, self.y, self.top = model, y.flatten(1), (model.space.levels or 1) - 1
+        self.model, self.y = model, y.flatten(1)
         seen = observation.seen.flatten().to(y.device)
         self.order, self.start = (~seen).long().argsort(stable=True), int(seen.sum())
+        self.tops = model.space.tops.to(y.device)[self.order]
         weight = model.weight.double()[:, self.order]
         eye = torch.eye(model.space.dims, dtype=torch.float64, device=weight.device)
         self.root = torch.linalg.cholesky(weight @ weight.mT + model.noise.double().view(-1, 1, 1) * eye)
@@ -51,7 +52,7 @@ class ReorderedChain(Posterior):
     def _factors(self, x: Tensor, white: Tensor) -> Tensor:
         """log p(x_i | earlier), for every class, (B, C, D)."""
         half = 0.5 / self.root.diagonal(dim1=1, dim2=2)
-        upper = torch.where(x.unsqueeze(1) >= self.top, torch.inf, white + half)
+        upper = torch.where(x.unsqueeze(1) >= self.tops, torch.inf, white + half)
         lower = torch.where(x.unsqueeze(1) <= 0, -torch.inf, white - half)
         return log_normal_mass(lower, upper)
 
@@ -62,7 +63,7 @@ class ReorderedChain(Posterior):
         noise = runtime.normal(tuple(x.shape), generator=generator, like=x)
         for i in range(self.start, x.shape[1]):
             centre = mean[:, i] + (root[:, i, :i] * white[:, :i]).sum(1)
-            x[:, i] = (centre + root[:, i, i] * noise[:, i]).round().clamp(0, self.top)
+            x[:, i] = (centre + root[:, i, i] * noise[:, i]).round().clamp(0, int(self.tops[i]))
             white[:, i] = (x[:, i] - centre) / root[:, i, i]
         drawn = torch.empty_like(x).scatter_(1, self.order.expand(len(x), -1), x)
         return drawn.long().view(-1, n, *self.model.space.event_shape)

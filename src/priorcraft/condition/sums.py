@@ -85,14 +85,13 @@ def sums_in_reach(observation: BlockMean, y: Tensor, space: Space, method: str) 
 
 def on_levels(x: Tensor, observation: LinearObservation, y: Tensor, space: Space) -> Tensor:
     """The integers of the space near real numbers x (B * n, D); block means y (B, ...) are met exactly."""
-    top = (space.levels or 1) - 1
     if isinstance(observation, BlockMean):
         blocks = blocks_of(space.event_shape, observation.factor).to(x.device)
         sums = block_sums(observation, y).repeat_interleave(len(x) // len(y), 0)
         own, x = x[:, blocks], x.clone()
         own = own + (sums - own.sum(-1)).unsqueeze(-1) / own.shape[-1]
-        x[:, blocks] = rounded_to_sums(own, sums, top)
-    return x.round().clamp(0, top).long()
+        x[:, blocks] = rounded_to_sums(own, sums, (space.levels or 1) - 1)
+    return space.clamp(x.view(-1, *space.event_shape)).flatten(1).round().long()
 
 
 class PartialSums:

@@ -21,13 +21,28 @@ class Space:
     Args:
         event_shape: shape of one x.
         levels: number of values of one entry; None for real numbers.
+        sizes: number of values of each entry in turn, where they differ, as the columns of a table do; `levels` is then
+            the largest.
+
+    Raises:
+        UsageError: sizes that are not one an entry, from 2 to `levels`.
 
     >>> Space((1, 8, 8), 17).dims, round(Space((1, 8, 8), 17).chance, 3)
     (64, 4.087)
+    >>> Space((2,), 4, sizes=(4, 2)).chance
+    1.5
     """
 
     event_shape: tuple[int, ...]
     levels: int | None = None
+    sizes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sizes and not (len(self.sizes) == self.dims and 2 <= min(self.sizes) <= max(self.sizes) == self.levels):
+            raise UsageError(
+                f"sizes must be {self.dims} numbers from 2 to levels ({self.levels}), the largest of them levels; "
+                f"found {len(self.sizes)} from {min(self.sizes)} to {max(self.sizes)}."
+            )
 
     @property
     def dims(self) -> int:
@@ -49,7 +64,24 @@ class Space:
         """Bits per dimension of the uniform distribution."""
         if self.levels is None:
             raise UsageError("chance needs a finite space; this one is real-valued.")
-        return math.log2(self.levels)
+        return sum(map(math.log2, self.sizes)) / self.dims if self.sizes else math.log2(self.levels)
+
+    @property
+    def tops(self) -> Tensor:
+        """The largest integer of each entry, (D,)."""
+        if self.levels is None:
+            raise UsageError("tops needs integers; this space is real-valued.")
+        return torch.tensor(self.sizes or [self.levels] * self.dims) - 1
+
+    @property
+    def allowed(self) -> Tensor | None:
+        """Which of the levels each entry has, (D, levels); None where every entry has all."""
+        return torch.arange(self.levels or 0) <= self.tops[:, None] if self.sizes else None
+
+    def uniform(self, n: int, *, generator: Generator) -> Tensor:
+        """n points, every one as likely as any other, int64, (n, *event_shape)."""
+        u = torch.rand(n, self.dims, generator=generator)
+        return (u * (self.tops + 1)).long().view(n, *self.event_shape)
 
     def check(self, x: Tensor, name: str = "x") -> Tensor:
         """Returns x (B, *event_shape) if it lies in the space, as int64 or floating point.
@@ -69,6 +101,9 @@ class Space:
             raise DataError(f"{name} must hold integers 0 ... {self.levels - 1}; found fractions.")
         if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
             raise DataError(f"{name} must lie in 0 ... {self.levels - 1}; found {int(x.min())} ... {int(x.max())}.")
+        if self.sizes and bool((beyond := (x.flatten(1) > self.tops.to(x.device)).any(0)).any()):
+            entry = int(beyond.nonzero()[0])
+            raise DataError(f"entry {entry} of {name} must lie in 0 ... {self.sizes[entry] - 1}; found more.")
         return x.long()
 
     def to_network(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -79,7 +114,11 @@ class Space:
         """The nearest point of the space; inverse of `to_network`."""
         if self.levels is None:
             return u
-        return ((u + 1) * ((self.levels - 1) / 2)).round().clamp(0, self.levels - 1).long()
+        return self.clamp((u + 1) * ((self.levels - 1) / 2)).round().long()
+
+    def clamp(self, x: Tensor) -> Tensor:
+        """Numbers (..., *event_shape) brought to between 0 and the largest integer of their entry."""
+        return torch.minimum(x.clamp_min(0), self.tops.view(self.event_shape).to(x))
 
 
 class Likelihood(Protocol):

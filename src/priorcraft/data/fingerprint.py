@@ -12,7 +12,8 @@ from priorcraft.data.splits import Rows, Splits
 
 def fingerprint(parts: Mapping[str, Rows], space: Space, classes: tuple[str, ...]) -> str:
     """SHA-256 over every part's rows and labels, the class names, the shape and the levels; hexadecimal."""
-    digest = hashlib.sha256(repr((space.event_shape, space.levels, classes)).encode())
+    where = (space.event_shape, space.levels, *([space.sizes] if space.sizes else []), classes)
+    digest = hashlib.sha256(repr(where).encode())
     for part, rows in sorted(parts.items()):
         digest.update(repr((part, len(rows), rows.y is not None)).encode())
         for tensor in (rows.x, rows.y):

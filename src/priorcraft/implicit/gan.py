@@ -99,7 +99,7 @@ class GAN(Implicit, LatentVariable):
         u = self.generator(z, self.see(self._check_context(given, len(z))))
         if self.space.levels is None:
             return u * self.scale + self.location
-        return ((u + 1) * ((self.space.levels - 1) / 2)).clamp(0, self.space.levels - 1)
+        return self.space.clamp((u + 1) * ((self.space.levels - 1) / 2))
 
     def _sample(self, n: int, given: Tensor | None, generator: torch.Generator) -> Tensor:
         x = self.decode(self.prior(n, generator=generator), given)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from priorcraft.core import UNLABELLED
 from priorcraft.data.splits import Rows, Splits
+from priorcraft.explicit.exact.counting import evenly
 
 SMOOTHING = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
@@ -18,7 +19,7 @@ def baselines(splits: Splits) -> dict[str, float]:
     - independent pixels: p(x) = prod_d p(x_d);
     - naive Bayes: p(x) = sum_c p(c) prod_d p(x_d | c), where there are labels.
 
-    Each p is (count + a) / (total + a levels), with a chosen on the validation rows.
+    Each p is (count + a) / (total + a levels), levels that the entry has, with a chosen on the validation rows.
     """
     if splits.space.levels is None:
         return {}
@@ -33,9 +34,10 @@ def baselines(splits: Splits) -> dict[str, float]:
 
 def _test_bits(splits: Splits, x: Tensor, y: Tensor, classes: int) -> float:
     counts = _counts(x.flatten(1).long(), y, classes, splits.space.levels or 1)
+    shares = evenly(splits.space) * splits.space.tops.add(1)[:, None]  # 1 for a level that the entry has
     log_prior = ((torch.bincount(y, minlength=classes) + 1.0) / (len(y) + classes)).log()
-    smoothing = min(SMOOTHING, key=lambda a: _nats(splits.valid, counts, log_prior, a))
-    return _nats(splits.test, counts, log_prior, smoothing) / (splits.space.dims * math.log(2))
+    smoothing = min(SMOOTHING, key=lambda a: _nats(splits.valid, counts + a * shares, log_prior))
+    return _nats(splits.test, counts + smoothing * shares, log_prior) / (splits.space.dims * math.log(2))
 
 
 def _counts(x: Tensor, y: Tensor, classes: int, levels: int) -> Tensor:
@@ -44,10 +46,9 @@ def _counts(x: Tensor, y: Tensor, classes: int, levels: int) -> Tensor:
     return torch.bincount(cells.flatten(), minlength=classes * x.shape[1] * levels).view(classes, -1, levels)
 
 
-def _nats(rows: Rows, counts: Tensor, log_prior: Tensor, smoothing: float) -> float:
+def _nats(rows: Rows, counts: Tensor, log_prior: Tensor) -> float:
     """Mean of -log sum_c p(c) prod_d p(x_d | c), exact."""
-    log_p = counts + smoothing
-    log_p = (log_p / log_p.sum(-1, keepdim=True)).log().float()
+    log_p = (counts / counts.sum(-1, keepdim=True)).log().float()
     total = sum(
         float(torch.logsumexp(_log_likelihood(x, log_p) + log_prior, -1).sum()) for x in rows.x.flatten(1).split(1024)
     )

@@ -45,6 +45,6 @@ def noise(splits: Splits, n: int, *, generator: Generator) -> Tensor:
     """n points without any structure: uniform over the levels, or over the box that holds the training rows."""
     space, x = splits.space, splits.train.x
     if space.levels is not None:
-        return torch.randint(space.levels, (n, *space.event_shape), generator=generator)
+        return space.uniform(n, generator=generator)
     low, high = x.amin(0), x.amax(0)
     return low + (high - low) * runtime.uniform((n, *space.event_shape), generator=generator, like=x)

@@ -49,7 +49,7 @@ def mutated(x: Tensor, space: Space, rate: float, *, generator: Generator) -> Te
     if space.levels is None:
         other = torch.rand(x.shape, generator=generator).argsort(0)
         return torch.where(chosen, x.gather(0, other), x)
-    return torch.where(chosen, torch.randint(space.levels, x.shape, generator=generator).to(x.dtype), x)
+    return torch.where(chosen, space.uniform(len(x), generator=generator).to(x.dtype), x)
 
 
 def auroc(score: Tensor, unusual: Tensor) -> float:

@@ -11,6 +11,8 @@ from priorcraft.likelihoods import Head, head_for
 from priorcraft.nn.conv import Down, Up, pyramid
 from priorcraft.nn.mlp import residual_mlp
 
+SHUT = -60.0  # added to the logit of a level that an entry does not have
+
 
 def context_width(context: Space | None) -> int:
     """Length of the vector that stands for a context."""
@@ -138,6 +140,10 @@ class Sizes:
 
 
 def head_of(space: Space, mixture: int) -> Head:
-    """The likelihood of an entry: logistics for images with more than two levels, else what fits the levels."""
+    """The likelihood of all entries: logistics for images with more than two levels, else what fits the levels."""
     ordered = space.is_image and space.levels is not None and space.levels > 2
-    return head_for(space, mixture if ordered else 0)
+    head, allowed = head_for(space, mixture if ordered else 0), space.allowed
+    if allowed is None:
+        return head
+    shut = torch.where(allowed, 0.0, SHUT).view(*space.event_shape, -1)
+    return Head(head.width, lambda parameters: head(parameters + shut.to(parameters)))

@@ -5,6 +5,7 @@ from torch import Generator, Tensor
 
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
+from priorcraft.explicit.exact.counting import evenly
 from priorcraft.explicit.exact.structure import chow_liu_tree
 from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning
 
@@ -70,8 +71,12 @@ class ChowLiu(TreeModel):
             groups = Groups.of(weights[rows])
             place = self._cells(x[rows].flatten(1)[groups.row], groups.classes)
             counts.view(-1).index_add_(0, place.flatten(), groups.weight.expand_as(place).flatten().to(counts))
-        self.log_transition.copy_(leaning(counts, self.smoothing).log())
+        self.log_transition.copy_(leaning(counts, self.smoothing, self._spread()).log())
         return before
+
+    def _spread(self) -> Tensor:
+        """The levels that each entry has, evenly, (N, 1, 1, levels)."""
+        return evenly(self.space).to(self.log_transition)[self.forest.variable][:, None, None]
 
     def _cells(self, x: Tensor, classes: Tensor) -> Tensor:
         """Where log p(x_i | x_parent(i), c) stands in the flat table, (N, C, R), for rows (C, R, D)."""

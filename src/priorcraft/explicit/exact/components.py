@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from priorcraft import runtime
 from priorcraft.core import Space
-from priorcraft.explicit.exact.counting import log_frequencies, table_log_prob
+from priorcraft.explicit.exact.counting import IMPOSSIBLE, evenly, log_frequencies, table_log_prob
 
 
 class Components(nn.Module, ABC):
@@ -61,13 +61,13 @@ class CategoricalComponents(Components):
 
     def __init__(self, space: Space, count: int, smoothing: float) -> None:
         super().__init__(count, smoothing)
-        levels = space.levels or 2
-        self.register_buffer("log_table", torch.full((count, space.dims, levels), -math.log(levels)))
+        self.space = space
+        self.register_buffer("log_table", evenly(space).clamp_min(IMPOSSIBLE).log().repeat(count, 1, 1))
 
     def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
         """Counts; entries that are missing are not counted."""
-        levels = self.log_table.shape[-1]
-        self.log_table[: self.used] = log_frequencies(x, weights, levels, self.smoothing, seen).to(self.log_table)
+        counted = log_frequencies(x, weights, self.space, self.smoothing, seen)
+        self.log_table[: self.used] = counted.to(self.log_table)
 
     def log_prob(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """log p(x_seen | z), exact, nats, (N, used)."""

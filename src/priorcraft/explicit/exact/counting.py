@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from priorcraft.core import Space
+
 CODES = 2**24  # numbers of one-hot codes at once, 128 MB
 
 
@@ -26,23 +28,38 @@ def cells(x: Tensor, levels: int) -> Tensor:
     return x.long() + torch.arange(x.shape[1], device=x.device) * levels
 
 
-def log_frequencies(x: Tensor, weights: Tensor, levels: int, smoothing: float, seen: Tensor | None = None) -> Tensor:
+IMPOSSIBLE = 1e-30  # p of a level that an entry does not have; finite as a logarithm, as everything on disk
+
+
+def log_frequencies(x: Tensor, weights: Tensor, space: Space, smoothing: float, seen: Tensor | None = None) -> Tensor:
     """Smoothed log frequencies of every level of every entry, for every column of weights.
 
     Args:
         x: integers, (N, D).
         weights: share of each row that belongs to each of Z groups, (N, Z).
-        levels: number of levels.
-        smoothing: imagined rows per group, spread evenly over the levels.
+        space: where rows live.
+        smoothing: imagined rows per group, spread evenly over the levels that an entry has.
         seen: True where an entry counts, (N, D); all do if None.
 
     Returns:
         log p(x_i = l | z), (Z, D, levels).
     """
+    levels = space.levels or 2
     # the former takes time with the groups, the latter with the levels
     counted = by_group(x, weights, levels, seen) if levels > weights.shape[1] else by_level(x, weights, levels, seen)
-    counts = counted.unflatten(1, (x.shape[1], levels)) + smoothing / levels
-    return (counts / counts.sum(-1, keepdim=True)).log()
+    counts = counted.unflatten(1, (x.shape[1], levels)) + smoothing * evenly(space).to(counted)
+    return (counts / counts.sum(-1, keepdim=True)).clamp_min(IMPOSSIBLE).log()
+
+
+def evenly(space: Space) -> Tensor:
+    """The uniform distribution over the levels of each entry, (D, levels).
+
+    >>> evenly(Space((2,), 4, sizes=(4, 2))).tolist()
+    [[0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0.0, 0.0]]
+    """
+    allowed = space.allowed
+    even = torch.ones(space.dims, space.levels or 2) if allowed is None else allowed.float()
+    return even / even.sum(-1, keepdim=True)
 
 
 def by_group(x: Tensor, weights: Tensor, levels: int, seen: Tensor | None) -> Tensor:

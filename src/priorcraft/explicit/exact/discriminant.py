@@ -6,7 +6,7 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.core import ClosedForm, Exact, Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around
+from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around, tops_of
 from priorcraft.explicit.exact.scatter import Scatter
 
 FEW = 1e-3  # imagined rows of a class at the mean of all rows: a class without rows has a mean too
@@ -79,7 +79,7 @@ class Discriminant(Exact, ClosedForm):
     def _log_kernels(self, x: Tensor, means: Tensor, root: Tensor) -> Tensor:
         """log p(x | m) for Gaussians around the means, (B, M); real numbers are first moved near zero."""
         origin = torch.zeros_like(means[0]) if self.space.levels is not None else means.mean(0)
-        return log_kernels(x.flatten(1).to(means) - origin, means - origin, root, self.space.levels)
+        return log_kernels(x.flatten(1).to(means) - origin, means - origin, root, tops_of(self.space))
 
     def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
         out = self.means.new_empty(len(x))
@@ -99,5 +99,5 @@ class Discriminant(Exact, ClosedForm):
         x = torch.empty_like(noise)
         for c in label.unique().tolist():
             rows = label == c
-            x[rows] = sample_around(self.means[label[rows]], self._root(c), noise[rows], self.space.levels).to(x)
+            x[rows] = sample_around(self.means[label[rows]], self._root(c), noise[rows], tops_of(self.space)).to(x)
         return (x if self.space.levels is None else x.long()).view(n, *self.space.event_shape)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from priorcraft.core import Likelihood, Space
+from priorcraft.explicit.exact.counting import IMPOSSIBLE
 from priorcraft.likelihoods import CATEGORICAL_LIMIT, head_for
 
 SMOOTH_CODE, SMOOTH_LOGITS = 4, 6  # numbers that describe a grey value, and the logits of one
@@ -24,7 +25,7 @@ class Entries(nn.Module):
 
     def __init__(self, space: Space) -> None:
         super().__init__()
-        self.levels = space.levels or 0
+        self.levels, self.space = space.levels or 0, space
         self.head = head_for(space)
         ordinal = space.is_image or self.levels > CATEGORICAL_LIMIT
         low_rank = ordinal and self.head.width == self.levels and self.levels > SMOOTH_LOGITS
@@ -44,7 +45,7 @@ class Entries(nn.Module):
     def initialise(self, x: Tensor) -> None:
         """Sets the marginals to the frequencies in x (B, D), with a tenth of a count a level, where they are tables."""
         if self.tabular:
-            self.marginal.copy_(self._logits(self._counts(x) + 0.1))
+            self.marginal.copy_(self._logits(self._counts(x) + self._imagined()))
 
     @torch.no_grad()
     def class_outputs(self, x: Tensor, y: Tensor, classes: int) -> Tensor:
@@ -52,7 +53,7 @@ class Entries(nn.Module):
 
         Naive Bayes, with five counts spread by the frequencies in all classes; labels may be -1 for "not known".
         """
-        spread = self._counts(x) + 0.1
+        spread = self._counts(x) + self._imagined()
         spread = 5 * spread / spread.sum(-1, keepdim=True)
         logits = torch.stack([self._logits(self._counts(x[y == c]) + spread) for c in range(classes)]) - self.marginal
         return (logits if self.basis is None else logits @ torch.linalg.pinv(self.basis).t()).flatten(1)
@@ -60,8 +61,13 @@ class Entries(nn.Module):
     def _counts(self, x: Tensor) -> Tensor:
         return torch.stack([(x == level).sum(0) for level in range(self.levels)], -1).to(self.marginal)
 
+    def _imagined(self) -> Tensor | float:
+        """A tenth of a count for every level that an entry has, (D, levels)."""
+        allowed = self.space.allowed
+        return 0.1 if allowed is None else 0.1 * allowed.to(self.marginal)
+
     def _logits(self, counts: Tensor) -> Tensor:
-        log_p = (counts / counts.sum(-1, keepdim=True)).log()
+        log_p = (counts / counts.sum(-1, keepdim=True)).clamp_min(IMPOSSIBLE).log()
         return log_p if self.head.width > 1 else log_p[:, 1:] - log_p[:, :1]
 
     def code(self, x: Tensor) -> Tensor:

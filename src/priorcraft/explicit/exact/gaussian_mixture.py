@@ -29,7 +29,7 @@ class CellComponents(GaussianComponents):
 
     def __init__(self, space: Space, count: int) -> None:
         super().__init__(space, count, smoothing=0.0)
-        self.levels = space.levels
+        self.tops = space.tops
 
     def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
         """Weighted means and shrunken covariances, of the integers taken as real numbers."""
@@ -48,7 +48,7 @@ class CellComponents(GaussianComponents):
         """log p(x | z), exact, nats, (N, used)."""
         _whole(seen)
         x, parts = x.to(self.means), zip(self.means[: self.used], self.cholesky, strict=False)
-        return torch.cat([log_kernels(x, mean[None], root, self.levels) for mean, root in parts], 1)
+        return torch.cat([log_kernels(x, mean[None], root, self.tops) for mean, root in parts], 1)
 
     def sample(self, z: Tensor, generator: Generator) -> Tensor:
         """One draw for every z, (B, D)."""
@@ -56,7 +56,7 @@ class CellComponents(GaussianComponents):
         x = torch.empty(noise.shape, dtype=torch.long, device=noise.device)
         for component in z.unique().tolist():
             rows = z == component
-            x[rows] = sample_around(self.means[z[rows]], self.cholesky[component], noise[rows], self.levels)
+            x[rows] = sample_around(self.means[z[rows]], self.cholesky[component], noise[rows], self.tops)
         return x
 
 

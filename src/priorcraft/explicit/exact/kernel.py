@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from priorcraft import bayes, runtime
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around, whiten
+from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around, tops_of, whiten
 from priorcraft.nn.warp import affine, warped
 
 ROUNDS = 10  # of EM for the covariance; it moves little afterwards
@@ -166,7 +166,7 @@ class KernelDensity(Exact, ClosedForm):
         return out
 
     def _log_kernels(self, x: Tensor, used: Tensor) -> Tensor:
-        return log_kernels(x.flatten(1).to(self.centres), self._around(used), self.root, self.space.levels)
+        return log_kernels(x.flatten(1).to(self.centres), self._around(used), self.root, tops_of(self.space))
 
     def _joint(self, density: object, x: Tensor) -> Tensor:
         used = (self.share > 0).any(1)
@@ -179,7 +179,7 @@ class KernelDensity(Exact, ClosedForm):
         around = self._around().unflatten(0, (len(self.centres), -1))
         t = runtime.categorical(around.new_zeros(n, around.shape[1]), generator=generator)
         noise = runtime.normal((n, self.space.dims), generator=generator, like=self.centres)
-        return sample_around(around[row, t], self.root, noise, self.space.levels).view(n, *self.space.event_shape)
+        return sample_around(around[row, t], self.root, noise, tops_of(self.space)).view(n, *self.space.event_shape)
 
 
 def deformed(x: Tensor) -> Tensor:

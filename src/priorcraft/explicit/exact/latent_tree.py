@@ -96,7 +96,8 @@ class LatentTree(TreeModel):
         counts = torch.stack([torch.einsum("bdl,bk->dlk", code, share) for share in shares])
         counts = counts[self.forest.member, self.forest.variable]
         marginal = normalised(counts.sum(-1, keepdim=True) + 0.5, 1)
-        self.log_emission.copy_(normalised(neighbours(self.levels, 0.5).to(counts) @ counts + 5 * marginal, 1).log())
+        smooth = neighbours(self.levels, 0.5).to(counts) @ counts + 5 * marginal
+        self.log_emission.copy_(normalised(smooth * self._allowed(), 1).log())
         stay = STAY * torch.eye(self.states) + (1 - STAY) / self.states
         self.log_transition.copy_(stay.log().expand_as(self.log_transition))
         root = normalised(torch.einsum("mbk,bc->mck", shares, classes) + 0.5, -1)
@@ -148,7 +149,12 @@ class LatentTree(TreeModel):
         near = neighbours(self.levels, self.levels / 8).to(emissions) @ emissions + marginal
         imagined = 2 * self.smoothing * (self.levels - 1) * normalised(near, 1)
         move(self.log_transition, leaning(transitions, self.smoothing), step)
-        move(self.log_emission, normalised(emissions + imagined, 1), step)
+        move(self.log_emission, normalised((emissions + imagined) * self._allowed(), 1), step)
+
+    def _allowed(self) -> Tensor | float:
+        """1 for the levels that each entry has, (N, levels, 1)."""
+        allowed = self.space.allowed
+        return 1.0 if allowed is None else allowed.to(self.log_emission)[self.forest.variable].unsqueeze(-1)
 
 
 def move(log_table: Tensor, target: Tensor, step: float) -> None:

@@ -1,12 +1,11 @@
 """Naive Bayes: the entries of x are independent, given the class."""
 
-import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import ClosedForm, Exact, Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.counting import log_frequencies, table_log_prob
+from priorcraft.explicit.exact.counting import IMPOSSIBLE, evenly, log_frequencies, table_log_prob
 
 
 class NaiveBayes(Exact, ClosedForm):
@@ -30,14 +29,14 @@ class NaiveBayes(Exact, ClosedForm):
         if space.levels is None:
             raise UsageError("naive-bayes counts integers, and this data set is real-valued; use mixture or ppca.")
         self.smoothing = smoothing
-        uniform = torch.full((max(self.classes, 1), space.dims, space.levels), 1 / space.levels)
-        self.register_buffer("log_table", uniform.log())
+        uniform = evenly(space).clamp_min(IMPOSSIBLE).log()
+        self.register_buffer("log_table", uniform.repeat(max(self.classes, 1), 1, 1))
 
     def update(self, x: Tensor, given: Tensor | None) -> Tensor:
         """One round of EM; with every label known, the first is the maximum of the smoothed likelihood."""
         before = self.log_prob(x, given).mean()
         weights = self.class_weights(x, given)
-        self.log_table.copy_(log_frequencies(x.flatten(1), weights, self.log_table.shape[-1], self.smoothing))
+        self.log_table.copy_(log_frequencies(x.flatten(1), weights, self.space, self.smoothing))
         return before
 
     def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:

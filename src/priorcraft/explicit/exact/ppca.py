@@ -77,7 +77,7 @@ class PPCA(Exact, ClosedForm, Encoder):
         if self.space.levels is None:
             return -0.5 * (white.square() + math.log(2 * math.pi)) - scale.log()
         half = 0.5 / scale
-        upper = torch.where(x >= self.space.levels - 1, math.inf, white + half)
+        upper = torch.where(x >= self.space.tops.to(x), math.inf, white + half)
         lower = torch.where(x <= 0, -math.inf, white - half)
         return log_normal_mass(lower, upper)
 
@@ -87,10 +87,10 @@ class PPCA(Exact, ClosedForm, Encoder):
         root, mean = self._cholesky()[classes], self.means[classes]
         if self.space.levels is None:
             return (mean + (root @ noise.unsqueeze(-1)).squeeze(-1)).view(n, *self.space.event_shape)
-        x, white = torch.empty_like(mean), torch.zeros_like(mean)
+        tops, x, white = self.space.tops, torch.empty_like(mean), torch.zeros_like(mean)
         for i in range(self.space.dims):
             centre = mean[:, i] + (root[:, i, :i] * white[:, :i]).sum(1)
-            x[:, i] = (centre + root[:, i, i] * noise[:, i]).round().clamp(0, self.space.levels - 1)
+            x[:, i] = (centre + root[:, i, i] * noise[:, i]).round().clamp(0, int(tops[i]))
             white[:, i] = (x[:, i] - centre) / root[:, i, i]
         return x.long().view(n, *self.space.event_shape)
 

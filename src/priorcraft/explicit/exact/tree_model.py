@@ -208,7 +208,7 @@ class TreeModel(Exact, ClosedForm):
         return nodes * self.levels + x.movedim(-1, 0)[self.forest.variable]
 
 
-def leaning(counts: Tensor, smoothing: float) -> Tensor:
+def leaning(counts: Tensor, smoothing: float, spread: Tensor | float | None = None) -> Tensor:
     """p(k | j, c) from counts (N, C, J, K), where classes and parents with few rows lean on those with many.
 
     p(k | j, c) = (n_cjk + s (p(k | j) + p(k | c)) / 2) / (n_cj + s)
@@ -216,8 +216,10 @@ def leaning(counts: Tensor, smoothing: float) -> Tensor:
     Args:
         counts: rows with k under the parent's j, in each class; they may be expected counts.
         smoothing: s, imagined rows for each j.
+        spread: how the imagined rows lie over k where nothing else is known, (N, 1, 1, K); evenly if None.
     """
-    shared = normalised(counts.sum(1, keepdim=True) + smoothing / (2 * counts.shape[-1]), -1)
+    spread = 1 / counts.shape[-1] if spread is None else spread
+    shared = normalised(counts.sum(1, keepdim=True) + smoothing / 2 * spread, -1)
     alone = normalised(counts.sum(2, keepdim=True), -1)
     return normalised(counts + smoothing * (shared + alone) / 2, -1)
 
