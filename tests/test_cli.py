@@ -106,7 +106,7 @@ REFUSED = {
         2,
         "names of their own",
     ),
-    "a table": (["fit", "{table}", "vae", "--out", "{new}"], 3, "numpy.savez"),
+    "a table": (["fit", "{table}", "vae", "--out", "{new}"], 3, "no column to learn from"),
     "pictures of rows": (["data", "{floats}", "--out", "{new}"], 2, "no images"),
     "unknown split": (["score", "{run}", "--split", "tset"], 2, "did you mean 'test'"),
     "other images": (["score", "{run}", "{array}"], 3, "the model was fitted to 8 x 8 images"),

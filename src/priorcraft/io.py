@@ -10,6 +10,7 @@ import torch
 import priorcraft
 from priorcraft import zoo
 from priorcraft.core import Generative, Space
+from priorcraft.data.columns import Columns
 from priorcraft.data.splits import Splits
 from priorcraft.errors import CheckpointError, PriorcraftError, UsageError, did_you_mean
 from priorcraft.train.checkpoint import load_into
@@ -37,6 +38,12 @@ class Run:
     data: dict[str, Any]
     steps: int
     seconds: float
+
+    @property
+    def columns(self) -> Columns | None:
+        """What the integers of a table stand for."""
+        found = self.data.get("columns")
+        return None if found is None else Columns.from_json(found)
 
     @property
     def family(self) -> str:
@@ -75,6 +82,7 @@ def describe(
             "seed": seed,
             "fingerprint": splits.fingerprint,
             "counts": splits.counts,
+            **({} if splits.columns is None else {"columns": splits.columns.as_json()}),
         },
         "seed": seed,
         "budget": asdict(budget),

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ WEIGHTS = ("count", "p")
 TOLERANCE = 1e-6  # how far a column p may sum from 1
 
 
+@runtime_checkable
 class Frame(Protocol):
     """What is asked of a pandas data frame."""
 

@@ -21,7 +21,7 @@ def sample(
         run: The run folder.
         n: How many samples.
         given: label=CLASS; without it the classes are drawn too.
-        out: .npz for the numbers, .png for a picture.
+        out: .npz for the numbers, .png for a picture, .csv for a table like the one that was fitted.
         method: Of a single autoregressive model: fast, jacobi, naive, or auto.
     """
     from priorcraft import verbs

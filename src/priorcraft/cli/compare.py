@@ -46,7 +46,7 @@ def compare(
     """Fit several models to the same data under one budget, and write a report.
 
     Args:
-        data: A name from `priorcraft data`, a folder of images, or an .npz or .npy file.
+        data: A name from `priorcraft data`, a folder of images, or an .npz, .npy or .csv file.
         models: Names from `priorcraft models`, with commas; a choice of every family without it.
         minutes: Of training, shared among the models that train by gradient; 5 without --minutes and --steps.
         steps: Updates of each of these models, instead of minutes.

@@ -29,7 +29,7 @@ def fit(
     """Fit a model to data, in a run folder that can be killed and resumed.
 
     Args:
-        data: A name from `priorcraft data`, a folder of images, or an .npz or .npy file.
+        data: A name from `priorcraft data`, a folder of images, or an .npz, .npy or .csv file.
         model: A name from `priorcraft models`.
         out: The run folder to make.
         minutes: Train for that long; 2 without --minutes and --steps.

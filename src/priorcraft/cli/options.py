@@ -19,9 +19,10 @@ class Reading:
     Args:
         size: Side of the square that the images of a folder are brought to; at most 64 without it.
         mode: Of a folder: auto reads grey where every image is grey.
-        levels: Values of an entry: states it where the data do not, rescales images where they do.
+        levels: Values of an entry: states it where the data do not, rescales images where they do; bins of a table.
         limit: At most so many rows of each part.
         on_bad_image: Of a folder: skip all that cannot be read, or stop at any; up to 5 % are skipped without it.
+        label: Of a table: the column that is the class.
     """
 
     size: int | None = None
@@ -29,6 +30,7 @@ class Reading:
     levels: int | None = None
     limit: int | None = None
     on_bad_image: Literal["skip", "error"] | None = None
+    label: str | None = None
 
     def given(self) -> Any:
         """What differs from the defaults."""

@@ -58,10 +58,10 @@ def impute(
 
     Args:
         run: The run folder.
-        file: .npz with rows x, nan or a mask of ones where missing; or an .npy of rows with nan.
+        file: .npz with rows x, nan or a mask of ones where missing; an .npy with nan; or a .csv with empty cells.
         n: How many imputations of each row.
         draws: How many the mean and the spread are taken over.
-        out: .npz with x (rows, n, ...), mean, std, entropy and mask.
+        out: .npz with x (rows, n, ...), mean, std, entropy and mask; of a .csv also a .csv, n times over.
     """
     from priorcraft import verbs
 

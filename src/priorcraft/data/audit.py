@@ -6,9 +6,12 @@ from priorcraft.data.fingerprint import row_digests
 from priorcraft.data.splits import Rows
 
 
-def audit(parts: Mapping[str, Rows], classes: tuple[str, ...]) -> list[str]:
-    """Notes on leaks between the parts, data without variance, and classes without training rows."""
-    return [*_leaks(parts), *_constant(parts["train"]), *_absent(parts["train"], classes)]
+def audit(parts: Mapping[str, Rows], classes: tuple[str, ...], *, leaks: bool = True) -> list[str]:
+    """Notes on leaks between the parts, data without variance, and classes without training rows.
+
+    With `leaks` False equal rows are what they are, as in a table of few states.
+    """
+    return [*(_leaks(parts) if leaks else []), *_constant(parts["train"]), *_absent(parts["train"], classes)]
 
 
 def _leaks(parts: Mapping[str, Rows]) -> list[str]:

@@ -1,5 +1,7 @@
 """The one road from what a source found to `Splits`."""
 
+from dataclasses import replace
+
 from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.data.audit import audit
@@ -29,10 +31,10 @@ def build(
         divisible = len(rows) > len(SPLITS)
         if not divisible or fingerprint(_divided(found, seed, limit), space, classes) != known:
             notes += [f"not divided: all {len(rows)} rows, in their order."]
-            return _splits(raw.name, space, classes, dict.fromkeys(SPLITS, rows), notes, divided=False)
+            return _splits(raw, space, classes, dict.fromkeys(SPLITS, rows), notes, divided=False)
     parts = _divided(found, seed, limit)
-    notes += [*_division(found, seed, limit, bool(classes)), *audit(parts, classes)]
-    return _splits(raw.name, space, classes, parts, notes)
+    notes += [*_division(found, seed, limit, bool(classes)), *audit(parts, classes, leaks=raw.columns is None)]
+    return _splits(raw, space, classes, parts, notes)
 
 
 def _divided(found: dict[str, Rows], seed: int, limit: int | None) -> dict[str, Rows]:
@@ -41,14 +43,16 @@ def _divided(found: dict[str, Rows], seed: int, limit: int | None) -> dict[str, 
 
 
 def _splits(
-    name: str, space: Space, classes: tuple[str, ...], parts: dict[str, Rows], notes: list[str], divided: bool = True
+    raw: Raw, space: Space, classes: tuple[str, ...], parts: dict[str, Rows], notes: list[str], divided: bool = True
 ) -> Splits:
     marks = {"fingerprint": fingerprint(parts, space, classes), "counts": counts(parts, space, classes)}
-    return Splits(name, space, classes, **parts, **marks, notes=tuple(notes), divided=divided)
+    return Splits(raw.name, space, classes, **parts, **marks, notes=tuple(notes), divided=divided, columns=raw.columns)
 
 
 def _rows(raw: Raw, levels: int | None) -> tuple[dict[str, Rows], Space, tuple[str, ...], list[str]]:
     x, space = to_points(raw.x, raw.levels, levels)
+    if raw.columns is not None and len(set(raw.columns.sizes)) > 1:
+        space = replace(space, sizes=raw.columns.sizes)
     y, classes = to_classes(raw.y, {part: len(points) for part, points in x.items()}, raw.classes)
     if len(classes) > 1:
         return {part: Rows(x[part], y[part]) for part in x}, space, classes, list(raw.notes)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from priorcraft.data.columns import Columns
+
 SPLITS = ("train", "valid", "test")
 
 
@@ -18,6 +20,7 @@ class Raw:
         levels: number of values of an entry, where the source states it.
         classes: names of the classes in the order of their indices; None sorts those that occur in y.
         notes: what the user should know so far.
+        columns: what the integers of a table stand for.
     """
 
     name: str
@@ -26,3 +29,4 @@ class Raw:
     levels: int | None = None
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    columns: Columns | None = None

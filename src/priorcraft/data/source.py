@@ -3,22 +3,26 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import Any, TypedDict, TypeGuard, cast, get_args
 
 import numpy as np
 from torch import Tensor
 
+from priorcraft.bayes.reading import Frame
 from priorcraft.data.arrays import Array, open_file, open_named
 from priorcraft.data.build import build
+from priorcraft.data.columns import Columns
 from priorcraft.data.digits import open_digits
 from priorcraft.data.folder import Mode, OnBadImage, open_folder
 from priorcraft.data.idx import find, open_idx
 from priorcraft.data.image import SUFFIXES, printable
 from priorcraft.data.raw import Raw
 from priorcraft.data.splits import Splits
+from priorcraft.data.tables import SUFFIXES as TABLES
+from priorcraft.data.tables import open_table
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
-Source = str | Path | Array | tuple[Array, Array] | Mapping[str, Array]
+Source = str | Path | Array | tuple[Array, Array] | Mapping[str, Array] | Frame
 NAMES = {
     "digits": "1,797 handwritten digits, 8 x 8, 17 levels, in 1000/347/450 rows; comes with scikit-learn",
     "mnist": "70,000 handwritten digits, 28 x 28, 256 levels, in 50,000/10,000/10,000 rows",
@@ -28,6 +32,7 @@ FORMS = {
     "FOLDER": "images in folder/class/*.png, folder/*.png, or either below train/, valid/ and test/",
     "FILE.npz": "arrays x_train, x_valid, x_test, y_train, y_valid, y_test, levels; or one x, y, levels",
     "FILE.npy": "one array of rows",
+    "FILE.csv": "a table: a line of names, then a row an observation; numbers or words; --label NAME is the class",
 }
 
 
@@ -39,6 +44,7 @@ class Reading(TypedDict, total=False):
     mode: Mode
     on_bad_image: OnBadImage
     limit: int
+    label: str
 
 
 def open_data(
@@ -50,7 +56,9 @@ def open_data(
     mode: Mode = "auto",
     on_bad_image: OnBadImage | None = None,
     limit: int | None = None,
+    label: str | None = None,
     known: str | None = None,
+    columns: Columns | None = None,
 ) -> Splits:
     """Reads data, checks them, and divides them into training, validation and test rows.
 
@@ -58,16 +66,19 @@ def open_data(
     A name goes before a path of the same name: the folder is then ./digits.
 
     Args:
-        source: "digits", "mnist", "fashion-mnist", a folder of images, an .npz or .npy file; or an array of rows x,
-            a pair (x, y), or a mapping with the keys of an .npz.
+        source: "digits", "mnist", "fashion-mnist", a folder of images, an .npz, .npy or .csv file; or an array of rows
+            x, a pair (x, y), a mapping with the keys of an .npz, or a pandas data frame.
         seed: of the division, and of the choice that `limit` makes.
         size: side of the square that the images of a folder are brought to.
-        levels: number of values of an entry: states it where the source does not, rescales images where it does.
+        levels: number of values of an entry: states it where the source does not, rescales images where it does; of a
+            table, the bins of a column of numbers.
         mode: "grey" or "rgb" for a folder; "auto" reads grey if every image is grey.
         on_bad_image: "skip" or "error"; None skips up to 5 % of a folder's images and stops beyond.
         limit: at most this many rows a part.
+        label: of a table, the column that is the class.
         known: the fingerprint of data that are divided by seed; others that come in one part are then left whole, in
             their order.
+        columns: of a table, what was found of an earlier one: this one has the same states.
 
     Raises:
         UsageError: an unknown name, or an argument that does not apply.
@@ -78,12 +89,18 @@ def open_data(
     (Space(event_shape=(1, 8, 8), levels=17), 1000, 347, 450)
     """
     _check(size, levels, mode, on_bad_image, limit)
-    if isinstance(source, (str, Path)) and os.path.isdir(source) and str(source) not in NAMES:
-        raw = open_folder(Path(source), size=size, mode=mode, on_bad_image=on_bad_image)
-    elif size is None and mode == "auto" and on_bad_image is None:
-        raw = _open_path(source) if isinstance(source, (str, Path)) else _open_arrays(source)
-    else:
+    a_folder = isinstance(source, (str, Path)) and os.path.isdir(source) and str(source) not in NAMES
+    if not a_folder and not (size is None and mode == "auto" and on_bad_image is None):
         raise UsageError("size, mode and on_bad_image apply to a folder of images alone; leave them out here.")
+    if _is_table(source):
+        raw, levels = open_table(source, label=label, bins=levels, known=columns), None
+    elif label is not None:
+        raise UsageError("label names a column of a table (.csv); other data bring their labels with them.")
+    elif isinstance(source, (str, Path)):
+        folder = {"size": size, "mode": mode, "on_bad_image": on_bad_image}
+        raw = open_folder(Path(source), **folder) if a_folder else _open_path(source)
+    else:
+        raw = _open_arrays(cast(Any, source))
     return build(raw, seed=seed, levels=levels, limit=limit, known=known)
 
 
@@ -104,6 +121,16 @@ def _check(size: int | None, levels: int | None, mode: str, on_bad_image: str | 
         raise UsageError(f"on_bad_image must be skip or error, not {on_bad_image!r}.")
 
 
+def _is_table(source: object) -> TypeGuard[str | Path | Frame]:
+    """Whether this is a data frame, or names a file of comma-separated text."""
+    return isinstance(source, Frame) or _is_file(source, TABLES)
+
+
+def _is_file(source: object, suffixes: tuple[str, ...]) -> bool:
+    """Whether this names a file that ends so."""
+    return isinstance(source, (str, Path)) and os.path.isfile(source) and Path(source).suffix.lower() in suffixes
+
+
 def _open_arrays(source: Array | tuple[Array, Array] | Mapping[str, Array]) -> Raw:
     if isinstance(source, Mapping):
         return open_named("arrays", source)
@@ -122,7 +149,7 @@ def _open_path(source: str | Path) -> Raw:
         return open_digits()
     if name in NAMES:
         return open_idx(name)
-    if os.path.isfile(source) and Path(source).suffix.lower() in (".npz", ".npy"):
+    if _is_file(source, (".npz", ".npy")):
         return open_file(Path(source))
     raise _refusal(source)
 
@@ -130,14 +157,11 @@ def _open_path(source: str | Path) -> Raw:
 def _refusal(source: str | Path) -> DataError | UsageError:
     """Why a source that is neither a known name, nor a folder, nor an array file cannot be opened."""
     path, name = Path(source), printable(source)
-    forms = "an .npz or .npy file, or a folder of images"
+    forms = "an .npz, .npy or .csv file, or a folder of images"
     if os.path.isfile(source) and path.suffix.lower() in SUFFIXES:
         return DataError(f"{name} is a single image; a data set is a folder of them.")
-    if os.path.isfile(source) and path.suffix.lower() in (".csv", ".tsv", ".txt", ".xlsx", ".parquet"):
-        return DataError(
-            f"{name} is a table; save its columns as numbers with numpy.savez('rows.npz', x=rows, y=labels), for "
-            "instance from pandas, and fit that. Tables of categories go to priorcraft bayes as they are."
-        )
+    if _is_file(source, (".xlsx", ".xls", ".parquet", ".feather")):
+        return DataError(f"{name} is a table of another kind; save it as .csv, in UTF-8 with a line of names, first.")
     if os.path.isfile(source):
         return DataError(f"{name} is not a file that can be read as data; expected {forms}.")
     if isinstance(source, str) and len(path.parts) < 2 and not path.suffix:

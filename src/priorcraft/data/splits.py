@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from priorcraft.core import Space
+from priorcraft.data.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Splits:
         fingerprint: changes if any row, label or split changes (SHA-256, hexadecimal).
         counts: what the fingerprint covers, in words for an error message, e.g. {"train": 1000, "valid": 347}.
         notes: what a user should know: files skipped and why, duplicates across splits, conversions made.
+        columns: what the integers of a table stand for; None for other data.
         divided: False for rows that a question is asked of and nothing is learned from: every part is all of them.
     """
 
@@ -52,6 +54,7 @@ class Splits:
     counts: dict[str, int]
     notes: tuple[str, ...] = ()
     divided: bool = True
+    columns: Columns | None = None
 
     @property
     def context(self) -> Space | None:

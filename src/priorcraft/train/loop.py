@@ -105,11 +105,21 @@ def train(
         at.step, at.elapsed = at.step + 1, time.monotonic() - start
         done = budget.progress(at.step, at.elapsed)
         yield Record("step", at.step, done, at.elapsed, dict(values))
-        if int(done * VALIDATIONS) > int(progress * VALIDATIONS) or objective.finished:
+        due = int(done * VALIDATIONS) > int(progress * VALIDATIONS) or early(at.step, batch, len(rows), done)
+        if due or objective.finished:
             yield validate(objective, valid, at, done, seed)
             speed.recount()
     for sentence in [*objective.findings(), *speed.findings(device)] if at.step > began else []:
         yield Record("note", at.step, budget.progress(at.step, at.elapsed), at.elapsed, {"message": sentence})
+
+
+def early(step: int, batch: Batch, n: int, progress: float) -> bool:
+    """Whether an epoch ends whose number is a power of two, before the first look at the validation rows is due.
+
+    Of few rows a training sees hundreds of epochs until then, and may be past its best.
+    """
+    before, now = (step - 1) * len(batch.x) // n, step * len(batch.x) // n
+    return now > before and now & (now - 1) == 0 and progress < 1 / VALIDATIONS
 
 
 def draw(rows: Rows, size: int | None, seed: int, step: int, device: torch.device) -> Batch:

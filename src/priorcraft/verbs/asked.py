@@ -50,6 +50,8 @@ def other_data(run: Run, source: str | Path) -> Splits:
     known, seed = kept.get("reading", {}), int(kept["seed"])
     if kept.get("form", ROWS) != ROWS:
         return open_as(kept["form"], source, seed=seed, **known)
+    if run.columns is not None:
+        return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns)
     reading = cast(Reading, {key: known[key] for key in ("levels", "on_bad_image") if key in known})
     if Path(source).is_dir() and space.is_image and len(set(space.event_shape[1:])) == 1:
         reading |= {"size": space.event_shape[-1], "mode": "grey" if space.event_shape[0] == 1 else "rgb"}

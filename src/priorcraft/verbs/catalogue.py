@@ -7,6 +7,7 @@ from PIL import Image
 
 from priorcraft import zoo
 from priorcraft.data import Reading, Splits, names, open_data
+from priorcraft.data.columns import Columns
 from priorcraft.errors import UsageError
 from priorcraft.report.grid import pixels
 
@@ -35,11 +36,11 @@ def data(
         source: what `open_data` takes; None lists what there is.
         out: a new folder for FOLDER/part/class/number.png, which `open_data` reads in its turn (with 256 levels).
         seed: of the division into parts.
-        reading: size, mode, levels, limit or on_bad_image of `open_data`.
+        reading: size, mode, levels, limit, on_bad_image or label of `open_data`.
 
     Returns:
         Without a source a list of {"name", "summary", "available"}; else a mapping of "name", "shape", "levels",
-        "n_train", "n_valid", "n_test", "classes", "notes", and with `out` "out" and "files".
+        "n_train", "n_valid", "n_test", "columns" (of a table), "classes", "notes", and with `out` "out" and "files".
 
     Raises:
         UsageError: a folder that is there, or rows that are no images.
@@ -62,8 +63,22 @@ def about(splits: Splits) -> dict[str, Any]:
         "levels": splits.space.levels,
         "shape": list(splits.space.event_shape),
         **{f"n_{part}": len(splits.rows(part)) for part in PARTS},
+        **({} if splits.columns is None else {"columns": described(splits.columns)}),
         "notes": list(splits.notes),
     }
+
+
+def described(columns: Columns) -> list[str]:
+    """What each column holds, in words."""
+    words = []
+    for column in columns.columns:
+        if column.states:
+            listed = ", ".join(column.states[:6]) + (" ..." if column.size > 6 else "")
+            words.append(f"{column.name}: {column.size} states ({listed})")
+        else:
+            reach = f"from {column.lows[0]:g} to {column.highs[-1]:g}"
+            words.append(f"{column.name}: numbers {reach} in {column.size} bins of about equally many")
+    return words
 
 
 def export(splits: Splits, folder: Path) -> int:

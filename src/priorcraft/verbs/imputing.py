@@ -1,21 +1,25 @@
 """`impute`: missing values of an array, drawn several times."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.bayes.reading import Rows, from_csv
+from priorcraft.core import UNLABELLED
+from priorcraft.data.columns import Columns
 from priorcraft.data.image import printable
 from priorcraft.data.plain import read_arrays
-from priorcraft.errors import DataError
+from priorcraft.data.tables import SUFFIXES, encoded, written
+from priorcraft.errors import DataError, UsageError
 from priorcraft.io import Run
 from priorcraft.tasks.impute import impute as imputing
 from priorcraft.tasks.restore import complaints
 from priorcraft.verbs.asked import opened
-from priorcraft.verbs.outputs import check_out, write_arrays
+from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.restoring import check_size, rounded
 
 
@@ -35,10 +39,11 @@ def impute(
     Args:
         run: a run folder, or what `load` returned.
         file: .npz with rows x, where nan is missing, or also a mask of the same shape, 1 where missing; or an .npy
-            of rows with nan.
+            of rows with nan; for a model of a table, a .csv with empty cells.
         n: imputations of each row.
         draws: how many the mean and the spread are taken over.
-        out: .npz with x (rows, n, ...), mean, std, entropy, seen, mask (1 where seen).
+        out: .npz with x (rows, n, ...), mean, std, entropy, mask (1 where seen); or, for a .csv, a .csv with its empty
+            cells filled in, all rows n times over under a number "imputation" if n is above 1.
         overwrite: replace `out` if it is there.
         seed: of the draws.
         device: auto, cpu, cuda or mps.
@@ -50,20 +55,76 @@ def impute(
     Raises:
         UsageError, DataError, ImpossibleEvidence: as their names say.
     """
-    target = None if out is None else check_out(out, (".npz",), overwrite=overwrite)
+    tabular = Path(file).suffix.lower() in SUFFIXES
+    target = None if out is None else check_out(out, (".npz", ".csv") if tabular else (".npz",), overwrite=overwrite)
     fitted, where = opened(run, device)
-    x, seen = read_rows(file, fitted)
+    table = Holes.read(file, fitted) if tabular else None
+    x, seen = read_rows(file, fitted) if table is None else (table.x, table.seen)
     check_size(n, draws, x)
     generator = runtime.keyed(seed, "impute", device=where)
-    done = imputing(fitted.model, x.to(where), seen.to(where), n, draws=draws, generator=generator)
+    labels = None if table is None or table.labels is None else table.labels.to(where)
+    done = imputing(fitted.model, x.to(where), seen.to(where), n, draws=draws, given=labels, generator=generator)
     answer = {"kind": done.kind, "method": done.method, "diagnostics": rounded(done.diagnostics)}
     answer |= {"missing": int((~seen).sum()), "rows": len(x), "n": n, "notes": complaints(done)}
     answer |= {"seconds": round(done.seconds, 3), "out": None if target is None else str(target)}
     arrays = {"x": done.x, "mean": done.mean, "std": done.std, "entropy": done.entropy, "mask": seen}
     if target is None:
         return answer | arrays
-    write_arrays(target, {name: value.cpu().numpy() for name, value in arrays.items()})
+    if table is not None and target.suffix.lower() == ".csv":
+        write_bytes(target, table.filled(done.x.cpu(), runtime.keyed(seed, "cells")))
+    else:
+        write_arrays(target, {name: value.cpu().numpy() for name, value in arrays.items()})
     return answer
+
+
+class Holes(NamedTuple):
+    """A table with empty cells.
+
+    Args:
+        table: its cells.
+        columns: what the model knows of them.
+        x, seen: its rows, (B, D), and which cells are there.
+        labels: classes, (B,), -1 where not known; None if the model has none.
+    """
+
+    table: Rows
+    columns: Columns
+    x: Tensor
+    seen: Tensor
+    labels: Tensor | None
+
+    @classmethod
+    def read(cls, path: str | Path, run: Run) -> "Holes":
+        """The table of a file, in the columns of a run.
+
+        Raises:
+            UsageError: the run's data were no table.
+            DataError: a file that cannot be read, or cells that the run does not know.
+        """
+        if run.columns is None:
+            raise UsageError(f"{printable(path)} is a table, and the model was fitted to none; give an .npz of rows.")
+        table = from_csv(path)
+        x, y = encoded(table, run.columns)
+        labels = None
+        if run.classes:
+            names = [""] * len(x) if y is None else y.tolist()
+            labels = torch.tensor([run.classes.index(name) if name else UNLABELLED for name in names])
+        points = torch.from_numpy(x)
+        return cls(table, run.columns, points.clamp_min(0), points >= 0, labels)
+
+    def filled(self, drawn: Tensor, generator: Generator) -> bytes:
+        """The text of the table with draws (B, n, D) in its empty cells."""
+        n, header = drawn.shape[1], self.table.names
+        rows = list[list[str]]()
+        for i in range(n):
+            cells = [column.decode(drawn[:, i, d].numpy(), generator) for d, column in enumerate(self.columns.columns)]
+            own = [list(row) for _, row in self.table.rows]
+            for d, column in enumerate(self.columns.columns):
+                place = header.index(column.name)
+                for r in (~self.seen[:, d]).nonzero().flatten().tolist():
+                    own[r][place] = cells[d][r]
+            rows += own if n == 1 else [[str(i + 1), *row] for row in own]
+        return written(header if n == 1 else ["imputation", *header], rows)
 
 
 def read_rows(path: str | Path, run: Run) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ import torch
 
 from priorcraft import runtime
 from priorcraft.core import Generative
+from priorcraft.data.columns import Columns
+from priorcraft.data.tables import written
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.exact.chain import Autoregressive, Method
 from priorcraft.explicit.exact.ensemble import Ensemble
@@ -37,7 +39,8 @@ def sample(
         run: a run folder, or what `load` returned.
         n: how many.
         given: {"label": name or number of a class}; classes are drawn from p(c) without it.
-        out: .npz (integers `x`, and `y` where labels were given) or .png (a picture of them).
+        out: .npz (integers `x`, and `y` where labels were given), .png (a picture of them), or .csv where the model was
+            fitted to a table: its columns, the label drawn like the rest.
         overwrite: replace `out` if it is there.
         seed: of the draws: the same seed gives the same samples.
         device: auto, cpu, cuda or mps.
@@ -52,23 +55,43 @@ def sample(
     Raises:
         UsageError: n below 1 or too large, an unknown label, or an output that is there.
     """
-    target = None if out is None else check_out(out, (".npz", ".png"), overwrite=overwrite)
+    target = None if out is None else check_out(out, (".npz", ".png", ".csv"), overwrite=overwrite)
     fitted, where = opened(run, device)
+    columns = columns_for(fitted, target)
     limit = LARGEST * 100 // fitted.model.space.dims
     if not 1 <= n <= limit:
         raise UsageError(f"n must lie in 1 ... {limit:,} for points of this size, not {n:,}.")
     label = label_of(fitted, given)
     generator = runtime.keyed(seed, "sample", device=where)
+    if columns is not None and fitted.classes and label is None:
+        label = fitted.model._context_for(n, None, generator)
     x, account = drawn_with_account(fitted.model, n, label, generator, method_of(method))
     answer: dict[str, Any] = {"n": n, **account, "out": None}
     drawn = {"x": x} if label is None else {"x": x, "y": label.cpu().expand(n)}
     if target is None:
         return answer | drawn
-    if target.suffix.lower() == ".png":
+    if columns is not None:
+        names = None if label is None else [fitted.classes[int(c)] for c in label.expand(n)]
+        cells = columns.cells(x.numpy(), names, runtime.keyed(seed, "cells"))
+        write_bytes(target, written(columns.header, cells))
+    elif target.suffix.lower() == ".png":
         write_bytes(target, picture(x, fitted.model.space))
     else:
         write_arrays(target, {name: value.numpy() for name, value in drawn.items()})
     return answer | {"out": str(target)}
+
+
+def columns_for(run: Run, target: Path | None) -> Columns | None:
+    """The columns of a .csv that shall be written; None if none shall.
+
+    Raises:
+        UsageError: a model that was not fitted to a table.
+    """
+    if target is None or target.suffix.lower() != ".csv":
+        return None
+    if run.columns is None:
+        raise UsageError(f"{target.name} needs a model of a table's columns; this one was not fitted to a .csv.")
+    return run.columns
 
 
 def drawn_with_account(

@@ -1,0 +1,194 @@
+"""Tables of a user's own: numbers and words in columns, a class among them, empty cells."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import priorcraft as pc
+from priorcraft import runtime
+from priorcraft.cli import main
+from priorcraft.data import open_data
+from priorcraft.data.columns import Column, Columns, column_of
+from priorcraft.errors import DataError, UsageError
+
+HEADER = ["id", "height", "colour", "legs", "kind", "always"]
+
+
+def animals(n=200):
+    """Rows in which cats and birds differ in every column; heights are many numbers, legs few."""
+    rng, rows = np.random.default_rng(0), []
+    for i in range(n):
+        cat = rng.random() < 0.5
+        height = rng.normal(25 if cat else 12, 3)
+        colour = rng.choice(["grey", "red", "white"], p=[0.6, 0.3, 0.1] if cat else [0.1, 0.2, 0.7])
+        rows.append([f"n{i}", f"{height:.2f}", colour, "4" if cat else "2", "cat" if cat else "bird", "yes"])
+    return rows
+
+
+def write(path, rows, header=HEADER, delimiter=",", encoding="utf-8"):
+    with open(path, "w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=delimiter).writerows([header, *rows])
+    return path
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("table") / "animals.csv", animals())
+
+
+@pytest.fixture(scope="module")
+def run(table):
+    out = table.parent / "run"
+    pc.fit(table, "chow-liu", out=out, reading={"label": "kind"})
+    return out
+
+
+@pytest.mark.parametrize("bins", [2, 5, 16])
+def test_cells_stand_for_integers_and_integers_for_cells(bins):
+    rng = np.random.default_rng(1)
+    numbers = [f"{v:.1f}" for v in [*rng.normal(0, 20, 300), *[3.0] * 200]]
+    for cells in (numbers, ["b", "a", "10", "9"], ["2", "10", "1.5"], ["1e-3", "2e-3", *numbers]):
+        column = column_of("x", cells, bins)
+        assert isinstance(column, Column)
+        every = np.arange(column.size)
+        for seed in range(5):
+            drawn = column.decode(every, runtime.keyed(seed))
+            assert column.encode(drawn, ["line"] * len(drawn), "file").tolist() == every.tolist()
+        assert (column.encode(cells, ["line"] * len(cells), "file") >= 0).all()
+        kept = Columns.from_json(Columns((column,), "y", 1).as_json())
+        assert kept.columns[0] == column
+    found = column_of("x", numbers, bins)
+    counts = np.bincount(found.encode(numbers, numbers, "file"), minlength=found.size)
+    assert (
+        counts[counts < 200].max() <= 3 * 500 / bins
+    )  # about equally many, but for the number that is there 200 times
+
+
+def test_a_table_becomes_integers_with_states_of_their_own(table):
+    splits = open_data(table, label="kind")
+    assert splits.classes == ("bird", "cat")
+    assert [column.name for column in splits.columns.columns] == ["height", "colour", "legs"]
+    assert splits.space.sizes[1:] == (3, 2)
+    assert 2 < splits.space.levels <= 16
+    assert splits.columns.header == ["height", "colour", "legs", "kind"]
+    notes = " ".join(splits.notes)
+    assert "'id' is left out: 200 different texts" in notes
+    assert "'always' is left out: always yes" in notes
+    assert open_data(table, levels=5).space == pc.core.Space((4,), 5, sizes=(5, 3, 2, 2))
+
+
+def test_semicolons_a_byte_order_mark_and_empty_cells(tmp_path):
+    rows = [[a, b, c] for a, b, c in zip("abab" * 10, "0123" * 10, ["x", "", "y", "x"] * 10, strict=True)]
+    path = write(tmp_path / "t.csv", rows, ["u", "v", "w"], delimiter=";", encoding="utf-8-sig")
+    splits = open_data(path)
+    assert sum(len(splits.rows(part)) for part in ("train", "valid", "test")) == 30
+    assert any("10 of 40 rows have empty cells" in note for note in splits.notes)
+
+
+def test_the_whole_evening_with_a_table(table, run, tmp_path, capsys):
+    def ask(*words):
+        main([str(word) for word in words])
+        return capsys.readouterr().out
+
+    assert "colour: 3 states (grey, red, white)" in ask("data", table, "--label", "kind")
+    ask("sample", run, "-n", 300, "--out", tmp_path / "s.csv")
+    drawn = read(tmp_path / "s.csv")
+    assert list(drawn[0]) == ["height", "colour", "legs", "kind"]
+    assert len(drawn) == 300
+    for kind, legs, height in (("cat", "4", 25), ("bird", "2", 12)):
+        own = [row for row in drawn if row["kind"] == kind]
+        assert 100 < len(own) < 200
+        assert sum(row["legs"] == legs for row in own) > 0.9 * len(own)
+        assert abs(np.mean([float(row["height"]) for row in own]) - height) < 1.5
+    ask("sample", run, "-n", 5, "--given", "label=cat", "--out", tmp_path / "cats.csv")
+    assert {row["kind"] for row in read(tmp_path / "cats.csv")} == {"cat"}
+    assert "exact" in ask("classify", run)
+    assert "=" in ask("score", run, table)
+    other = write(tmp_path / "other.csv", [row[1:4] for row in animals(30)], HEADER[1:4])
+    assert "n               30" in ask("score", run, other)
+
+
+def test_empty_cells_are_drawn_and_all_others_stay(run, tmp_path):
+    rows = animals(40)
+    holes = [list(row) for row in rows]
+    for i, row in enumerate(holes):
+        row[1 + i % 3] = ("", "NA", "?")[i % 3]
+    holes[0][4] = ""  # a class that is not known
+    path = write(tmp_path / "holes.csv", holes)
+    answer = pc.impute(run, path, n=1, out=tmp_path / "one.csv")
+    assert answer["kind"] == "exact"
+    assert answer["missing"] == 40
+    filled = read(tmp_path / "one.csv")
+    for before, after in zip(holes, filled, strict=True):
+        for name, cell in zip(HEADER, before, strict=True):
+            assert after[name] == cell if cell not in ("", "NA", "?") or name == "kind" else after[name] != cell
+    legs = [(row["kind"], row["legs"]) for i, row in enumerate(filled) if i % 3 == 2]
+    assert sum((kind == "cat") == (count == "4") for kind, count in legs) >= len(legs) - 1
+    pc.impute(run, path, n=3, out=tmp_path / "three.csv")
+    several = read(tmp_path / "three.csv")
+    assert [row["imputation"] for row in several] == ["1"] * 40 + ["2"] * 40 + ["3"] * 40
+    assert len({several[k]["height"] for k in (0, 40, 80)}) > 1
+    pc.impute(run, path, n=2, out=tmp_path / "two.npz")
+    assert np.load(tmp_path / "two.npz")["x"].shape == (40, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "sentence"),
+    [
+        ([["25", "blue", "4"]], HEADER[1:4], r"line 2: 'colour' must be one of grey, red, white, not 'blue'"),
+        (
+            [["tall", "red", "4"]],
+            HEADER[1:4],
+            r"line 2: 'height' must be a number, written like 12 or 0.25, not 'tall'",
+        ),
+        ([["25", "4"]], ["height", "legs"], r"no column 'colour'; the model knows height, colour, legs"),
+        ([["25", "red", "4", "dog"]] * 3, HEADER[1:5], r"line 2: 'kind' has no class 'dog': Known: bird, cat"),
+    ],
+)
+def test_other_tables_must_have_the_same_states(run, tmp_path, rows, header, sentence):
+    path = write(tmp_path / "other.csv", rows, header)
+    with pytest.raises(DataError, match=sentence):
+        pc.classify(run, path)
+    with pytest.raises(DataError, match=sentence):
+        pc.impute(run, path, out=tmp_path / "out.csv")
+
+
+def test_tables_that_nothing_can_be_learned_from(table, tmp_path):
+    with pytest.raises(UsageError, match="no column 'kindd' for a label: did you mean 'kind'"):
+        open_data(table, label="kindd")
+    with pytest.raises(UsageError, match=r"must lie in 2 \.\.\. 32, not 64"):
+        open_data(table, levels=64)
+    with pytest.raises(UsageError, match="label names a column of a table"):
+        open_data("digits", label="kind")
+    with pytest.raises(UsageError, match="apply to a folder"):
+        open_data(table, size=8)
+    for rows, sentence in (
+        ([["1", "a"]] * 3, "no column to learn from: 'u' is always 1; 'v' is always a"),
+        ([["1", ""], ["", "a"], ["2", ""], ["", "b"]], "no row without an empty cell"),
+        ([[f"{i},5", "a"] for i in range(40)], "numbers are written with a point"),
+        ([["inf", "a"], ["1", "a"]], "'u' is infinite numbers"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            open_data(write(tmp_path / "t.csv", rows, ["u", "v"]))
+
+
+def test_a_data_frame_is_a_table(table):
+    pandas = pytest.importorskip("pandas")
+    frame, file = pandas.read_csv(table), open_data(table, label="kind")
+    splits = open_data(frame, label="kind")
+    assert splits.space == file.space
+    assert splits.classes == file.classes
+
+
+def test_csv_belongs_to_tables_alone(tmp_path):
+    pc.fit("digits", "naive-bayes", out=tmp_path / "run")
+    with pytest.raises(UsageError, match="needs a model of a table's columns"):
+        pc.sample(tmp_path / "run", out=tmp_path / "s.csv")
+    with pytest.raises(UsageError, match="the model was fitted to none"):
+        pc.impute(tmp_path / "run", write(tmp_path / "t.csv", [["1"]], ["u"]), out=tmp_path / "o.csv")
