@@ -112,6 +112,10 @@ def test_the_whole_evening_with_a_table(table, run, tmp_path, capsys):
     assert "=" in ask("score", run, table)
     other = write(tmp_path / "other.csv", [row[1:4] for row in animals(30)], HEADER[1:4])
     assert "n               30" in ask("score", run, other)
+    ask("augment", table, run, "--per-class", 5, "--out", tmp_path / "more.csv")
+    assert sorted(row["kind"] for row in read(tmp_path / "more.csv")) == ["bird"] * 5 + ["cat"] * 5
+    words = ["--models", "naive-bayes,qda", "--label", "kind", "--steps", 5]
+    assert "baselines in bits/dim" in ask("compare", table, *words, "--out", tmp_path / "compared", "--quiet")
 
 
 def test_empty_cells_are_drawn_and_all_others_stay(run, tmp_path):

@@ -43,7 +43,11 @@ class Run:
     def columns(self) -> Columns | None:
         """What the integers of a table stand for."""
         found = self.data.get("columns")
-        return None if found is None else Columns.from_json(found)
+        try:
+            return None if found is None else Columns.from_json(found)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__} at {error}"
+            raise CheckpointError(f"{self.path / 'config.json'} does not describe a table: {reason}.") from None
 
     @property
     def family(self) -> str:

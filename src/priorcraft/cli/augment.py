@@ -26,7 +26,7 @@ def augment(
         run: The run folder of a model that was fitted to them.
         per_class: Samples to add to each class.
         balance: Instead, fill each class up to --per-class rows.
-        out: .npz, or a new folder for images.
+        out: .npz, or a new folder for images; of a table also a .csv of the added rows alone.
         classifier: logistic, svm, boosting or network: who shall gain.
         repeats: Paired draws of the added rows.
         sizes: Measure the gain with fewer samples, too.

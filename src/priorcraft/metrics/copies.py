@@ -142,5 +142,4 @@ def _disguised(x: Tensor, space: Space, generator: torch.Generator) -> Tensor:
         return x + (u < DISGUISE) * DISGUISE * x.std(0)
     step = (u < DISGUISE).long() - 2 * (u < DISGUISE / 2).long()
     moved = x.long() + step
-    top = space.levels - 1
-    return torch.where((moved < 0) | (moved > top), x.long() - step, moved)
+    return torch.where(moved == space.clamp(moved), moved, x.long() - step)

@@ -10,6 +10,7 @@ from jinja2 import Environment
 from torch import Tensor
 
 import priorcraft
+from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.data.splits import Splits
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
@@ -49,7 +50,7 @@ def render(
         result
         | {
             "scored": scored(result),
-            "samples": embedded(by_class(drawn, labels, splits.space)),
+            "samples": shown(drawn, labels, splits),
             "curve": embedded(learning_curve(happened, result["family"])),
             "critic": embedded(critic_view(happened)),
             "warnings": [e["message"] for e in happened if e["kind"] == "warning"],
@@ -60,7 +61,7 @@ def render(
     return template.render(
         answer=answer,
         models=models,
-        real=embedded(by_class(real, labels, splits.space)),
+        real=shown(real, labels, splits),
         families=family_notes(answer["models"]),
         classes=splits.classes[:COLUMNS],
         completions=[
@@ -84,6 +85,16 @@ def classification(found: dict[str, Any] | None) -> dict[str, Any] | None:
     reliability = reliability_picture(bins, errors) if dense else None
     curve = accuracy_picture(found["curve"]) if found["curve"] else None
     return found | {"reliability": embedded(reliability), "curve": embedded(curve)}
+
+
+def shown(x: Tensor, labels: Tensor | None, splits: Splits) -> dict[str, Any]:
+    """Rows as {"picture"}, or those of a table as {"header", "rows"}."""
+    if splits.columns is None:
+        return {"picture": embedded(by_class(x, labels, splits.space))}
+    some = torch.linspace(0, len(x) - 1, min(PER_CLASS, len(x))).long()
+    names = None if labels is None else [splits.classes[c] if c >= 0 else "" for c in labels[some].tolist()]
+    cells = splits.columns.cells(x[some].numpy(), names, runtime.keyed("cells"))
+    return {"header": splits.columns.header, "rows": cells}
 
 
 def by_class(x: Tensor, labels: Tensor | None, space: Space) -> bytes:

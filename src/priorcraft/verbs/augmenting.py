@@ -15,6 +15,7 @@ from priorcraft import runtime
 from priorcraft.classifiers.discriminative import Discriminative
 from priorcraft.core import UNLABELLED
 from priorcraft.data import Rows, Splits
+from priorcraft.data.tables import written
 from priorcraft.errors import DataError, PriorcraftError, UsageError
 from priorcraft.io import Run
 from priorcraft.metrics.copies import CopyTest
@@ -22,7 +23,8 @@ from priorcraft.report.grid import pixels
 from priorcraft.tasks.augment import CLASSICAL, REAL, SYNTHETIC, classically, known, prove
 from priorcraft.verbs.asked import opened, own_data
 from priorcraft.verbs.classifying import labelled_data
-from priorcraft.verbs.outputs import check_out, write_arrays
+from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
+from priorcraft.verbs.sampling import columns_for
 from priorcraft.verbs.scoring import SPLITS
 
 CONFIDENCE = 0.05
@@ -57,7 +59,8 @@ def augment(
         run: a run fitted to these data with labels, of any family.
         per_class: samples to add to each class.
         balance: instead, fill each class up to this number.
-        out: .npz, or a folder for images, in which rows are kept by part and class.
+        out: .npz, or a folder for images, in which rows are kept by part and class; of a table also a .csv of the added
+            rows alone, under the names of its columns.
         classifier: "logistic", "svm", "boosting" or "network".
         repeats: paired draws of the added rows.
         sizes: measure the gain with a quarter and a half of the samples, too.
@@ -76,6 +79,7 @@ def augment(
     """
     target = checked_target(Path(out), overwrite)
     fitted, _ = opened(run, device)
+    columns_for(fitted, target)
     if not fitted.classes:
         raise UsageError("augment needs samples of a class, and this model saw data without labels of two classes.")
     splits = labelled_data(fitted, data)
@@ -113,7 +117,7 @@ def augment(
 def checked_target(out: Path, overwrite: bool) -> Path:
     """The .npz or the folder to write."""
     if out.suffix:
-        return check_out(out, (".npz",), overwrite=overwrite)
+        return check_out(out, (".npz", ".csv"), overwrite=overwrite)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists; choose a folder that is new or empty.")
     return out
@@ -204,6 +208,11 @@ def at_size(
 
 def write_augmented(target: Path, splits: Splits, added: Rows, run: Run, seed: int) -> None:
     """The data with the added rows at the end of the training rows, and where each training row comes from."""
+    if (columns := columns_for(run, target)) is not None:
+        names = [splits.classes[c] for c in known(added).tolist()]
+        cells = columns.cells(added.x.numpy(), names, runtime.keyed(seed, "cells"))
+        write_bytes(target, written(columns.header, cells))
+        return
     synthetic = np.arange(len(splits.train) + len(added)) >= len(splits.train)
     if target.suffix:
         write_arrays(target, arrays(splits, added) | {

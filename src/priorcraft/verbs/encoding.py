@@ -132,7 +132,7 @@ def decode(
         raise UsageError("decode needs the class of each z: pass --given label=CLASS, or y beside z in the file.")
     mean = decoded(model, codes, labels).cpu()
     space = fitted.model.space
-    x = mean if space.levels is None else mean.round().long().clamp(0, space.levels - 1)
+    x = mean if space.levels is None else space.clamp(mean).round().long()
     answer: dict[str, Any] = {"n": len(mean), "out": None if target is None else str(target)}
     if target is None:
         return answer | {"mean": mean, "x": x}

@@ -123,7 +123,7 @@ def with_label(run: Run, x: Tensor, to: str | int, was: str | int | None, genera
     assert b is not None
     before = torch.full((len(x),), UNLABELLED, device=x.device) if a is None else a.expand(len(x))
     mean = relabelled(run.model, x, b.expand(len(x)), before, generator=generator)
-    return mean if run.model.space.levels is None else mean.round().clamp(0, run.model.space.levels - 1).long()
+    return mean if run.model.space.levels is None else run.model.space.clamp(mean).round().long()
 
 
 def read(images: str | Path | Tensor | Sequence[str | Path], context: Space) -> Tensor:
