@@ -1,7 +1,7 @@
 """Where x lives, and what a network says of it: the vocabulary of the contracts."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -35,7 +35,7 @@ class Space:
 
     event_shape: tuple[int, ...]
     levels: int | None = None
-    sizes: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.sizes and not (len(self.sizes) == self.dims and 2 <= min(self.sizes) <= max(self.sizes) == self.levels):

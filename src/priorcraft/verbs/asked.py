@@ -84,7 +84,8 @@ def describe(space: Space) -> str:
     >>> describe(Space((1, 8, 8), 17))
     '8 x 8 images with 1 channel and 17 levels'
     """
-    values = "real numbers" if space.levels is None else f"{space.levels} levels"
+    reach = f"{min(space.sizes)} to {space.levels}" if space.sizes else space.levels
+    values = "real numbers" if space.levels is None else f"{reach} levels"
     if space.is_image:
         channels, height, width = space.event_shape
         return f"{height} x {width} images with {channels} channel{'s' * (channels > 1)} and {values}"
