@@ -1,13 +1,13 @@
 """Autoregressive models that see block means: every block is drawn with exactly its sum."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.condition.evidence import possible
+from priorcraft.condition.evidence import in_parts, possible
 from priorcraft.condition.steps import Steps, steps_of, turns_of
 from priorcraft.condition.sums import block_sums, blocks_of, convolved
 from priorcraft.condition.weighted import Particles
@@ -16,7 +16,9 @@ from priorcraft.errors import NoDensity
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.observe import BlockMean
 
-FEW = 64  # blocks, up to which four sweeps are worth a pass of the network for each block of each
+FEW = 64  # blocks, up to which many particles are cheap
+PARTICLES, FEWER = 512, 64  # of a row with a few blocks, and with many
+TOGETHER = 2**14  # particles that are drawn at once
 Target = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
@@ -32,16 +34,17 @@ class BlockChain(Posterior):
     With a `target`, draws follow its p(x | y) as particles and sweeps grow. Without one the rule is that for
     p(block | others, sum) in the order that has this block last. The conditionals of a learned model in different
     orders are near those of one joint, but not of one joint: the sweeps then settle near the posterior, without a
-    bound on the difference; on digits they came nearer to the truth than with any one order. The network's products are
-    in bfloat16, more than twice as fast here and no worse on digits.
+    bound on the difference. On digits one sweep made the mean of 512 particles .2 dB better and the draws no worse;
+    more sweeps lead away again, and 64 particles are a whole dB behind. The network's products are in bfloat16, more
+    than twice as fast here and no worse on digits.
 
     Args:
         model: autoregressive, on integers.
         observation: block means.
         y: means, (B, C, h, w).
         given: labels, (B,), -1 where not known; None if none is.
-        particles: at least this many for each row, whatever n.
-        sweeps: how many; None for four over a few blocks, one over many, each of which takes a pass of the network.
+        particles: at least this many for each row, whatever n; None for 512 of a few blocks, 64 of many.
+        sweeps: how many; each takes a pass of the network for every block.
         target: log p(x | c) whose posterior is wanted, from x (B, *event_shape), an order of its blocks, and c.
     """
 
@@ -55,54 +58,59 @@ class BlockChain(Posterior):
         y: Tensor,
         given: Tensor | None,
         *,
-        particles: int = 64,
-        sweeps: int | None = None,
+        particles: int | None = None,
+        sweeps: int = 1,
         target: Target | None = None,
     ) -> None:
         super().__init__()
         if model.space.levels is None:
             raise NoDensity("block sums are met by enumerating levels; this model's space is real-valued.")
-        self.model, self.given, self.particles, self.target = model, given, particles, target
+        self.model, self.given, self.target, self.sweeps = model, given, target, sweeps
         self.sums = block_sums(observation, y)
         self.blocks = blocks_of(model.space.event_shape, observation.factor).to(y.device)
-        self.sweeps = (4 if len(self.blocks) <= FEW else 1) if sweeps is None else sweeps
+        self.particles = particles or (PARTICLES if len(self.blocks) <= FEW else FEWER)
         most = (model.space.levels - 1) * self.blocks.shape[1]
         inside = ((self.sums >= 0) & (self.sums <= most)).all(1)
         possible(torch.zeros(len(y)).masked_fill(~inside.cpu(), -torch.inf), "block sums")
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
+        k = max(n, self.particles)
         with runtime.bfloat16_products(self.model.log_prior):
-            return self._draw(n, generator)
+            some = partial(self._draw, n=n, k=k, generator=generator)
+            x = in_parts(len(self.sums), TOGETHER // k, some, self.diagnostics)
+        return x.view(-1, n, *self.model.space.event_shape)
 
-    def _draw(self, n: int, generator: Generator) -> Tensor:
-        k, rows, m = max(n, self.particles), len(self.sums), self.blocks.shape[1]
-        particles = Particles(self.model, rows, k, self.given, generator)
+    def _draw(self, rows: Tensor, n: int, k: int, generator: Generator) -> Tensor:
+        """n draws of the rows of these numbers out of k particles, (R * n, D)."""
+        sums, m = self.sums[rows], self.blocks.shape[1]
+        given = None if self.given is None else self.given[rows]
+        particles = Particles(self.model, len(rows), k, given, generator)
         order = self.blocks.flatten()
         turns = turns_of(self.model, order, m)
         for b in range(len(self.blocks)):
             steps = turns.at(b * m, particles.x, particles.c)
-            left = self.sums[:, b].repeat_interleave(k)
+            left = sums[:, b].repeat_interleave(k)
             log_p, log_q = self._block(particles.x, steps, order, b * m, left, generator)
             again = particles.weigh(log_p - log_q)
             if again is not None:
                 turns.take(again)
         self.diagnostics |= particles.diagnostics
         x = particles.draw(n).flatten(0, 1)
-        accepted = [self._sweep(x, order, n, generator) for _ in range(self.sweeps)]
+        c, sums = None if given is None else given.repeat_interleave(n, 0), sums.repeat_interleave(n, 0)
+        accepted = [self._sweep(x, sums, c, order, generator) for _ in range(self.sweeps)]
         if accepted:
             self.diagnostics["acceptance"] = sum(accepted) / len(accepted)
-        return x.view(rows, n, *self.model.space.event_shape)
+        return x
 
-    def _sweep(self, x: Tensor, order: Tensor, n: int, generator: Generator) -> float:
-        """Draws the classes and every block of x (B * n, D) again; returns the share of blocks that moved."""
-        c = None if self.given is None else self.given.repeat_interleave(n, 0)
+    def _sweep(self, x: Tensor, sums: Tensor, c: Tensor | None, order: Tensor, generator: Generator) -> float:
+        """Draws classes and blocks of x (B, D) with these sums again; returns the share of blocks that moved."""
         if self.model.classes:
             unknown = torch.full((len(x),), UNLABELLED, device=x.device) if c is None else c
             c = torch.where(unknown == UNLABELLED, self._classes(x, order, generator), unknown)
         moved, m = 0.0, self.blocks.shape[1]
         for b, block in enumerate(self.blocks):
             last = torch.cat([order[: b * m], order[(b + 1) * m :], block])
-            left, start = self.sums[:, b].repeat_interleave(n), len(order) - m
+            left, start = sums[:, b], len(order) - m
             new, steps = x.clone(), steps_of(self.model, last, x, start, c, m)
             p_old, q_old = self._block(x.clone(), steps.again(), last, start, left, generator, keep=True)
             p_new, q_new = self._block(new, steps, last, start, left, generator)

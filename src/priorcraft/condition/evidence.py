@@ -31,6 +31,24 @@ def possible(log_evidence: Tensor, method: str) -> Tensor:
     return log_evidence
 
 
+def in_parts(count: int, at_once: int, draw: Callable[[Tensor], Tensor], diagnostics: dict[str, float]) -> Tensor:
+    """What `draw` makes of the rows 0 ... count-1, given by their numbers, so many at once; joined.
+
+    Args:
+        count: how many rows.
+        at_once: as many as memory likes; at least one is taken.
+        draw: numbers of rows, (R,), to draws, (R * n, ...); it may fill `diagnostics`.
+        diagnostics: become means over the rows.
+    """
+    parts, totals = [], dict[str, float]()
+    for rows in torch.arange(count).split(max(1, at_once)):
+        parts.append(draw(rows))
+        for name, value in diagnostics.items():
+            totals[name] = totals.get(name, 0.0) + value * len(rows) / count
+    diagnostics |= totals
+    return torch.cat(parts)
+
+
 def levels_table(observation: Entrywise, y: Tensor, space: Space, like: Tensor) -> Tensor:
     """log p(y_i | x_i = l) of every level, nats, (B, D, levels)."""
     one = torch.zeros(1, *space.event_shape, dtype=torch.long, device=like.device)

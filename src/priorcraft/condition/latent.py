@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.condition.evidence import effective_size, possible
+from priorcraft.condition.evidence import effective_size, in_parts, possible
 from priorcraft.condition.given_z import given_z
 from priorcraft.core import UNLABELLED, Likelihood, Observation, Posterior
 from priorcraft.explicit.approximate.vae import VAE
@@ -44,17 +44,15 @@ class FromPrior(Posterior):
         self.given_z = given_z(observation, y, model.space, model.log_prior)
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
-        """Rows by rows, as many as a table of their entries' levels can hold; diagnostics are means over rows."""
+        """Rows by rows, as many as a table of their entries' levels can hold."""
+
+        def some(rows: Tensor) -> Tensor:
+            z, c = self._begin(rows, n, generator)
+            return self._chain(z, c, rows.to(self.y.device).repeat_interleave(n), generator)
+
         each = self.model.space.dims * (self.model.space.levels or 1) * n
-        parts, totals = [], dict[str, float]()
-        rows = torch.arange(len(self.y), device=self.y.device)
-        for some in rows.split(max(1, NUMBERS // each)):
-            z, c = self._begin(some, n, generator)
-            parts.append(self._chain(z, c, some.repeat_interleave(n), generator))
-            for name, value in self.diagnostics.items():
-                totals[name] = totals.get(name, 0.0) + value * len(some) / len(rows)
-        self.diagnostics |= totals
-        return torch.cat(parts).view(len(self.y), n, *self.model.space.event_shape)
+        x = in_parts(len(self.y), NUMBERS // each, some, self.diagnostics)
+        return x.view(len(self.y), n, *self.model.space.event_shape)
 
     def _chain(self, z: Tensor, c: Tensor | None, rows: Tensor, generator: Generator) -> Tensor:
         """x (B, *event_shape) at the end of chains that begin at (z, c)."""
