@@ -32,10 +32,14 @@ def warped(x: Tensor, where: Tensor, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(x, F.affine_grid(where, list(x.shape), align_corners=False), mode=mode, align_corners=False)
 
 
-def randomly_deformed(x: Tensor, levels: int, generator: Generator) -> Tensor:
-    """Images of integers, each deformed at random: another hand's drawing of the same, int64, (N, C, H, W)."""
+def randomly_deformed(x: Tensor, levels: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Images of integers, each deformed at random: another hand's drawing of the same, int64, (N, C, H, W).
+
+    Returns:
+        The images, and how each was deformed, (N, 6): shifts, shear, turn and sizes, in half ranges.
+    """
     u = torch.rand(6, len(x), generator=generator, device=generator.device).to(x.device) * 2 - 1
     half = torch.tensor([ACROSS, DOWN, SHEAR, TURN, SCALE, SCALE], device=x.device)
     across, down, shear, turn, wide, high = u * half[:, None]
     where = affine(across, down, shear, turn, 1 + wide, 1 + high)
-    return warped(x.float(), where, "bicubic").round().clamp(0, levels - 1).long()
+    return warped(x.float(), where, "bicubic").round().clamp(0, levels - 1).long(), u.T

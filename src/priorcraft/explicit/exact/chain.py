@@ -3,6 +3,7 @@
 import math
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +35,9 @@ class SamplingReport:
     def forward_ratio(self) -> float:
         """Time of the sampling over the time of one forward pass."""
         return self.seconds / self.forward_seconds
+
+
+Density = Callable[[Tensor, Tensor | None], Tensor]  # log p(x | c) of x (B, *event_shape) and labels or None
 
 
 class Autoregressive(Exact):
@@ -79,10 +83,10 @@ class Autoregressive(Exact):
         order = self.check_order(order)
         return self._over_classes(lambda x, c: self._log_prob_in(x.flatten(1), order, c), self.space.check(x), given)
 
-    def _loss_in(self, order: Tensor, x: Tensor, given: Tensor | None) -> Tensor:
-        """The mean of -log p(x) in one order, for training: products in bfloat16, everything else in full."""
+    def _loss(self, density: Density, x: Tensor, given: Tensor | None) -> Tensor:
+        """The mean of -log p(x | c) for training: products in bfloat16, everything else in full."""
         with runtime.bfloat16_products(self.log_prior):
-            return -self.log_prob_in(x, order, given).mean()
+            return -self._over_classes(density, self.space.check(x), given).mean()
 
     def check_order(self, order: Tensor) -> Tensor:
         """`order` itself, if it is a permutation of 0 ... D-1."""

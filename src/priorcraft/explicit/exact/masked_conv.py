@@ -11,16 +11,15 @@ from priorcraft.core import Likelihood, Space, Trainable
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.cells import Cells, Stage
 from priorcraft.explicit.exact.chain import Autoregressive, evidence_first
+from priorcraft.explicit.exact.deforming import Deforming
 from priorcraft.explicit.exact.entries import Entries
-from priorcraft.explicit.exact.surroundings import Surroundings, context_net
+from priorcraft.explicit.exact.surroundings import Surroundings, context_net, random_part
 from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
-from priorcraft.nn.warp import randomly_deformed
 
 RECOGNISED = 16  # rows of a batch whose labels are asked for
 FEATURES = 2**20  # numbers in one layer at once
-FADED = 0.7  # share of the training after which no fewer images are deformed
 
 
 class MaskedConvolution(Autoregressive, Trainable):
@@ -72,12 +71,12 @@ class MaskedConvolution(Autoregressive, Trainable):
         cells = Cells(space, patch)
         super().__init__(space, context, cells.orders(orders))
         self.any_order, self.recognise, self.cells = any_order, recognise, cells
-        self.augment, self.augment_last = augment, augment_last
         self.entries = Entries(space)
         features, outputs, size = self.entries.features, self.entries.outputs, cells.members.shape[1]
         self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
         self.known = Surroundings(size * features, channels, depth, dropout)
         self.sees = None if context is None else context_net(context, channels, self.classes)
+        self.deforms = Deforming(channels, augment, augment_last) if augment or augment_last else None
         self.leave = nn.Linear(channels, size * outputs)
         self.by_class = nn.Parameter(torch.zeros(self.classes, space.dims, outputs)) if self.classes else None
         self.within = MaskedMLP(size, features, outputs, channels, 0, channels) if size > 1 else None
@@ -100,9 +99,14 @@ class MaskedConvolution(Autoregressive, Trainable):
         stages = [stage for stage in self.cells.stages(order) if bool(stage.entries[first.cpu()].any())]
         return self._staged(x, stages, given).log_prob(x)[:, first].sum(-1)
 
-    def _staged(self, x: Tensor, stages: Sequence[Stage], given: Tensor | None) -> Likelihood:
+    def _staged(
+        self, x: Tensor, stages: Sequence[Stage], given: Tensor | None, how: Tensor | None = None
+    ) -> Likelihood:
         """p(x_i | what comes earlier) of the entries of some stages; what is said of the others means nothing."""
         codes, context = self.entries.code(x), self._context_planes(given)
+        if self.deforms is not None and how is not None:
+            deformed = self.deforms.told(how)
+            context = deformed if context is None else context + deformed
         outputs = self._stage_outputs(codes, stages[0], context)
         for stage in stages[1:]:
             now = stage.entries.to(x.device)
@@ -168,10 +172,17 @@ class MaskedConvolution(Autoregressive, Trainable):
 
         With `recognise`, -log p(c | a random part of x) is weighed in (McCallum et al. 2006, multi-conditional
         learning): the joint stays a joint, and it is drawn towards the one that tells classes apart. With `augment`,
-        the loss is that of deformed images to begin with.
+        some images are deformed, and the network is told how: p(x) of images as they are is what it says when it is
+        told nothing (distribution augmentation: Jun et al. 2020, "Distribution Augmentation for Generative Modeling").
         """
-        x = self._augmented(x, progress, generator)
-        loss = self._loss_in(self._training_order(generator), x, given)
+        x, how = (x, None) if self.deforms is None else self.deforms(x, self.space, progress, generator)
+        stages = self.cells.stages(self._training_order(generator))
+
+        def density(x: Tensor, c: Tensor | None) -> Tensor:
+            told = None if how is None else how.repeat_interleave(len(x) // len(how), 0)
+            return self._staged(x.flatten(1), stages, c, told).log_prob(x.flatten(1)).sum(-1)
+
+        loss = self._loss(density, x, given)
         if given is None or not self.classes or not self.recognise:
             return {"loss": loss}
         rows = (given >= 0).nonzero()[:RECOGNISED, 0]
@@ -179,15 +190,6 @@ class MaskedConvolution(Autoregressive, Trainable):
             return {"loss": loss}
         label_loss = self._label_loss(x[rows], given[rows], generator)
         return {"loss": loss + self.recognise * label_loss, "label_loss": label_loss}
-
-    def _augmented(self, x: Tensor, progress: float, generator: Generator) -> Tensor:
-        """Some of the images deformed, fewer and fewer, so that the density settles on images as they are."""
-        left = max(0.0, 1 - progress / FADED)
-        share = self.augment * left + self.augment_last * (1 - left)
-        if not share or self.space.levels is None:
-            return x
-        some = torch.rand(len(x), generator=generator, device=generator.device).to(x.device) < share
-        return torch.where(some.view(-1, 1, 1, 1), randomly_deformed(x, self.space.levels, generator), x)
 
     def _label_loss(self, x: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         """-log p(c | a random part of x) of the labels, in one order."""
@@ -264,13 +266,3 @@ class MaskedConvolution(Autoregressive, Trainable):
                 x[:, entry] = self.entries.likelihood(outputs, self.entries.marginal[entry]).quantile(u[:, entry])
                 cells[:, cell, rank] = self.entries.code(x[:, entry])
             steps.push(cells[:, cell].flatten(1), cell)
-
-
-def random_part(space: Space, generator: Generator) -> Tensor:
-    """A random share of the pixels, scattered or in squares of a random size, true or false, (C, H, W)."""
-    colours, height, width = space.event_shape
-    share, size = torch.rand(2, generator=generator, device=generator.device).tolist()
-    side = int(max(height, width) ** size)  # of a square
-    u = torch.rand(1, 1, -(-height // side), -(-width // side), generator=generator, device=generator.device)
-    seen = F.interpolate(u, scale_factor=side)[0, :, :height, :width] < share
-    return seen.expand(colours, -1, -1)

@@ -74,7 +74,8 @@ class MaskedAutoregressive(Autoregressive, Trainable):
         self, x: Tensor, given: Tensor | None, *, progress: float, generator: Generator
     ) -> dict[str, Tensor]:
         """-log p(x) in one order: an upper bound on -log p(x) of the ensemble, unbiased for its mean over orders."""
-        return {"loss": self._loss_in(self._training_order(generator), x, given)}
+        order = self._training_order(generator)
+        return {"loss": self._loss(lambda x, c: self._log_prob_in(x.flatten(1), order, c), x, given)}
 
     def _training_order(self, generator: Generator) -> Tensor:
         u, member = torch.rand(2, generator=generator, device=generator.device).tolist()

@@ -1,7 +1,8 @@
 """What cells see besides their neighbours: entries that are known before, and the context."""
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from priorcraft.core import Space
 
@@ -37,3 +38,13 @@ def context_net(context: Space, channels: int, classes: int) -> nn.Module:
         first = nn.Conv2d(context.event_shape[0], channels, 5, padding=2)
         return nn.Sequential(first, nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
     return nn.Sequential(nn.Linear(classes or context.dims, channels, bias=False), nn.Unflatten(1, (channels, 1, 1)))
+
+
+def random_part(space: Space, generator: Generator) -> Tensor:
+    """A random share of the pixels, scattered or in squares of a random size, true or false, (C, H, W)."""
+    colours, height, width = space.event_shape
+    share, size = torch.rand(2, generator=generator, device=generator.device).tolist()
+    side = int(max(height, width) ** size)  # of a square
+    u = torch.rand(1, 1, -(-height // side), -(-width // side), generator=generator, device=generator.device)
+    seen = F.interpolate(u, scale_factor=side)[0, :, :height, :width] < share
+    return seen.expand(colours, -1, -1)
