@@ -79,8 +79,8 @@ def trees_and_network(space: Space, n: int) -> Settings:
 def masked_conv(space: Space, n: int) -> Settings:
     """Cells of four pixels are four times as fast; a thousand images overfit without dropout and deformations."""
     patch = {"patch": 1 if any(side % 2 for side in space.event_shape[1:]) else 2, "window": 5, "lr": 3e-3}
-    few = {"depth": 3, "channels": 96, "dropout": 0.3, "weight_decay": 1e-2, "augment": 0.7, "any_order": 0.5}
-    few |= {"batch_size": 64, "decay": 0.99, "lr": 5e-3}
+    few = {"depth": 3, "channels": 96, "dropout": 0.3, "weight_decay": 1e-2, "augment": 0.7, "augment_last": 0.3}
+    few |= {"any_order": 0.5, "batch_size": 64, "decay": 0.99, "lr": 5e-3}
     return patch | (few if n < 10_000 else {"orders": 2, "depth": 8, "batch_size": 32, "any_order": 0.1})
 
 

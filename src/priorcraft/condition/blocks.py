@@ -18,7 +18,7 @@ from priorcraft.observe import BlockMean
 
 FEW = 64  # blocks, up to which many particles are cheap
 PARTICLES, FEWER = 512, 64  # of a row with a few blocks, and with many
-TOGETHER = 2**14  # particles that are drawn at once
+ENTRIES = 2**20  # of all particles that are drawn at once
 Target = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
@@ -77,7 +77,7 @@ class BlockChain(Posterior):
         k = max(n, self.particles)
         with runtime.bfloat16_products(self.model.log_prior):
             some = partial(self._draw, n=n, k=k, generator=generator)
-            x = in_parts(len(self.sums), TOGETHER // k, some, self.diagnostics)
+            x = in_parts(len(self.sums), ENTRIES // (k * self.blocks.numel()), some, self.diagnostics)
         return x.view(-1, n, *self.model.space.event_shape)
 
     def _draw(self, rows: Tensor, n: int, k: int, generator: Generator) -> Tensor:

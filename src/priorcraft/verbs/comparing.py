@@ -29,8 +29,9 @@ from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.catalogue import about
 from priorcraft.verbs.classified import classified
-from priorcraft.verbs.fitting import budget_of, fit
+from priorcraft.verbs.fitting import fit
 from priorcraft.verbs.outputs import write_bytes
+from priorcraft.verbs.resuming import budget_of
 
 MODELS = ("naive-bayes", "qda", "mixture", "ppca", "autoregressive", "vae", "gan")
 DEMO = Path("priorcraft-demo")

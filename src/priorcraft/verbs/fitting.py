@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from priorcraft import io, runtime, zoo
 from priorcraft.core import ClosedForm, Generative
 from priorcraft.data import Reading, Rows, Splits
-from priorcraft.errors import CheckpointError, Interrupted, UsageError
+from priorcraft.errors import Interrupted, UsageError
 from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
 from priorcraft.tasks.forms import ROWS, open_as
@@ -21,8 +21,8 @@ from priorcraft.train.loop import Budget, Record, whole
 from priorcraft.train.recorded import train_recorded
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.watch import Watch
+from priorcraft.verbs.resuming import budget_of, reopen
 
-DEFAULT_MINUTES = 2.0
 GRID = 40  # samples in one picture
 PICTURES = 0.05  # share of the time that pictures may take
 BOUND_DRAWS = 8  # k of the bound in the score that `fit` returns
@@ -177,61 +177,6 @@ def check_context(model: str, splits: Splits) -> None:
     kind = zoo.entry(model, splits.space, len(splits.train))[1].model
     if issubclass(kind, ClosedForm):
         raise UsageError(f"{model} is fitted by counting and takes labels alone as context; use gan or masked-mlp.")
-
-
-def budget_of(minutes: float | None, steps: int | None) -> Budget:
-    """The budget in the user's words."""
-    if minutes is None and steps is None:
-        minutes = DEFAULT_MINUTES
-    return Budget(steps, None if minutes is None else minutes * 60)
-
-
-def reopen(
-    out: Path,
-    data: str | Path | Splits | None,
-    minutes: float | None,
-    steps: int | None,
-    allow_data_change: bool,
-    asked: Mapping[str, Any],
-) -> tuple[RunFolder, Splits, Budget]:
-    """The run in `out`, its data and its budget, which may be given anew; nothing else that is `asked` may differ."""
-    run = RunFolder.open(out)
-    if "data" not in run.config:
-        raise CheckpointError(f"{out} was emptied and holds no training to resume; fit anew with --overwrite.")
-    saved = run.config["data"]
-    check_unchanged(out, run.config, asked)
-    form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})
-    splits = data if isinstance(data, Splits) else open_as(form, data or saved["source"], seed=seed, **reading)
-    run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
-    if minutes is None and steps is None:
-        return run, splits, Budget(**run.config["budget"])
-    return run, splits, budget_of(minutes, steps)
-
-
-def check_unchanged(out: Path, config: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    """Raises a UsageError if a run that goes on is asked to be another one."""
-    saved = {
-        "model": config["model"],
-        "seed": config["seed"],
-        **config["settings"],
-        **config["data"].get("reading", {}),
-    }
-    for name, value in asked.items():
-        if value is not None and not same(value, saved.get(name)):
-            was = f"has {name} {saved[name]}, not {value}" if name in saved else f"was started without {name}"
-            raise UsageError(f"the run in {out} {was}; leave it out to resume that run, or fit anew in another --out.")
-
-
-def same(a: object, b: object) -> bool:
-    """Whether two settings are equal, in words or as numbers.
-
-    >>> same("1e-3", 0.001), same("vae", "gan"), same(1, None)
-    (True, False, False)
-    """
-    try:
-        return float(str(a)) == float(str(b))
-    except ValueError:
-        return str(a) == str(b)
 
 
 @torch.no_grad()

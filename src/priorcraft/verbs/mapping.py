@@ -11,8 +11,8 @@ from priorcraft.explicit.approximate.latent import principal_axes
 from priorcraft.io import Run
 from priorcraft.report.plane import latent_plane
 from priorcraft.verbs.asked import opened
-from priorcraft.verbs.encoding import coded, decoded, labelled, latent_model, points_of
-from priorcraft.verbs.moving import Given, account, check_between, delivered
+from priorcraft.verbs.codes import coded, decoded, labelled, latent_model, points_of
+from priorcraft.verbs.moved import Given, account, check_between, delivered
 from priorcraft.verbs.outputs import check_out
 
 

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from priorcraft import runtime
 from priorcraft.core import Likelihood, Space, Trainable
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.cells import Cells, Stage
@@ -18,7 +17,6 @@ from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
 
-RECOGNISED = 16  # rows of a batch whose labels are asked for
 FEATURES = 2**20  # numbers in one layer at once
 
 
@@ -41,7 +39,6 @@ class MaskedConvolution(Autoregressive, Trainable):
         patch: side of a cell in pixels.
         dropout: share of features left out in training.
         any_order: share of the training steps in which a random part of the entries comes first.
-        recognise: weight of -log p(c | a random part of x) in training, where labels are known.
         augment, augment_last: share of the images that are deformed a little, at the start of the training, and from
             70 % of it to the end.
     """
@@ -60,7 +57,6 @@ class MaskedConvolution(Autoregressive, Trainable):
         patch: int = 1,
         dropout: float = 0.0,
         any_order: float = 0.0,
-        recognise: float = 0.0,
         augment: float = 0.0,
         augment_last: float = 0.0,
     ) -> None:
@@ -70,7 +66,7 @@ class MaskedConvolution(Autoregressive, Trainable):
             raise UsageError(f"orders must be 1 ... 8, the raster orders of an image, not {orders}.")
         cells = Cells(space, patch)
         super().__init__(space, context, cells.orders(orders))
-        self.any_order, self.recognise, self.cells = any_order, recognise, cells
+        self.any_order, self.cells = any_order, cells
         self.entries = Entries(space)
         features, outputs, size = self.entries.features, self.entries.outputs, cells.members.shape[1]
         self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
@@ -170,10 +166,7 @@ class MaskedConvolution(Autoregressive, Trainable):
     ) -> dict[str, Tensor]:
         """-log p(x) in one order: an upper bound on -log p(x) of the ensemble, unbiased for its mean over orders.
 
-        With `recognise`, -log p(c | a random part of x) is weighed in (McCallum et al. 2006, multi-conditional
-        learning): the joint stays a joint, and it is drawn towards the one that tells classes apart. With `augment`,
-        some images are deformed, and the network is told how: p(x) of images as they are is what it says when it is
-        told nothing (distribution augmentation: Jun et al. 2020, "Distribution Augmentation for Generative Modeling").
+        With `augment`, some images are deformed, and the network is told how: see `Deforming`.
         """
         x, how = (x, None) if self.deforms is None else self.deforms(x, self.space, progress, generator)
         stages = self.cells.stages(self._training_order(generator))
@@ -182,23 +175,7 @@ class MaskedConvolution(Autoregressive, Trainable):
             told = None if how is None else how.repeat_interleave(len(x) // len(how), 0)
             return self._staged(x.flatten(1), stages, c, told).log_prob(x.flatten(1)).sum(-1)
 
-        loss = self._loss(density, x, given)
-        if given is None or not self.classes or not self.recognise:
-            return {"loss": loss}
-        rows = (given >= 0).nonzero()[:RECOGNISED, 0]
-        if not len(rows):
-            return {"loss": loss}
-        label_loss = self._label_loss(x[rows], given[rows], generator)
-        return {"loss": loss + self.recognise * label_loss, "label_loss": label_loss}
-
-    def _label_loss(self, x: Tensor, labels: Tensor, generator: Generator) -> Tensor:
-        """-log p(c | a random part of x) of the labels, in one order."""
-        order, seen = self._some_order(generator), self._some_part(generator)
-        order, rows = evidence_first(order[None], seen)[0], len(x)
-        every = torch.arange(self.classes, device=x.device).repeat_interleave(rows)
-        with runtime.bfloat16_products(self.log_prior):
-            log_p = self.log_prob_first(x.flatten(1).repeat(self.classes, 1), order, int(seen.sum()), every)
-        return F.cross_entropy(log_p.view(self.classes, rows).t() + self.log_prior, labels)
+        return {"loss": self._loss(density, x, given)}
 
     def _training_order(self, generator: Generator) -> Tensor:
         order = self._some_order(generator)
