@@ -176,6 +176,7 @@ def test_tables_that_nothing_can_be_learned_from(table, tmp_path):
         ([["1", "a"]] * 3, "no column to learn from: 'u' is always 1; 'v' is always a"),
         ([["1", ""], ["", "a"], ["2", ""], ["", "b"]], "no row without an empty cell"),
         ([[f"{i},5", "a"] for i in range(40)], "numbers are written with a point"),
+        ([[f"{i}", "a"] for i in range(40)] + [["many", "a"]], "it would be numbers without 'many'"),
         ([["inf", "a"], ["1", "a"]], "'u' is infinite numbers"),
     ):
         with pytest.raises(DataError, match=sentence):

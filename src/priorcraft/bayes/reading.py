@@ -61,7 +61,11 @@ class Rows:
     def __post_init__(self) -> None:
         twice = [name for name, times in Counter(self.names).items() if times > 1]
         if twice or "" in self.names:
-            found = f"'{twice[0]}' twice" if twice and twice[0] else "a column without a name"
+            found = (
+                f"'{twice[0]}' twice"
+                if twice and twice[0]
+                else "a column without a name (of a pandas index, to_csv(index=False) writes none)"
+            )
             raise DataError(f"{self.source} must name each column once; found {found}.")
         if set(WEIGHTS) <= set(self.names):
             raise DataError(f"{self.source} has both a column count and a column p; keep one.")

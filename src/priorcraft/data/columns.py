@@ -89,8 +89,7 @@ def column_of(name: str, cells: Sequence[str], bins: int) -> Column | str:
     if any(number is None for number in numbers):
         if len(different) <= MOST:
             return Column(name, tuple(sorted(different, key=by_number)))
-        written = " (numbers are written with a point)" if as_number(there[0].replace(",", ".")) is not None else ""
-        return f"{len(different):,} different texts, more than {MOST}{written}"
+        return f"{len(different):,} different texts, more than {MOST}{_nearly_numbers(there)}"
     values = np.array(numbers, dtype=float)
     if not np.isfinite(values).all():
         return "infinite numbers"
@@ -100,6 +99,14 @@ def column_of(name: str, cells: Sequence[str], bins: int) -> Column | str:
         return Column(name, tuple(written[value] for value in distinct))
     decimals = min(DECIMALS, max(_decimals(cell) for cell in there))
     return _in_bins(name, np.sort(values), bins, decimals)
+
+
+def _nearly_numbers(cells: Sequence[str]) -> str:
+    """What keeps a column of texts from being one of numbers, if little does."""
+    texts = [cell for cell in cells if as_number(cell) is None]
+    if 2 * len(texts) < len(cells):
+        return f"; it would be numbers without '{texts[0]}': correct such cells, or empty them"
+    return "; numbers are written with a point" if as_number(texts[0].replace(",", ".")) is not None else ""
 
 
 def _in_bins(name: str, values: np.ndarray, bins: int, decimals: int) -> Column:

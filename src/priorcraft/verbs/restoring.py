@@ -74,10 +74,11 @@ def read_any(path: str | Path, space: Space) -> Tensor:
     """An image file with the channels and levels of a space, of its own size; no smaller than the space's.
 
     Raises:
+        UsageError: a space that holds no images.
         DataError: a smaller image, or one that cannot be read.
     """
     if not space.is_image:
-        return read_image(path, space)
+        raise UsageError("the model knows rows and no images; impute draws the missing values of rows.")
     width, height = decode(path).size
     channels, *least = space.event_shape
     if height < least[0] or width < least[1]:
