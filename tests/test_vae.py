@@ -446,6 +446,28 @@ def test_several_draws_of_h_stand_before_their_own_image():
     torch.testing.assert_close(pixels(h, x), pixels(h, x.repeat(3, 1, 1, 1)))
 
 
+@pytest.mark.parametrize(("kind", "draws"), [(VAE, 1), (VAE, 3), (LadderVAE, 1)])
+def test_networks_that_are_told_of_deformations_speak_of_images_as_they_are(kind, draws):
+    with runtime.borrowed_global_generator("told"):
+        model = kind(BITS, LABELS, draws=draws, augment=1.0, augment_last=1.0).double().eval()
+        plain = kind(BITS, LABELS, draws=draws).double().eval()
+    x, y = rows()
+    heard = [p for p in model.parameters() if p.shape not in {q.shape for q in plain.parameters()}]
+    assert heard  # the weights that hear seven numbers more
+    with torch.no_grad():
+        before = model.bound(x, 2, y, generator=runtime.keyed(0))
+        loss = model.loss_terms(x, y, progress=1.0, generator=runtime.keyed(1))["loss"]
+        for weight in heard:
+            weight[:, -7:] += 1.0  # whatever they say of a deformation, it is not said of an image as it is
+        if kind is LadderVAE:
+            assert model.told.weight is heard[0]
+        after = model.loss_terms(x, y, progress=1.0, generator=runtime.keyed(1))["loss"]
+        assert torch.equal(model.bound(x, 2, y, generator=runtime.keyed(0)), before)
+    assert float((after - loss).abs()) > 1e-3
+    with pytest.raises(UsageError, match="augment deforms images"):
+        VAE(Space((5,), 2), augment=0.5)
+
+
 def test_a_vamp_prior_is_the_mixture_of_what_the_encoder_makes_of_its_inputs(tmp_path):
     x, y = rows()
     with runtime.borrowed_global_generator("vamp"):

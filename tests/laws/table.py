@@ -26,6 +26,7 @@ BITS = Space((1, 3, 3), 2)
 PLANE = Space((2,))
 COLUMNS = Space((3,), 4, sizes=(4, 2, 3))  # of a table, each with its own number of states
 LABELS = Space((), 3)
+DEFORMED = {"augment": 0.5, "augment_last": 0.5}
 
 MODELS = {
     "naive-bayes": (NaiveBayes, {}),
@@ -35,13 +36,16 @@ MODELS = {
     "lda": (Discriminant, {}),
     "qda": (Discriminant, {"shared": False}),
     "masked-mlp": (MaskedAutoregressive, {"orders": 3, "width": 12, "depth": 1}),
-    "masked-conv": (MaskedConvolution, {"orders": 2, "channels": 8, "depth": 1, "window": 3, "any_order": 0.9}),
+    "masked-conv": (
+        MaskedConvolution,
+        {"orders": 2, "channels": 8, "depth": 1, "window": 3, "any_order": 0.9, **DEFORMED},
+    ),
     "chow-liu": (ChowLiu, {}),
     "latent-tree": (LatentTree, {"members": 2, "latents": 3}),
     "trees-and-network": (TreesAndNetwork, {"latents": 2, "trees": 1, "orders": 2, "width": 8, "depth": 1}),
     "kernel": (KernelDensity, {"rows": 60}),
     "flat-vae": (VAE, {"latent": 2, "hidden": 12, "depth": 1}),
-    "ladder-vae": (LadderVAE, {"layers": 2, "latent": 1, "width": 8, "pixel_width": 4, "reach": 1}),
+    "ladder-vae": (LadderVAE, {"layers": 2, "latent": 1, "width": 8, "pixel_width": 4, "reach": 1, **DEFORMED}),
     "vq-vae": (VQVAE, {"positions": 3, "words": 4, "word": 2, "hidden": 8, "prior_width": 8}),
     "gan": (GAN, {"latent": 2, "hidden": 12, "layers": 1}),
 }

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
-from priorcraft.explicit.approximate.networks import context_width, embed_context, head_of
+from priorcraft.explicit.approximate.networks import head_of
 from priorcraft.explicit.approximate.pixels import PixelDecoder
 from priorcraft.explicit.approximate.variational import Terms, Variational, repeated
 from priorcraft.likelihoods import Gaussian
@@ -75,7 +75,7 @@ class LadderVAE(Variational):
         reach: pixels that the window of the decoder sees on each side; 0 makes pixels independent given z.
         mixture: logistics an entry where there are more than two levels.
         dropout: share of features dropped while training.
-        beta, free_bits, warm_up, draws, bf16: see `Variational`.
+        beta, free_bits, warm_up, draws, bf16, augment, augment_last: see `Variational`.
 
     Raises:
         UsageError: no image, or a size below 1.
@@ -102,8 +102,11 @@ class LadderVAE(Variational):
         free_bits: float = 0.5,
         warm_up: float = 0.1,
         draws: int = 1,
+        augment: float = 0.0,
+        augment_last: float = 0.0,
     ) -> None:
-        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up, draws=draws, bf16=bf16)
+        training = {"beta": beta, "free_bits": free_bits, "warm_up": warm_up, "draws": draws, "bf16": bf16}
+        super().__init__(space, context, **training, augment=augment, augment_last=augment_last)
         if not space.is_image or max(space.event_shape[1:]) < 2:
             raise UsageError(f"a ladder needs images of several pixels, not {space.event_shape}; take a VAE.")
         if min(layers, latent, width // 2, pixel_width) < 1 or reach < 0:
@@ -116,7 +119,7 @@ class LadderVAE(Variational):
         self.shapes = [(latent, *self.sizes[i]) for i in self.level]
         self.latent = sum(latent * h * w for _, h, w in self.shapes)
         self.widths = [width // 2 if max(s) > LARGE else width for s in self.sizes]
-        self._build(latent, dropout, context_width(context))
+        self._build(latent, dropout, self.hears)
         self.pixels = PixelDecoder(space, head_of(space, mixture), self.widths[0], pixel_width, reach)
 
     def _build(self, latent: int, dropout: float, context: int) -> None:
@@ -133,7 +136,7 @@ class LadderVAE(Variational):
         """What the context adds to the first features on the way up, and on the way down, (n, width, 1, 1)."""
         if self.told is None:
             return self.top.new_zeros(1, 1, 1, 1), self.top.new_zeros(1, 1, 1, 1)
-        told = self.told(embed_context(self.context, given, self.top.expand(n, -1, -1, -1)))
+        told = self.told(self._told(given, self.top.expand(n, -1, -1, -1)))
         up, down = told.split([self.widths[0], self.widths[-1]], 1)
         return up[..., None, None], down[..., None, None]
 

@@ -124,19 +124,17 @@ class Sizes:
     width: int
     dropout: float
 
-    def encoder(self, space: Space, context: Space | None, outputs: int) -> nn.Module:
-        """A network from x and the context vector to `outputs` numbers."""
-        c = context_width(context)
+    def encoder(self, space: Space, context: int, outputs: int) -> nn.Module:
+        """A network from x and a context vector of that length to `outputs` numbers."""
         if is_large_image(space):
-            return ImageEncoder(space, c, outputs, self.width, self.hidden, self.dropout)
-        return VectorEncoder(space, c, outputs, self.hidden, self.depth, self.dropout)
+            return ImageEncoder(space, context, outputs, self.width, self.hidden, self.dropout)
+        return VectorEncoder(space, context, outputs, self.hidden, self.depth, self.dropout)
 
-    def decoder(self, space: Space, context: Space | None, inputs: int, per_entry: int) -> nn.Module:
-        """A network from `inputs` numbers and the context vector to the parameters of every entry of x."""
-        n = inputs + context_width(context)
+    def decoder(self, space: Space, inputs: int, per_entry: int) -> nn.Module:
+        """A network from a vector of that length, z and context, to the parameters of every entry of x."""
         if is_large_image(space):
-            return ImageDecoder(space, n, per_entry, self.width, self.hidden, self.dropout)
-        return VectorDecoder(space, n, per_entry, self.hidden, self.depth, self.dropout)
+            return ImageDecoder(space, inputs, per_entry, self.width, self.hidden, self.dropout)
+        return VectorDecoder(space, inputs, per_entry, self.hidden, self.depth, self.dropout)
 
 
 def head_of(space: Space, mixture: int) -> Head:

@@ -7,7 +7,7 @@ from priorcraft import runtime
 from priorcraft.core import Likelihood, Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.bounds import doubly_reparametrised
-from priorcraft.explicit.approximate.networks import Sizes, embed_context, head_of
+from priorcraft.explicit.approximate.networks import Sizes, head_of
 from priorcraft.explicit.approximate.prior import MixturePrior, VampPrior
 from priorcraft.explicit.approximate.variational import Terms, Variational, repeated
 from priorcraft.likelihoods import Gaussian
@@ -32,8 +32,8 @@ class VAE(Variational):
         mixture: logistics an entry of an image with more than two levels; 0 takes what fits the levels, which for
             few levels is a categorical that does not know that 7 is near 8.
         dropout: share of hidden units dropped while training.
-        beta, free_bits, warm_up, draws, bf16: see `Variational`; the gradient for several draws is doubly
-            reparametrised (Tucker et al. 2018, arXiv:1810.04152).
+        beta, free_bits, warm_up, draws, bf16, augment, augment_last: see `Variational`; the gradient for several draws
+            is doubly reparametrised (Tucker et al. 2018, arXiv:1810.04152).
 
     Raises:
         UsageError: a size below 1; components and vamp together; vamp with a context that is not seen by p(z).
@@ -63,8 +63,11 @@ class VAE(Variational):
         warm_up: float = 0.1,
         draws: int = 1,
         bf16: bool = False,
+        augment: float = 0.0,
+        augment_last: float = 0.0,
     ) -> None:
-        super().__init__(space, context, beta=beta, free_bits=free_bits, warm_up=warm_up, draws=draws, bf16=bf16)
+        training = {"beta": beta, "free_bits": free_bits, "warm_up": warm_up, "draws": draws, "bf16": bf16}
+        super().__init__(space, context, **training, augment=augment, augment_last=augment_last)
         if min(latent, hidden, depth, width) < 1:
             raise UsageError(
                 f"latent, hidden, depth and width must be at least 1; found {latent}, {hidden}, {depth}, {width}."
@@ -81,8 +84,8 @@ class VAE(Variational):
             else VampPrior(latent, vamp, many, space.event_shape, self._encoded)
         )
         self.head, sizes = head_of(space, mixture), Sizes(hidden, depth, width, dropout)
-        self.encoder = sizes.encoder(space, context, 2 * latent)
-        self.decoder = sizes.decoder(space, context, latent, self.head.width)
+        self.encoder = sizes.encoder(space, self.hears, 2 * latent)
+        self.decoder = sizes.decoder(space, latent + self.hears, self.head.width)
 
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
         """Counts p(c); a VampPrior starts at rows of the data."""
@@ -98,14 +101,14 @@ class VAE(Variational):
     def _encoded(self, u: Tensor, given: Tensor | None) -> Gaussian:
         """q(z | x, c) of x in the network's units."""
         with self._autocast():
-            out = self.encoder(u, embed_context(self.context, given, u))
+            out = self.encoder(u, self._told(given, u))
         loc, log_scale = out.to(u.dtype).chunk(2, -1)
         return Gaussian(loc, log_scale.clamp(-7.0, 3.0))
 
     def likelihood(self, z: Tensor, given: Tensor | None = None) -> Likelihood:
         """p(x | z, c) for z (B, latent)."""
         with self._autocast():
-            parameters = self.decoder(torch.cat([z, embed_context(self.context, given, z)], -1))
+            parameters = self.decoder(torch.cat([z, self._told(given, z)], -1))
         return self.head(parameters.to(z.dtype))
 
     def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:

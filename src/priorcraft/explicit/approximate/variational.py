@@ -11,6 +11,8 @@ from priorcraft.core import UNLABELLED, Approximate, Encoder, Space, Trainable
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.bounds import Estimate, estimate, importance_bound
 from priorcraft.explicit.approximate.classes import completed
+from priorcraft.explicit.approximate.networks import context_width, embed_context
+from priorcraft.explicit.deforming import NUMBERS, Deforming
 
 ENTRIES = 2**20  # numbers of x that one pass of the decoder may produce: 4 MB, times the likelihood's width
 MOST_TRAINING_DRAWS = 1000
@@ -46,9 +48,12 @@ class Variational(Approximate, Encoder, Trainable):
             say (Burda et al. 2015, arXiv:1509.00519).
         bf16: whether training multiplies in bfloat16, about twice as fast on recent hardware; scores and samples
             never do.
+        augment, augment_last: share of the images that are deformed, at the start of the training, and from 70 % of it
+            to the end; both networks are told how: see `Deforming`.
 
     Raises:
-        UsageError: beta below 0, free_bits below 0, warm_up outside 0 ... 1, draws outside 1 ... 1000.
+        UsageError: beta below 0, free_bits below 0, warm_up, augment or augment_last outside 0 ... 1, draws outside
+            1 ... 1000, augment without images.
     """
 
     latent: int  # numbers in z, over all layers
@@ -63,6 +68,8 @@ class Variational(Approximate, Encoder, Trainable):
         warm_up: float,
         draws: int,
         bf16: bool,
+        augment: float,
+        augment_last: float,
     ) -> None:
         super().__init__(space, context)
         if beta < 0 or free_bits < 0:
@@ -72,7 +79,17 @@ class Variational(Approximate, Encoder, Trainable):
         if not 1 <= draws <= MOST_TRAINING_DRAWS:
             raise UsageError(f"draws must lie in 1 ... {MOST_TRAINING_DRAWS}, not {draws:,}; 8 are usually plenty.")
         self.beta, self.free_bits, self.warm_up, self.bf16 = beta, free_bits, warm_up, bf16
-        self.draws = draws
+        self.draws, self.deforms = draws, Deforming.of(space, augment, augment_last)
+        self.hears = context_width(context) + (NUMBERS if self.deforms else 0)
+        self._how: Tensor | None = None  # how the rows of a training step are deformed
+
+    def _told(self, given: Tensor | None, like: Tensor) -> Tensor:
+        """The context, and how rows are deformed where they may be, as vectors (B, hears)."""
+        c = embed_context(self.context, given, like)
+        if self.deforms is None:
+            return c
+        how = c.new_zeros(1, NUMBERS) if self._how is None else self._how.to(c)
+        return torch.cat([c, how.repeat(len(c) // len(how), 1)], 1)
 
     @abstractmethod
     def _terms(self, x: Tensor, given: Tensor | None, noise: Tensor, closed: bool) -> Terms:
@@ -169,6 +186,14 @@ class Variational(Approximate, Encoder, Trainable):
         """
         x = self.space.check(x)
         given = completed(self, x, given, generator)
+        if self.deforms is not None:
+            x, self._how = self.deforms(x, progress, generator)
+        try:
+            return self._loss(x, given, progress, generator)
+        finally:
+            self._how = None
+
+    def _loss(self, x: Tensor, given: Tensor | None, progress: float, generator: Generator) -> dict[str, Tensor]:
         noise = self._noise(self.draws, len(x), generator)
         weight = self.beta * min(1.0, progress / self.warm_up if self.warm_up else 1.0)
         if self.draws > 1:

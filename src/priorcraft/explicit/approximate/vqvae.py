@@ -8,7 +8,7 @@ from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Approximate, Encoder, Exact, Likelihood, Space, Trainable
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.classes import completed
-from priorcraft.explicit.approximate.networks import Sizes, embed_context, head_of
+from priorcraft.explicit.approximate.networks import Sizes, context_width, embed_context, head_of
 from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
 
 COMMITMENT = 0.25  # weight of the pull of the encoder towards its code words (van den Oord et al. 2017)
@@ -74,8 +74,8 @@ class VQVAE(Approximate, Encoder, Trainable):
         self.book = nn.Parameter(torch.randn(words, word))
         self.register_buffer("usage", torch.ones(words))
         self.head, sizes, flat = head_of(space, mixture), Sizes(hidden, depth, width, dropout), positions * word
-        self.encoder = sizes.encoder(space, context, flat)
-        self.decoder = sizes.decoder(space, context, flat, self.head.width)
+        self.encoder = sizes.encoder(space, context_width(context), flat)
+        self.decoder = sizes.decoder(space, flat + context_width(context), self.head.width)
 
     @staticmethod
     def codes_space(positions: int, words: int) -> Space:

@@ -8,9 +8,9 @@ from torch import Generator, Tensor, nn
 
 from priorcraft.core import Likelihood, Space, Trainable
 from priorcraft.errors import UsageError
+from priorcraft.explicit.deforming import NUMBERS, Deforming
 from priorcraft.explicit.exact.cells import Cells, Stage
 from priorcraft.explicit.exact.chain import Autoregressive, evidence_first
-from priorcraft.explicit.exact.deforming import Deforming
 from priorcraft.explicit.exact.entries import Entries
 from priorcraft.explicit.exact.surroundings import Surroundings, context_net, random_part
 from priorcraft.nn.local_masked import LocallyMaskedNet
@@ -72,7 +72,10 @@ class MaskedConvolution(Autoregressive, Trainable):
         self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
         self.known = Surroundings(size * features, channels, depth, dropout)
         self.sees = None if context is None else context_net(context, channels, self.classes)
-        self.deforms = Deforming(channels, augment, augment_last) if augment or augment_last else None
+        self.deforms = Deforming.of(space, augment, augment_last)
+        self.told = nn.Linear(NUMBERS, channels, bias=False) if self.deforms else None
+        if self.told is not None:
+            nn.init.zeros_(self.told.weight)
         self.leave = nn.Linear(channels, size * outputs)
         self.by_class = nn.Parameter(torch.zeros(self.classes, space.dims, outputs)) if self.classes else None
         self.within = MaskedMLP(size, features, outputs, channels, 0, channels) if size > 1 else None
@@ -100,8 +103,8 @@ class MaskedConvolution(Autoregressive, Trainable):
     ) -> Likelihood:
         """p(x_i | what comes earlier) of the entries of some stages; what is said of the others means nothing."""
         codes, context = self.entries.code(x), self._context_planes(given)
-        if self.deforms is not None and how is not None:
-            deformed = self.deforms.told(how)
+        if self.told is not None and how is not None:
+            deformed = self.told(how.to(self.told.weight))[..., None, None]
             context = deformed if context is None else context + deformed
         outputs = self._stage_outputs(codes, stages[0], context)
         for stage in stages[1:]:
@@ -168,7 +171,7 @@ class MaskedConvolution(Autoregressive, Trainable):
 
         With `augment`, some images are deformed, and the network is told how: see `Deforming`.
         """
-        x, how = (x, None) if self.deforms is None else self.deforms(x, self.space, progress, generator)
+        x, how = (x, None) if self.deforms is None else self.deforms(x, progress, generator)
         stages = self.cells.stages(self._training_order(generator))
 
         def density(x: Tensor, c: Tensor | None) -> Tensor:
