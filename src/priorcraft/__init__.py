@@ -19,6 +19,7 @@ _VERBS = {
     "decode",
     "demo",
     "encode",
+    "evaluate",
     "fit",
     "fit_pairs",
     "impute",

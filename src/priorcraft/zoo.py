@@ -71,6 +71,9 @@ def family(model: type[Generative]) -> str:
     return "exact" if issubclass(model, Exact) else "approximate" if issubclass(model, Approximate) else "implicit"
 
 
+DEFORMED = {"augment": 1.0, "augment_last": 0.5}  # a VAE of few images
+
+
 def trees_and_network(space: Space, n: int) -> Settings:
     """Tables want a wide network and few states; images the defaults."""
     return {} if space.is_image else {"width": 512, "dropout": 0.1, "latents": 8, "lr": 4e-3}
@@ -85,17 +88,16 @@ def masked_conv(space: Space, n: int) -> Settings:
 
 
 def ladder_vae(space: Space, n: int) -> Settings:
-    """Narrow and slow: four layers of latents then stay in use; a thousand rows overfit without dropout and decay."""
+    """Narrow and slow: four layers of latents then stay in use; a thousand rows overfit without all that is done."""
     small = {"width": 32, "latent": 4, "reach": 4, "pixel_width": 24, "warm_up": 0.3, "bf16": True}
-    few = {"dropout": 0.2, "weight_decay": 2e-2} if n < 10_000 else {}
+    few = {"dropout": 0.2, "weight_decay": 2e-2, **(DEFORMED if space.levels else {})} if n < 10_000 else {}
     return small | few | {"batch_size": 64, "lr": 2e-3}
 
 
 def flat_vae(space: Space, n: int) -> Settings:
     """A thousand rows overfit without decay, and images of them without deformations."""
     few = {"weight_decay": 1e-2, "batch_size": 100, "decay": 0.99}
-    deformed = {"augment": 1.0, "augment_last": 0.5} if space.is_image and space.levels else {}
-    return few | deformed if n < 10_000 else {}
+    return few | (DEFORMED if space.is_image and space.levels else {}) if n < 10_000 else {}
 
 
 DENSITY = {"exact": "log p(x)", "approximate": "lower bound on log p(x)", "implicit": "none"}

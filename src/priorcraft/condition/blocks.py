@@ -17,7 +17,7 @@ from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.observe import BlockMean
 
 FEW = 64  # blocks, up to which many particles are cheap
-PARTICLES, FEWER = 512, 64  # of a row with a few blocks, and with many
+LEAST, MOST, EACH = 64, 512, 16  # particles of a row: of many blocks; of a few, and for each draw of them
 ENTRIES = 2**20  # of all particles that are drawn at once
 Target = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
@@ -43,7 +43,8 @@ class BlockChain(Posterior):
         observation: block means.
         y: means, (B, C, h, w).
         given: labels, (B,), -1 where not known; None if none is.
-        particles: at least this many for each row, whatever n; None for 512 of a few blocks, 64 of many.
+        particles: at least this many for each row, whatever n; None for 64 of many blocks, and of
+            a few for 16 a draw, 64 ... 512.
         sweeps: how many; each takes a pass of the network for every block.
         target: log p(x | c) whose posterior is wanted, from x (B, *event_shape), an order of its blocks, and c.
     """
@@ -68,13 +69,14 @@ class BlockChain(Posterior):
         self.model, self.given, self.target, self.sweeps = model, given, target, sweeps
         self.sums = block_sums(observation, y)
         self.blocks = blocks_of(model.space.event_shape, observation.factor).to(y.device)
-        self.particles = particles or (PARTICLES if len(self.blocks) <= FEW else FEWER)
+        self.particles = particles
         most = (model.space.levels - 1) * self.blocks.shape[1]
         inside = ((self.sums >= 0) & (self.sums <= most)).all(1)
         possible(torch.zeros(len(y)).masked_fill(~inside.cpu(), -torch.inf), "block sums")
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
-        k = max(n, self.particles)
+        few = len(self.blocks) <= FEW
+        k = max(n, self.particles or (min(MOST, max(LEAST, EACH * n)) if few else LEAST))
         with runtime.bfloat16_products(self.model.log_prior):
             some = partial(self._draw, n=n, k=k, generator=generator)
             x = in_parts(len(self.sums), ENTRIES // (k * self.blocks.numel()), some, self.diagnostics)

@@ -60,7 +60,7 @@ def encoded(table: Rows, columns: Columns) -> tuple[np.ndarray, np.ndarray | Non
     missing = [column.name for column in columns.columns if column.name not in table.names]
     if missing:
         known = ", ".join(column.name for column in columns.columns)
-        raise DataError(f"{table.source} has no column '{missing[0]}'; the model knows {known}.")
+        raise DataError(f"{table.source} has no column '{missing[0]}'; needed are {known}.")
     each = [column.encode(cells_of(table, column.name), places, table.source) for column in columns.columns]
     return np.stack(each, 1), None if columns.label not in table.names else _labels(table, columns)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from priorcraft.verbs.comparing import compare, demo
     from priorcraft.verbs.detecting import unusual
     from priorcraft.verbs.encoding import decode, encode
+    from priorcraft.verbs.evaluating import evaluate
     from priorcraft.verbs.fitting import fit
     from priorcraft.verbs.imputing import impute
     from priorcraft.verbs.inpainting import inpaint
@@ -38,6 +39,7 @@ _HOMES = {
     "decode": "priorcraft.verbs.encoding",
     "demo": "priorcraft.verbs.comparing",
     "encode": "priorcraft.verbs.encoding",
+    "evaluate": "priorcraft.verbs.evaluating",
     "fit": "priorcraft.verbs.fitting",
     "fit_pairs": "priorcraft.verbs.translating",
     "impute": "priorcraft.verbs.imputing",
@@ -65,6 +67,7 @@ __all__ = [
     "decode",
     "demo",
     "encode",
+    "evaluate",
     "fit",
     "fit_pairs",
     "impute",

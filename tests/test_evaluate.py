@@ -1,0 +1,72 @@
+"""Samples of any origin, judged beside the data that they should look like."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import priorcraft as pc
+from priorcraft import verbs
+from priorcraft.cli import main
+from priorcraft.data import Splits
+from priorcraft.errors import DataError
+
+
+def saved(path, x, y=None):
+    np.savez(path, x=np.asarray(x), **({} if y is None else {"y": np.asarray(y)}))
+    return path
+
+
+def test_real_rows_noise_and_copies_get_the_verdicts_that_they_deserve(digits: Splits, tmp_path):
+    fresh = pc.evaluate(saved(tmp_path / "fresh.npz", digits.valid.x, digits.valid.y), digits)
+    assert fresh["two_sample"]["verdict"] == "not distinguishable"
+    assert fresh["copies"]["verdict"] == "no copies"
+    assert fresh["fidelity"] > 0.98  # the judge has seen these rows
+    assert 0.9 < fresh["sharpness"] < 1.1
+    assert fresh["n"] == 347
+    noise = torch.randint(17, (300, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    found = pc.evaluate(saved(tmp_path / "noise.npz", noise), "digits")
+    assert found["two_sample"]["verdict"] == "distinguishable"
+    assert found["fidelity"] is None
+    copied = pc.evaluate(saved(tmp_path / "copies.npz", digits.train.x[:300]), digits)
+    assert copied["copies"]["verdict"] == "copies"
+    wrong = pc.evaluate(saved(tmp_path / "wrong.npz", digits.valid.x, (digits.valid.y + 1) % 10), digits)
+    assert wrong["fidelity"] < 0.05
+
+
+def test_samples_of_a_run_come_with_numbers_for_their_classes(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 600)
+    x = (rng.random((600, 12)) < np.where(y, 0.8, 0.2)[:, None]).astype(np.uint8)
+    names = np.array(["no", "yes"])[y]
+    np.savez(tmp_path / "bits.npz", x=x, y=names, levels=2)
+    run = tmp_path / "run"
+    pc.fit(tmp_path / "bits.npz", "naive-bayes", out=run, steps=5)
+    drawn = pc.load(run).model.sample(200, given=torch.arange(200) % 2)
+    saved(tmp_path / "drawn.npz", drawn, np.arange(200) % 2)
+    main(["evaluate", str(tmp_path / "drawn.npz"), str(tmp_path / "bits.npz"), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["fidelity"] > 0.95
+    assert found["sharpness"] is None
+    main(["evaluate", str(tmp_path / "drawn.npz"), str(tmp_path / "bits.npz")])
+    assert "class fidelity" in capsys.readouterr().out
+    with pytest.raises(DataError, match="the data have no class 'maybe'"):
+        pc.evaluate(saved(tmp_path / "odd.npz", x, np.array(["maybe", "yes"])[y]), tmp_path / "bits.npz")
+    with pytest.raises(DataError, match=r"the data are 8 x 8 images .* but these samples are vectors"):
+        pc.evaluate(tmp_path / "drawn.npz", "digits")
+
+
+def test_folders_and_tables_are_brought_to_the_form_of_the_data(digits: Splits, tmp_path):
+    verbs.data(digits, out=tmp_path / "images")
+    as_files = pc.open_data(tmp_path / "images")
+    found = pc.evaluate(tmp_path / "images" / "valid", as_files)
+    assert found["n"] == 347
+    assert found["two_sample"]["verdict"] == "not distinguishable"
+    lines = ["size,kind", *(f"{i % 40},{'ab'[i % 2]}" for i in range(400))]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    (tmp_path / "s.csv").write_text("\n".join([lines[0], *lines[101:301]]))
+    assert pc.evaluate(tmp_path / "s.csv", tmp_path / "t.csv", reading={"label": "kind"})["n"] == 200
+    (tmp_path / "s.csv").write_text("size,kind\n3,c\n")
+    with pytest.raises(DataError, match="line 2: 'kind' has no class 'c'"):
+        pc.evaluate(tmp_path / "s.csv", tmp_path / "t.csv", reading={"label": "kind"})
