@@ -59,24 +59,17 @@ class Asking:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Writing:
+class Writing(Asking):
     """What a question takes whose answer is kept in a file.
 
     Args:
-        overwrite: Replace files that are there.
         seed: Of every random draw: the same seed gives the same answer.
         device: auto, cpu, cuda or mps.
         json: Print one JSON object.
+        overwrite: Replace files that are there.
     """
 
     overwrite: Annotated[bool, Flag] = False
-    seed: int = 0
-    device: str = "auto"
-    json: Annotated[bool, Flag] = False
-
-    def shared(self) -> dict[str, Any]:
-        """What the verb of the same name takes, too."""
-        return {name: value for name, value in asdict(self).items() if name != "json"}
 
 
 @Parameter(name="*")
