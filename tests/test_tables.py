@@ -187,6 +187,12 @@ def test_a_data_frame_is_a_table(table):
     pandas = pytest.importorskip("pandas")
     frame, file = pandas.read_csv(table), open_data(table, label="kind")
     splits = open_data(frame, label="kind")
+    pytest.importorskip("pyarrow")
+    frame.to_parquet(table.with_suffix(".parquet"))
+    assert open_data(table.with_suffix(".parquet"), label="kind").fingerprint == splits.fingerprint
+    (bad := table.with_name("bad.parquet")).write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(DataError, match="cannot be read as parquet"):
+        open_data(bad)
     assert splits.space == file.space
     assert splits.classes == file.classes
 

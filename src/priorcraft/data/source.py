@@ -160,7 +160,7 @@ def _refusal(source: str | Path) -> DataError | UsageError:
     forms = "an .npz, .npy or .csv file, or a folder of images"
     if os.path.isfile(source) and path.suffix.lower() in SUFFIXES:
         return DataError(f"{name} is a single image; a data set is a folder of them.")
-    if _is_file(source, (".xlsx", ".xls", ".parquet", ".feather")):
+    if _is_file(source, (".xlsx", ".xls", ".feather")):
         return DataError(f"{name} is a table of another kind; save it as .csv, in UTF-8 with a line of names, first.")
     if os.path.isfile(source):
         return DataError(f"{name} is not a file that can be read as data; expected {forms}.")

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,30 @@ from priorcraft.data.labels import by_number
 from priorcraft.data.raw import Raw
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
-SUFFIXES = (".csv", ".tsv", ".txt")
+PARQUET = ".parquet"
+SUFFIXES = (".csv", ".tsv", ".txt", PARQUET)
+
+
+def read_table(source: str | Path | Frame) -> Rows:
+    """The cells of a text file, a parquet file or a data frame.
+
+    Raises:
+        DataError: a damaged file, or parquet without pandas and pyarrow.
+    """
+    if isinstance(source, Frame):
+        return from_frame(source)
+    if Path(source).suffix.lower() != PARQUET:
+        return from_csv(source)
+    try:
+        from pandas import read_parquet
+
+        return replace(from_frame(read_parquet(source)), source=str(source))
+    except ImportError:
+        raise DataError(
+            f"{source} needs pandas and pyarrow: pip install 'priorcraft[tables]', or save a .csv."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source} cannot be read as parquet: {str(error).splitlines()[0]}") from None
 
 
 def open_table(
@@ -22,7 +46,7 @@ def open_table(
     """A table as rows of integers, one column each; rows with empty cells are left out, with a note.
 
     Args:
-        source: a text file with a header, separated by comma, semicolon or tab; or a pandas data frame.
+        source: a text file with a header, separated by comma, semicolon or tab; a parquet file; or a pandas data frame.
         label: the column that is the class.
         bins: into how many bins of equally many rows a column of more different numbers is put; None for
             twice the cube root of the rows (Rice's rule), at most 16.
@@ -32,7 +56,7 @@ def open_table(
         UsageError: no such label, or bins outside 2 ... 32.
         DataError: a damaged file, no column to learn from, no whole row, or a state that `known` does not have.
     """
-    table = from_frame(source) if isinstance(source, Frame) else from_csv(source)
+    table = read_table(source)
     if bins is not None and not 2 <= bins <= MOST:
         raise UsageError(f"levels of a table, its bins of numbers, must lie in 2 ... {MOST}, not {bins}.")
     left_out = dict[str, str]()

@@ -8,12 +8,12 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.bayes.reading import Rows, from_csv
+from priorcraft.bayes.reading import Rows
 from priorcraft.core import UNLABELLED
 from priorcraft.data.columns import Columns
 from priorcraft.data.image import printable
 from priorcraft.data.plain import read_arrays
-from priorcraft.data.tables import SUFFIXES, encoded, written
+from priorcraft.data.tables import SUFFIXES, encoded, read_table, written
 from priorcraft.errors import DataError, UsageError
 from priorcraft.io import Run
 from priorcraft.tasks.impute import impute as imputing
@@ -103,7 +103,7 @@ class Holes(NamedTuple):
         """
         if run.columns is None:
             raise UsageError(f"{printable(path)} is a table, and the model was fitted to none; give an .npz of rows.")
-        table = from_csv(path)
+        table = read_table(path)
         x, y = encoded(table, run.columns)
         labels = None
         if run.classes:
