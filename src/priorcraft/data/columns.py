@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from priorcraft.errors import DataError
 EMPTY = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # cells that say nothing, in small letters
 BINS, MOST = 16, 32  # states of a column: of numbers unless asked otherwise, and of any
 DECIMALS = 9
+WRONG = -2  # in the place of an integer: a cell that the column does not have
 
 
 def empty(cell: str) -> bool:
@@ -50,22 +52,33 @@ class Column:
         Raises:
             DataError: a cell of another kind, with the line that it stands in.
         """
-        known: dict[str | float | None, int] = {as_number(state): k for k, state in enumerate(self.states)}
-        known |= {None: -1} | {state: k for k, state in enumerate(self.states)}
-        edges = (np.array(self.highs[:-1]) + np.array(self.lows[1:])) / 2
-        found = np.full(len(cells), -1)
-        for i, cell in enumerate(cells):
-            if empty(cell):
-                continue
-            number = as_number(cell)
-            if not self.states and number is not None:
-                found[i] = int(np.searchsorted(edges, number, side="right"))
-            else:
-                found[i] = known.get(cell, known.get(number, -1))
-            if found[i] < 0:
-                wanted = f"one of {', '.join(self.states[:8])}" if self.states else "a number, written like 12 or 0.25"
-                raise DataError(f"{source}, {places[i]}: '{self.name}' must be {wanted}, not '{cell}'.")
+        code = {cell: self._level(cell) for cell in set(cells)}
+        found = np.array([code[cell] for cell in cells])
+        if WRONG in found:
+            i = int((found == WRONG).argmax())
+            wanted = f"one of {', '.join(self.states[:8])}" if self.states else "a number, written like 12 or 0.25"
+            raise DataError(f"{source}, {places[i]}: '{self.name}' must be {wanted}, not '{cells[i]}'.")
         return found
+
+    def _level(self, cell: str) -> int:
+        """The integer of one cell, -1 where empty, -2 where it has none."""
+        if empty(cell):
+            return -1
+        number = as_number(cell)
+        if not self.states:
+            return WRONG if number is None else int(np.searchsorted(self._edges, number, side="right"))
+        return self._known.get(cell, WRONG if number is None else self._known.get(number, WRONG))
+
+    @cached_property
+    def _known(self) -> dict[str | float, int]:
+        """The integer of each state, by its text, and by its number if it is one."""
+        numbers = {as_number(state): k for k, state in enumerate(self.states)}
+        return {n: k for n, k in numbers.items() if n is not None} | {s: k for k, s in enumerate(self.states)}
+
+    @cached_property
+    def _edges(self) -> np.ndarray:
+        """What lies between one bin and the next."""
+        return (np.array(self.highs[:-1]) + np.array(self.lows[1:])) / 2
 
     def decode(self, levels: np.ndarray, generator: Generator) -> list[str]:
         """A cell for each integer; of a bin, any number between its smallest and its largest."""
