@@ -360,6 +360,17 @@ def test_block_sums_are_met_exactly_and_draws_follow_the_posterior(kind, setting
             assert engine.diagnostics["effective_share"] > 0.3
 
 
+@pytest.mark.parametrize(("kind", "settings"), [(MaskedAutoregressive, {"width": 16}), (MaskedConvolution, CELLS)])
+def test_block_sums_are_met_in_single_precision_a_few_rows_at_a_time(kind, settings, monkeypatch):
+    model, observation, x = small(kind, **settings).float(), BlockMean(2), every_small()[::37][:5]
+    y = observation.forward(x)
+    monkeypatch.setattr("priorcraft.condition.blocks.ENTRIES", 2 * 64 * x[0].numel())  # two rows at a time
+    engine = posterior(model, observation, y)
+    draws = engine.sample(3, generator=runtime.keyed(0))
+    assert torch.equal(observation.forward(draws.flatten(0, 1)), y.repeat_interleave(3, 0))
+    assert engine.diagnostics["particles"] == 64
+
+
 def test_sweeps_without_a_target_settle_near_the_posterior_where_the_orders_agree():
     """The network's own weights are set to zero, so that p(x) is the same in every order."""
     model, observation, x = small(MaskedAutoregressive, orders=1, width=16), BlockMean(2), every_small()

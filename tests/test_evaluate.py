@@ -35,7 +35,7 @@ def test_real_rows_noise_and_copies_get_the_verdicts_that_they_deserve(digits: S
     assert wrong["fidelity"] < 0.05
 
 
-def test_samples_of_a_run_come_with_numbers_for_their_classes(tmp_path, capsys):
+def test_samples_of_a_run_come_with_the_names_of_their_classes(tmp_path, capsys):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 600)
     x = (rng.random((600, 12)) < np.where(y, 0.8, 0.2)[:, None]).astype(np.uint8)
@@ -44,14 +44,16 @@ def test_samples_of_a_run_come_with_numbers_for_their_classes(tmp_path, capsys):
     run = tmp_path / "run"
     pc.fit(tmp_path / "bits.npz", "naive-bayes", out=run, steps=5)
     drawn = pc.load(run).model.sample(200, given=torch.arange(200) % 2)
-    saved(tmp_path / "drawn.npz", drawn, np.arange(200) % 2)
+    saved(tmp_path / "drawn.npz", drawn, np.array(["no", "yes"])[np.arange(200) % 2])
+    pc.sample(run, 200, given={"label": "yes"}, out=tmp_path / "yes.npz")
+    assert pc.evaluate(tmp_path / "yes.npz", tmp_path / "bits.npz")["fidelity"] > 0.95  # of one class alone, too
     main(["evaluate", str(tmp_path / "drawn.npz"), str(tmp_path / "bits.npz"), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["fidelity"] > 0.95
     assert found["sharpness"] is None
     main(["evaluate", str(tmp_path / "drawn.npz"), str(tmp_path / "bits.npz")])
     assert "class fidelity" in capsys.readouterr().out
-    with pytest.raises(DataError, match="the data have no class 'maybe'"):
+    with pytest.raises(DataError, match="there is no class 'maybe'"):
         pc.evaluate(saved(tmp_path / "odd.npz", x, np.array(["maybe", "yes"])[y]), tmp_path / "bits.npz")
     with pytest.raises(DataError, match=r"the data are 8 x 8 images .* but these samples are vectors"):
         pc.evaluate(tmp_path / "drawn.npz", "digits")
@@ -59,8 +61,8 @@ def test_samples_of_a_run_come_with_numbers_for_their_classes(tmp_path, capsys):
 
 def test_folders_and_tables_are_brought_to_the_form_of_the_data(digits: Splits, tmp_path):
     verbs.data(digits, out=tmp_path / "images")
-    as_files = pc.open_data(tmp_path / "images")
-    found = pc.evaluate(tmp_path / "images" / "valid", as_files)
+    assert pc.evaluate(tmp_path / "images" / "valid", digits)["two_sample"]["verdict"] == "not distinguishable"
+    found = pc.evaluate(tmp_path / "images" / "valid", pc.open_data(tmp_path / "images"))
     assert found["n"] == 347
     assert found["two_sample"]["verdict"] == "not distinguishable"
     lines = ["size,kind", *(f"{i % 40},{'ab'[i % 2]}" for i in range(400))]

@@ -10,7 +10,7 @@ from priorcraft import runtime
 from priorcraft.cli import main
 from priorcraft.data import open_data
 from priorcraft.data.columns import Column, Columns, column_of
-from priorcraft.errors import DataError, UsageError
+from priorcraft.errors import CheckpointError, DataError, UsageError
 
 HEADER = ["id", "height", "colour", "legs", "kind", "always"]
 
@@ -63,6 +63,11 @@ def test_cells_stand_for_integers_and_integers_for_cells(bins):
         assert (column.encode(cells, ["line"] * len(cells), "file") >= 0).all()
         kept = Columns.from_json(Columns((column,), "y", 1).as_json())
         assert kept.columns[0] == column
+    tiny = column_of("x", [f"{v:.3e}" for v in rng.uniform(1e-12, 1e-7, 300)], bins)
+    assert all(0 < float(cell) < 1.1e-7 for cell in tiny.decode(np.arange(tiny.size), runtime.keyed(0)))
+    gaps = column_of("x", [f"{v}.0" for v in rng.integers(0, 1000, 300)], bins)  # as pandas writes integers with gaps
+    assert all("." not in cell for cell in gaps.decode(np.arange(gaps.size), runtime.keyed(0)))
+    assert column_of("x", [str(i) for i in rng.permutation(300) + 7], bins) == "numbers of rows"
     found = column_of("x", numbers, bins)
     counts = np.bincount(found.encode(numbers, numbers, "file"), minlength=found.size)
     assert (
@@ -138,6 +143,14 @@ def test_empty_cells_are_drawn_and_all_others_stay(run, tmp_path):
     several = read(tmp_path / "three.csv")
     assert [row["imputation"] for row in several] == ["1"] * 40 + ["2"] * 40 + ["3"] * 40
     assert len({several[k]["height"] for k in (0, 40, 80)}) > 1
+    assert answer["notes"] == ["empty cells of 'kind' stay empty: the model does not draw that column."]
+    write(tmp_path / "blank.csv", [["", "", ""], ["25.0", "red", "4"], ["", "", ""]], HEADER[1:4])
+    pc.impute(run, tmp_path / "blank.csv", n=1, out=tmp_path / "four.csv")
+    assert len([row for row in read(tmp_path / "four.csv") if all(row.values())]) == 3
+    with pytest.raises(DataError, match="line 2: a cell is empty; fill such cells in with impute"):
+        pc.score(run, tmp_path / "blank.csv")
+    pc.sample(run, 50, out=tmp_path / "s.npz")  # integers, which say nothing of each column's own number of states
+    assert pc.score(run, tmp_path / "s.npz")["n"] == 50
     pc.impute(run, path, n=2, out=tmp_path / "two.npz")
     assert np.load(tmp_path / "two.npz")["x"].shape == (40, 2, 3)
 
@@ -181,6 +194,23 @@ def test_tables_that_nothing_can_be_learned_from(table, tmp_path):
     ):
         with pytest.raises(DataError, match=sentence):
             open_data(write(tmp_path / "t.csv", rows, ["u", "v"]))
+
+
+def test_a_run_keeps_its_bins_when_its_table_changes(tmp_path):
+    path = write(tmp_path / "t.csv", animals())
+    pc.fit(path, "naive-bayes", out=tmp_path / "run", reading={"label": "kind"}, steps=3)
+    before = pc.score(tmp_path / "run")["nats"]
+    write(path, [[row[0], str(100 * float(row[1])), *row[2:]] for row in animals()])
+    assert pc.score(tmp_path / "run")["nats"] != before
+    with pytest.raises(CheckpointError, match="have changed"):
+        pc.fit(out=tmp_path / "run", resume=True)
+
+
+def test_a_class_may_be_written_as_a_number(tmp_path):
+    path = write(tmp_path / "t.csv", [[str(i % 7), str(i % 3)] for i in range(60)], ["u", "k"])
+    pc.fit(path, "naive-bayes", out=tmp_path / "run", reading={"label": "k"}, steps=3)
+    other = write(tmp_path / "o.csv", [["1", "2.0"], ["2.0", "1"], ["3", ""]], ["u", "k"])
+    assert pc.classify(tmp_path / "run", other)["n"] == 2  # of rows with a label
 
 
 def test_a_data_frame_is_a_table(table):

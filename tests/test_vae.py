@@ -464,6 +464,13 @@ def test_networks_that_are_told_of_deformations_speak_of_images_as_they_are(kind
         after = model.loss_terms(x, y, progress=1.0, generator=runtime.keyed(1))["loss"]
         assert torch.equal(model.bound(x, 2, y, generator=runtime.keyed(0)), before)
     assert float((after - loss).abs()) > 1e-3
+    if kind is VAE:  # pseudo-inputs are images as they are, whatever the rows of a step are
+        vamp = VAE(BITS, LABELS, vamp=4, augment=1.0, augment_last=1.0).double()
+        vamp.initialise(x, y, generator=runtime.keyed(0))
+        vamp._how = torch.ones(12, 7, dtype=torch.float64)
+        told = vamp.p_z.normals().loc
+        vamp._how = None
+        assert torch.equal(vamp.p_z.normals().loc, told)
     with pytest.raises(UsageError, match="augment deforms images"):
         VAE(Space((5,), 2), augment=0.5)
 

@@ -42,17 +42,25 @@ class Run:
     @property
     def columns(self) -> Columns | None:
         """What the integers of a table stand for."""
-        found = self.data.get("columns")
-        try:
-            return None if found is None else Columns.from_json(found)
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__} at {error}"
-            raise CheckpointError(f"{self.path / 'config.json'} does not describe a table: {reason}.") from None
+        return columns_of(self.data)
 
     @property
     def family(self) -> str:
         """ "exact", "approximate" or "implicit"."""
         return zoo.family(type(self.model))
+
+
+def columns_of(data: Mapping[str, Any]) -> Columns | None:
+    """What the integers of a table stand for, from what a config.json says of the data.
+
+    Raises:
+        CheckpointError: it says nothing that can be understood.
+    """
+    found = data.get("columns")
+    try:
+        return None if found is None else Columns.from_json(found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"config.json does not describe a table: {type(error).__name__} at {error}.") from None
 
 
 KEYS = ("model", "member", "settings", "space", "classes", "rows", "data", "seed", "budget", "environment", "context")
@@ -118,6 +126,7 @@ def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple
             dict(config["settings"]),
             seed=int(config["seed"]),
             device=device,
+            whole=True,
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error) if isinstance(error, PriorcraftError) else f"{type(error).__name__} at {error}"

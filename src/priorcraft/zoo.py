@@ -82,8 +82,8 @@ def trees_and_network(space: Space, n: int) -> Settings:
 def masked_conv(space: Space, n: int) -> Settings:
     """Cells of four pixels are four times as fast; a thousand images overfit without dropout and deformations."""
     patch = {"patch": 1 if any(side % 2 for side in space.event_shape[1:]) else 2, "window": 5, "lr": 3e-3}
-    few = {"depth": 3, "channels": 96, "dropout": 0.3, "weight_decay": 1e-2, "augment": 0.7, "augment_last": 0.3}
-    few |= {"any_order": 0.5, "batch_size": 64, "decay": 0.99, "lr": 5e-3}
+    few = {"depth": 3, "channels": 96, "dropout": 0.3, "weight_decay": 1e-2, "any_order": 0.5, "batch_size": 64}
+    few |= {"decay": 0.99, "lr": 5e-3, **({"augment": 0.7, "augment_last": 0.3} if space.levels else {})}
     return patch | (few if n < 10_000 else {"orders": 2, "depth": 8, "batch_size": 32, "any_order": 0.1})
 
 
@@ -94,10 +94,15 @@ def ladder_vae(space: Space, n: int) -> Settings:
     return small | few | {"batch_size": 64, "lr": 2e-3}
 
 
+def vq_vae(space: Space, n: int) -> Settings:
+    """A thousand rows overfit without decay."""
+    return {"weight_decay": 1e-2, "batch_size": 100, "decay": 0.99} if n < 10_000 else {}
+
+
 def flat_vae(space: Space, n: int) -> Settings:
-    """A thousand rows overfit without decay, and images of them without deformations."""
-    few = {"weight_decay": 1e-2, "batch_size": 100, "decay": 0.99}
-    return few | (DEFORMED if space.is_image and space.levels else {}) if n < 10_000 else {}
+    """As above, and images of them without deformations."""
+    deformed = DEFORMED if space.is_image and space.levels and n < 10_000 else {}
+    return vq_vae(space, n) | deformed
 
 
 DENSITY = {"exact": "log p(x)", "approximate": "lower bound on log p(x)", "implicit": "none"}
@@ -137,7 +142,7 @@ ZOO: dict[str, Entry] = {
     ),
     "ladder-vae": Entry(LadderVAE, MaximumLikelihood, "a hierarchy of latents for images, bounded", ladder_vae),
     "flat-vae": Entry(VAE, MaximumLikelihood, "latent variables bounded through an encoder", flat_vae),
-    "vq-vae": Entry(VQVAE, MaximumLikelihood, "code words, whose prior is a masked perceptron", flat_vae),
+    "vq-vae": Entry(VQVAE, MaximumLikelihood, "code words, whose prior is a masked perceptron", vq_vae),
     "gan": Entry(GAN, Game, "generator and critic: samples without a density"),
 }
 
@@ -190,12 +195,13 @@ def entry(name: str, space: Space, n: int) -> tuple[str, Entry]:
     return member, ZOO[member]
 
 
-def resolve(name: str, space: Space, n: int, settings: Settings) -> Settings:
+def resolve(name: str, space: Space, n: int, settings: Settings, *, whole: bool = False) -> Settings:
     """Every setting of a model and its objective: the user's, else the zoo's for such data, else the constructor's.
 
     Args:
         name: as in `entry`.
         settings: keywords of the model's or the objective's constructor, as text or as values.
+        whole: these are what an earlier call returned: what is missing is newer, and is the constructor's.
 
     Raises:
         UsageError: a keyword that neither knows, or a value of another type.
@@ -205,7 +211,7 @@ def resolve(name: str, space: Space, n: int, settings: Settings) -> Settings:
     for key in settings:
         if key not in known:
             raise UsageError(f"{name} has no setting '{key}': {did_you_mean(key, known)}")
-    given = found.defaults(space, n) | settings
+    given = settings if whole else found.defaults(space, n) | settings
     return defaults(found.model) | defaults(found.objective) | {k: parsed(k, v, known[k]) for k, v in given.items()}
 
 
@@ -218,11 +224,12 @@ def build(
     *,
     seed: int,
     device: str | torch.device = "cpu",
+    whole: bool = False,
 ) -> tuple[Generative, Objective]:
     """A new model and its objective.
 
     Args:
-        name, settings: as in `resolve`.
+        name, settings, whole: as in `resolve`.
         seed: source of the initial weights.
         device: where the model shall live.
 
@@ -230,7 +237,7 @@ def build(
         UsageError: as `resolve`, or a model that cannot be built for such data.
     """
     _, found = entry(name, space, n)
-    given = resolve(name, space, n, settings)
+    given = resolve(name, space, n, settings, whole=whole)
     model_keys, objective_keys = keywords(found.model), keywords(found.objective)
     with borrowed_global_generator(seed, "weights"):
         model = found.model(space, context, **{k: v for k, v in given.items() if k in model_keys})

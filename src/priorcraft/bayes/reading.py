@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -67,8 +68,6 @@ class Rows:
                 else "a column without a name (of a pandas index, to_csv(index=False) writes none)"
             )
             raise DataError(f"{self.source} must name each column once; found {found}.")
-        if set(WEIGHTS) <= set(self.names):
-            raise DataError(f"{self.source} has both a column count and a column p; keep one.")
         if not self.rows:
             raise DataError(f"{self.source} has column names but no rows; at least one is needed.")
 
@@ -101,7 +100,7 @@ def from_csv(path: str | Path) -> Rows:
 
 
 def _cells(text: str, path: str | Path) -> list[tuple[str, list[str]]]:
-    """The lines that are not empty, each with its place."""
+    """The lines that have cells, each with its place."""
     header = next((line for line in io.StringIO(text) if line.strip()), "")
     delimiter = max(",;\t", key=re.sub('"[^"]*"', "", header).count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -109,7 +108,8 @@ def _cells(text: str, path: str | Path) -> list[tuple[str, list[str]]]:
         lines = [(f"line {reader.line_num}", [cell.strip() for cell in row]) for row in reader]
     except csv.Error as e:
         raise DataError(f"{path} is not a table of comma-separated values: {e}.") from e
-    return [(place, row) for place, row in lines if any(row)]
+    lines = list(dropwhile(lambda line: not any(line[1]), lines))  # nothing stands before the names
+    return [(place, row) for place, row in lines if row and (len(row) > 1 or row[0] or len(lines[0][1]) == 1)]
 
 
 def _text(path: str | Path) -> str:
@@ -136,6 +136,7 @@ def counted(rows: Rows, variables: Sequence[str] | None) -> tuple[dict[str, tupl
             twice, a column p that does not sum to 1, or too many cells.
         UsageError: an unknown variable.
     """
+    _check_weights(rows)
     names = _chosen(rows, variables)
     totals: dict[tuple[str, ...], float] = {}
     column = {name: i for i, name in enumerate(rows.names)}
@@ -155,6 +156,11 @@ def counted(rows: Rows, variables: Sequence[str] | None) -> tuple[dict[str, tupl
     return axes, counts
 
 
+def _check_weights(rows: Rows) -> None:
+    if set(WEIGHTS) <= set(rows.names):
+        raise DataError(f"{rows.source} has both a column count and a column p; keep one.")
+
+
 def _chosen(rows: Rows, variables: Sequence[str] | None) -> list[str]:
     known = rows.variables
     if not known:
@@ -170,6 +176,8 @@ def _weighed(rows: Rows, chosen: list[int]) -> Iterator[tuple[tuple[str, ...], f
     column = rows.names.index(rows.weight) if rows.weight else None
     seen: dict[tuple[str, ...], str] = {}
     for place, row in rows.rows:
+        if not any(row):  # as spreadsheets leave them at the end
+            continue
         key = tuple(row[i] for i in chosen)
         if "" in key:
             name = rows.names[chosen[key.index("")]]

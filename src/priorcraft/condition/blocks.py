@@ -1,6 +1,7 @@
 """Autoregressive models that see block means: every block is drawn with exactly its sum."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial, reduce
 
 import torch
@@ -13,7 +14,7 @@ from priorcraft.condition.sums import block_sums, blocks_of, convolved
 from priorcraft.condition.weighted import Particles
 from priorcraft.core import UNLABELLED, Posterior
 from priorcraft.errors import NoDensity
-from priorcraft.explicit.exact.autoregressive import Autoregressive
+from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedConvolution
 from priorcraft.observe import BlockMean
 
 FEW = 64  # blocks, up to which many particles are cheap
@@ -77,7 +78,8 @@ class BlockChain(Posterior):
     def _sample(self, n: int, generator: Generator) -> Tensor:
         few = len(self.blocks) <= FEW
         k = max(n, self.particles or (min(MOST, max(LEAST, EACH * n)) if few else LEAST))
-        with runtime.bfloat16_products(self.model.log_prior):
+        convolves = isinstance(self.model, MaskedConvolution)  # a triangular solve works in full
+        with runtime.bfloat16_products(self.model.log_prior) if convolves else nullcontext():
             some = partial(self._draw, n=n, k=k, generator=generator)
             x = in_parts(len(self.sums), ENTRIES // (k * self.blocks.numel()), some, self.diagnostics)
         return x.view(-1, n, *self.model.space.event_shape)

@@ -76,7 +76,8 @@ class Space:
     @property
     def allowed(self) -> Tensor | None:
         """Which of the levels each entry has, (D, levels); None where every entry has all."""
-        return torch.arange(self.levels or 0) <= self.tops[:, None] if self.sizes else None
+        differ = len(set(self.sizes)) > 1
+        return torch.arange(self.levels or 0) <= self.tops[:, None] if differ else None
 
     def uniform(self, n: int, *, generator: Generator) -> Tensor:
         """n points, every one as likely as any other, int64, (n, *event_shape)."""

@@ -13,9 +13,11 @@ from priorcraft import runtime
 from priorcraft.data.labels import by_number
 from priorcraft.errors import DataError
 
-EMPTY = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})  # cells that say nothing, in small letters
+EMPTY = frozenset(
+    {"", "?", "na", "n/a", "nan", "-nan", "+nan", "null", "none"}
+)  # cells that say nothing, in small letters
 BINS, MOST = 16, 32  # states of a column: of numbers unless asked otherwise, and of any
-DECIMALS = 9
+DECIMALS = 20
 WRONG = -2  # in the place of an integer: a cell that the column does not have
 
 
@@ -56,7 +58,8 @@ class Column:
         found = np.array([code[cell] for cell in cells])
         if WRONG in found:
             i = int((found == WRONG).argmax())
-            wanted = f"one of {', '.join(self.states[:8])}" if self.states else "a number, written like 12 or 0.25"
+            few = ", ".join(self.states[:8]) + (" ..." if self.size > 8 else "")
+            wanted = f"one of {few}" if self.states else "a number, written like 12 or 0.25"
             raise DataError(f"{source}, {places[i]}: '{self.name}' must be {wanted}, not '{cells[i]}'.")
         return found
 
@@ -107,6 +110,8 @@ def column_of(name: str, cells: Sequence[str], bins: int) -> Column | str:
     if not np.isfinite(values).all():
         return "infinite numbers"
     distinct = sorted(set(values.tolist()))
+    if len(distinct) == len(values) > bins and set(np.diff(distinct)) == {1.0}:
+        return "numbers of rows"
     if len(distinct) <= bins:
         written = dict(zip(values.tolist(), there, strict=True))
         return Column(name, tuple(written[value] for value in distinct))
@@ -145,7 +150,7 @@ def as_number(cell: str) -> float | None:
 
 def _decimals(cell: str) -> int:
     mantissa, _, exponent = cell.lower().partition("e")
-    return max(0, len(mantissa.partition(".")[2]) - int(exponent or 0))
+    return max(0, len(mantissa.partition(".")[2].rstrip("0")) - int(exponent or 0))
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,8 @@ class Columns:
         """Rows x (N, D), and the names of their classes, as cells under the header."""
         found = [column.decode(x[:, i], generator) for i, column in enumerate(self.columns)]
         if self.label is not None:
-            found.insert(self.place, list(labels or [""] * len(x)))
+            alone = self.classes[0] if len(self.classes) == 1 else ""
+            found.insert(self.place, list(labels or [alone] * len(x)))
         return [list(row) for row in zip(*found, strict=True)]
 
     def as_json(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from priorcraft.core import UNLABELLED
-from priorcraft.errors import DataError
+from priorcraft.errors import DataError, did_you_mean
 
 Labels = dict[str, np.ndarray]
 
@@ -21,11 +21,13 @@ def to_classes(
         order: the names in the order of their indices; None sorts those that occur, numbers by their value.
 
     Raises:
-        DataError: labels that are not one a row, or neither whole numbers nor strings.
+        DataError: labels that are not one a row, neither whole numbers nor strings, or not in `order`.
     """
     named = {part: _names(y[part], f"y of {part}", n) for part, n in rows.items() if part in y}
     known = {str(name) for names in named.values() for name in names if name != ""}
     classes = order or tuple(sorted(known, key=by_number))
+    if unknown := sorted(known - set(classes)):
+        raise DataError(f"there is no class '{unknown[0]}': {did_you_mean(unknown[0], classes)}")
     index = {name: k for k, name in enumerate(classes)} | {"": UNLABELLED}
     return {part: _indices(named.get(part), index, n) for part, n in rows.items()}, classes
 

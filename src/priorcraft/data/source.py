@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeGuard, cast, get_args
 
@@ -59,6 +60,7 @@ def open_data(
     label: str | None = None,
     known: str | None = None,
     columns: Columns | None = None,
+    classes: tuple[str, ...] | None = None,
 ) -> Splits:
     """Reads data, checks them, and divides them into training, validation and test rows.
 
@@ -78,7 +80,8 @@ def open_data(
         label: of a table, the column that is the class.
         known: the fingerprint of data that are divided by seed; others that come in one part are then left whole, in
             their order.
-        columns: of a table, what was found of an earlier one: this one has the same states.
+        columns: of a table, what was found of an earlier one: this one has the same states; with `known`, every cell.
+        classes: names of the classes in the order of their numbers; None takes those that occur.
 
     Raises:
         UsageError: an unknown name, or an argument that does not apply.
@@ -93,7 +96,7 @@ def open_data(
     if not a_folder and not (size is None and mode == "auto" and on_bad_image is None):
         raise UsageError("size, mode and on_bad_image apply to a folder of images alone; leave them out here.")
     if _is_table(source):
-        raw, levels = open_table(source, label=label, bins=levels, known=columns), None
+        raw, levels = open_table(source, label=label, bins=levels, known=columns, whole=known is not None), None
     elif label is not None:
         raise UsageError("label names a column of a table (.csv); other data bring their labels with them.")
     elif isinstance(source, (str, Path)):
@@ -101,6 +104,7 @@ def open_data(
         raw = open_folder(Path(source), **folder) if a_folder else _open_path(source)
     else:
         raw = _open_arrays(cast(Any, source))
+    raw = raw if classes is None else replace(raw, classes=classes)
     return build(raw, seed=seed, levels=levels, limit=limit, known=known)
 
 

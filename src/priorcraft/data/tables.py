@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from priorcraft.bayes.reading import Frame, Rows, from_csv, from_frame
-from priorcraft.data.columns import BINS, MOST, Column, Columns, column_of, empty
+from priorcraft.data.columns import BINS, MOST, Column, Columns, as_number, column_of, empty
 from priorcraft.data.labels import by_number
 from priorcraft.data.raw import Raw
 from priorcraft.errors import DataError, UsageError, did_you_mean
@@ -41,7 +41,12 @@ def read_table(source: str | Path | Frame) -> Rows:
 
 
 def open_table(
-    source: str | Path | Frame, *, label: str | None = None, bins: int | None = None, known: Columns | None = None
+    source: str | Path | Frame,
+    *,
+    label: str | None = None,
+    bins: int | None = None,
+    known: Columns | None = None,
+    whole: bool = False,
 ) -> Raw:
     """A table as rows of integers, one column each; rows with empty cells are left out, with a note.
 
@@ -51,6 +56,7 @@ def open_table(
         bins: into how many bins of equally many rows a column of more different numbers is put; None for
             twice the cube root of the rows (Rice's rule), at most 16.
         known: the columns of an earlier table, whose states these must have; their label need not be there.
+        whole: refuse empty cells, so that answers and rows stay side by side.
 
     Raises:
         UsageError: no such label, or bins outside 2 ... 32.
@@ -64,14 +70,17 @@ def open_table(
         few = max(2, round(2 * len(table.rows) ** (1 / 3)))
         known, left_out = _found(table, label, bins or min(few, BINS))
     x, y = encoded(table, known)
-    whole = (x >= 0).all(1)
-    if not whole.any():
+    there = (x >= 0).all(1)
+    if whole and not there.all():
+        place, _ = table.rows[int((~there).argmax())]
+        raise DataError(f"{table.source}, {place}: a cell is empty; fill such cells in with impute first.")
+    if not there.any():
         raise DataError(f"{table.source} has no row without an empty cell; fill some rows, or take columns out.")
     notes = [f"column '{name}' is left out: {why}." for name, why in left_out.items()]
-    if not whole.all():
-        notes.append(f"{int((~whole).sum())} of {len(x)} rows have empty cells and are left out; impute fills them in.")
-    labels = {} if y is None else {"train": y[whole]}
-    return Raw(table.source, {"train": x[whole]}, labels, max(known.sizes), known.classes or None, tuple(notes), known)
+    if not there.all():
+        notes.append(f"{int((~there).sum())} of {len(x)} rows have empty cells and are left out; impute fills them in.")
+    labels = {} if y is None else {"train": y[there]}
+    return Raw(table.source, {"train": x[there]}, labels, max(known.sizes), known.classes or None, tuple(notes), known)
 
 
 def encoded(table: Rows, columns: Columns) -> tuple[np.ndarray, np.ndarray | None]:
@@ -91,11 +100,12 @@ def encoded(table: Rows, columns: Columns) -> tuple[np.ndarray, np.ndarray | Non
 
 def _labels(table: Rows, columns: Columns) -> np.ndarray:
     cells = ["" if empty(cell) else cell for cell in cells_of(table, str(columns.label))]
+    names = {"": "", **{as_number(name): name for name in columns.classes}, **{n: n for n in columns.classes}}
     for (place, _), cell in zip(table.rows, cells, strict=True):
-        if cell and cell not in columns.classes:
+        if cell not in names and (as_number(cell) is None or as_number(cell) not in names):
             hint = did_you_mean(cell, columns.classes)
             raise DataError(f"{table.source}, {place}: '{columns.label}' has no class '{cell}': {hint}")
-    return np.array(cells, dtype=str)
+    return np.array([names[cell] if cell in names else names[as_number(cell)] for cell in cells], dtype=str)
 
 
 def cells_of(table: Rows, name: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from priorcraft.data import Reading, open_data
+from priorcraft.data.columns import Columns
 from priorcraft.data.splits import Splits
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.tasks.domains import open_domains
@@ -21,12 +22,14 @@ FORMS: dict[str, Callable[..., Splits]] = {
 }
 
 
-def open_as(form: str, source: str | Path, *, seed: int, **reading: Unpack[Reading]) -> Splits:
-    """Opens data in a form, read as asked.
+def open_as(
+    form: str, source: str | Path, *, seed: int, columns: Columns | None = None, **reading: Unpack[Reading]
+) -> Splits:
+    """Opens data in a form, read as asked; a table with the columns of an earlier one, if there are any.
 
     Raises:
         UsageError: no such form, or what the form's own opener refuses.
     """
     if form not in FORMS:
         raise UsageError(f"there is no form of data '{form}': {did_you_mean(form, FORMS)}")
-    return FORMS[form](source, seed=seed, **reading)
+    return FORMS[form](source, seed=seed, **({} if columns is None else {"columns": columns}), **reading)

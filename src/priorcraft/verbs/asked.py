@@ -1,5 +1,6 @@
 """What a question is asked of: a run, and its own data or others of the same space."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,8 @@ from priorcraft.data import Reading, Splits, open_data
 from priorcraft.errors import DataError, UsageError
 from priorcraft.io import Run, load
 from priorcraft.tasks.forms import ROWS, open_as
+
+IN_MEMORY = ("arrays", "the data frame")  # what data without a file are called
 
 
 def opened(run: str | Path | Run, device: str, *, translates: bool = False) -> tuple[Run, torch.device]:
@@ -41,7 +44,9 @@ def own_data(run: Run) -> Splits:
     """The data that a run was fitted to, read and divided as they were."""
     kept = run.data
     reading = cast(Reading, kept.get("reading", {}))
-    return open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), **reading)
+    if kept["source"] in IN_MEMORY:
+        raise DataError(f"the run {run.path} was fitted to data in memory; give the data with the question.")
+    return open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), columns=run.columns, **reading)
 
 
 def other_data(run: Run, source: str | Path) -> Splits:
@@ -68,7 +73,20 @@ def data_of(run: Run, data: str | Path | Splits | None) -> Splits:
     """
     if not isinstance(data, Splits):
         data = own_data(run) if data is None or str(data) == run.data["source"] else other_data(run, data)
-    check_space(data.space, run.model.space)
+    return within(data, run.model.space)
+
+
+def within(data: Splits, space: Space) -> Splits:
+    """Data in a space: their own, or one whose entries have numbers of levels of their own, which the rows keep to.
+
+    Raises:
+        DataError: data that do not live there.
+    """
+    if space.sizes and not data.space.sizes and data.space.event_shape == space.event_shape and data.space.levels:
+        for part in (data.train, data.valid, data.test):
+            space.check(part.x)
+        return replace(data, space=space)
+    check_space(data.space, space)
     return data
 
 

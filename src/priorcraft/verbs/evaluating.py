@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from priorcraft import runtime
 from priorcraft.core import UNLABELLED
 from priorcraft.data import Reading, Rows, Splits, open_data
-from priorcraft.errors import DataError, did_you_mean
+from priorcraft.errors import DataError
 from priorcraft.metrics.copies import copies
+from priorcraft.metrics.features import draw
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import two_sample
-from priorcraft.verbs.asked import describe
+from priorcraft.verbs.asked import describe, within
 
 MOST = 10_000  # samples that are looked at
 
@@ -30,7 +31,7 @@ def evaluate(
 
     Args:
         samples: an .npz, a folder of images, a .csv, or anything else that `open_data` takes, in the form of the data;
-            labels, where there are any, are the classes that the samples should be of.
+            labels, where there are any, name the classes that the samples should be of.
         data: the real data; samples should look like their test rows, and not be copies of their training rows.
         seed: of the draws, folds and divisions.
         reading: size, mode, levels, limit, on_bad_image or label of `open_data`.
@@ -73,30 +74,21 @@ def rows_of(samples: str | Path | Splits, real: Splits, seed: int, reading: Read
     elif real.columns is not None:
         found = open_data(samples, seed=seed, known=real.fingerprint, columns=real.columns)
     else:
-        how = dict[str, Any]({key: value for key, value in reading.items() if key in ("levels", "on_bad_image")})
+        how = dict[str, Any]({key: value for key, value in reading.items() if key == "on_bad_image"})
+        how |= {} if real.space.levels is None or not real.space.is_image else {"levels": real.space.levels}
         if Path(samples).is_dir() and real.space.is_image:
-            how |= {"size": real.space.event_shape[-1], "mode": "grey" if real.space.event_shape[0] == 1 else "rgb"}
-        elif real.space.levels is not None:
-            how["levels"] = real.space.levels
-        found = open_data(samples, seed=seed, known=real.fingerprint, **how)
-    if found.space != real.space:
-        raise DataError(f"the data are {describe(real.space)}, but these samples are {describe(found.space)}.")
+            square = len(set(real.space.event_shape[1:])) == 1
+            how |= {"size": real.space.event_shape[-1]} if square else {}
+            how |= {"mode": "grey" if real.space.event_shape[0] == 1 else "rgb"}
+        found = open_data(samples, seed=seed, known=real.fingerprint, classes=real.classes or None, **how)
+    try:
+        found = within(found, real.space)
+    except DataError:
+        told = f"the data are {describe(real.space)}, but these samples are {describe(found.space)}"
+        raise DataError(f"{told}, or go beyond them.") from None
     parts = [found.train, found.valid, found.test] if found.divided else [found.train]
     y = [part.y for part in parts if part.y is not None]
-    x, labels = torch.cat([part.x for part in parts])[:MOST], torch.cat(y)[:MOST] if len(y) == len(parts) else None
-    notes = [f"the first {MOST:,} samples."] if sum(map(len, parts)) > MOST else []
-    return Rows(x, None if labels is None else renamed(labels, found.classes, real.classes)), notes
-
-
-def renamed(y: Tensor, names: tuple[str, ...], classes: tuple[str, ...]) -> Tensor:
-    """Labels by the numbers that the real classes of these names have; a name may be such a number itself.
-
-    Raises:
-        DataError: a class that the real data do not have.
-    """
-    numbers = {str(i): i for i in range(len(classes))} | {name: i for i, name in enumerate(classes)}
-    unknown = [name for name in names if name not in numbers]
-    if unknown and classes:
-        raise DataError(f"the data have no class '{unknown[0]}': {did_you_mean(unknown[0], classes)}")
-    table = torch.tensor([numbers.get(name, UNLABELLED) for name in names] + [UNLABELLED])
-    return table[y]
+    rows = Rows(torch.cat([part.x for part in parts]), torch.cat(y) if len(y) == len(parts) else None)
+    if len(rows) <= MOST:
+        return rows, []
+    return draw(rows, MOST, generator=runtime.keyed(seed, "samples")), [f"{MOST:,} of {len(rows):,} samples, drawn."]

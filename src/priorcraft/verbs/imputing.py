@@ -1,16 +1,16 @@
 """`impute`: missing values of an array, drawn several times."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.bayes.reading import Rows
+from priorcraft.bayes.reading import Frame, Rows
 from priorcraft.core import UNLABELLED
-from priorcraft.data.columns import Columns
+from priorcraft.data.columns import Columns, empty
 from priorcraft.data.image import printable
 from priorcraft.data.plain import read_arrays
 from priorcraft.data.tables import SUFFIXES, encoded, read_table, written
@@ -25,7 +25,7 @@ from priorcraft.verbs.restoring import check_size, rounded
 
 def impute(
     run: str | Path | Run,
-    file: str | Path,
+    file: str | Path | Frame,
     *,
     n: int = 8,
     draws: int = 64,
@@ -39,7 +39,7 @@ def impute(
     Args:
         run: a run folder, or what `load` returned.
         file: .npz with rows x, where nan is missing, or also a mask of the same shape, 1 where missing; or an .npy
-            of rows with nan; for a model of a table, a .csv with empty cells.
+            of rows with nan; for a model of a table, a .csv or a data frame with empty cells.
         n: imputations of each row.
         draws: how many the mean and the spread are taken over.
         out: .npz with x (rows, n, ...), mean, std, entropy, mask (1 where seen); or, for a .csv, a .csv with its empty
@@ -55,17 +55,22 @@ def impute(
     Raises:
         UsageError, DataError, ImpossibleEvidence: as their names say.
     """
-    tabular = Path(file).suffix.lower() in SUFFIXES
+    tabular = isinstance(file, Frame) or Path(file).suffix.lower() in SUFFIXES
     target = None if out is None else check_out(out, (".npz", ".csv") if tabular else (".npz",), overwrite=overwrite)
     fitted, where = opened(run, device)
     table = Holes.read(file, fitted) if tabular else None
-    x, seen = read_rows(file, fitted) if table is None else (table.x, table.seen)
+    x, seen = (table.x, table.seen) if table is not None else read_rows(cast(Path, file), fitted)
     check_size(n, draws, x)
     generator = runtime.keyed(seed, "impute", device=where)
     labels = None if table is None or table.labels is None else table.labels.to(where)
     done = imputing(fitted.model, x.to(where), seen.to(where), n, draws=draws, given=labels, generator=generator)
     answer = {"kind": done.kind, "method": done.method, "diagnostics": rounded(done.diagnostics)}
-    answer |= {"missing": int((~seen).sum()), "rows": len(x), "n": n, "notes": complaints(done)}
+    answer |= {
+        "missing": int((~seen).sum()),
+        "rows": len(x),
+        "n": n,
+        "notes": [*complaints(done), *([] if table is None else table.notes())],
+    }
     answer |= {"seconds": round(done.seconds, 3), "out": None if target is None else str(target)}
     arrays = {"x": done.x, "mean": done.mean, "std": done.std, "entropy": done.entropy, "mask": seen}
     if target is None:
@@ -94,15 +99,15 @@ class Holes(NamedTuple):
     labels: Tensor | None
 
     @classmethod
-    def read(cls, path: str | Path, run: Run) -> "Holes":
-        """The table of a file, in the columns of a run.
+    def read(cls, path: str | Path | Frame, run: Run) -> "Holes":
+        """A table in the columns of a run.
 
         Raises:
             UsageError: the run's data were no table.
             DataError: a file that cannot be read, or cells that the run does not know.
         """
         if run.columns is None:
-            raise UsageError(f"{printable(path)} is a table, and the model was fitted to none; give an .npz of rows.")
+            raise UsageError("a table was given, and the model was fitted to none; give an .npz of rows.")
         table = read_table(path)
         x, y = encoded(table, run.columns)
         labels = None
@@ -111,6 +116,13 @@ class Holes(NamedTuple):
             labels = torch.tensor([run.classes.index(name) if name else UNLABELLED for name in names])
         points = torch.from_numpy(x)
         return cls(table, run.columns, points.clamp_min(0), points >= 0, labels)
+
+    def notes(self) -> list[str]:
+        """What stays empty."""
+        known = {column.name for column in self.columns.columns}
+        cells = {name: [row[i] for _, row in self.table.rows] for i, name in enumerate(self.table.names)}
+        left = [name for name, own in cells.items() if name not in known and any(map(empty, own))]
+        return [f"empty cells of '{name}' stay empty: the model does not draw that column." for name in left]
 
     def filled(self, drawn: Tensor, generator: Generator) -> bytes:
         """The text of the table with draws (B, n, D) in its empty cells."""
@@ -124,7 +136,10 @@ class Holes(NamedTuple):
                 for r in (~self.seen[:, d]).nonzero().flatten().tolist():
                     own[r][place] = cells[d][r]
             rows += own if n == 1 else [[str(i + 1), *row] for row in own]
-        return written(header if n == 1 else ["imputation", *header], rows)
+        number = "imputation"
+        while number in header:
+            number += "_"
+        return written(header if n == 1 else [number, *header], rows)
 
 
 def read_rows(path: str | Path, run: Run) -> tuple[Tensor, Tensor]:

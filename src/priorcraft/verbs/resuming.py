@@ -6,6 +6,7 @@ from typing import Any
 
 from priorcraft.data import Splits
 from priorcraft.errors import CheckpointError, UsageError
+from priorcraft.io import columns_of
 from priorcraft.tasks.forms import ROWS, open_as
 from priorcraft.train.loop import Budget
 from priorcraft.train.run_folder import RunFolder
@@ -35,7 +36,8 @@ def reopen(
     saved = run.config["data"]
     check_unchanged(out, run.config, asked)
     form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})
-    splits = data if isinstance(data, Splits) else open_as(form, data or saved["source"], seed=seed, **reading)
+    how = {"seed": seed, "columns": columns_of(saved), **reading}
+    splits = data if isinstance(data, Splits) else open_as(form, data or saved["source"], **how)
     run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
     if minutes is None and steps is None:
         return run, splits, Budget(**run.config["budget"])

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from priorcraft import runtime
@@ -39,8 +40,8 @@ def sample(
         run: a run folder, or what `load` returned.
         n: how many.
         given: {"label": name or number of a class}; classes are drawn from p(c) without it.
-        out: .npz (integers `x`, and `y` where labels were given), .png (a picture of them), or .csv where the model was
-            fitted to a table: its columns, the label drawn like the rest.
+        out: .npz (integers `x`, and names of classes `y` where labels were given), .png (a picture of them), or .csv
+            where the model was fitted to a table: its columns, the label drawn like the rest.
         overwrite: replace `out` if it is there.
         seed: of the draws: the same seed gives the same samples.
         device: auto, cpu, cuda or mps.
@@ -77,7 +78,8 @@ def sample(
     elif target.suffix.lower() == ".png":
         write_bytes(target, picture(x, fitted.model.space))
     else:
-        write_arrays(target, {name: value.numpy() for name, value in drawn.items()})
+        names = {} if label is None else {"y": np.array(fitted.classes)[drawn["y"].numpy()]}
+        write_arrays(target, {"x": x.numpy()} | names)
     return answer | {"out": str(target)}
 
 

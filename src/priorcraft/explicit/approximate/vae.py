@@ -81,7 +81,7 @@ class VAE(Variational):
         self.p_z = (
             MixturePrior(latent, max(components, int(own)), many)
             if not vamp
-            else VampPrior(latent, vamp, many, space.event_shape, self._encoded)
+            else VampPrior(latent, vamp, many, space.event_shape, self._as_they_are)
         )
         self.head, sizes = head_of(space, mixture), Sizes(hidden, depth, width, dropout)
         self.encoder = sizes.encoder(space, self.hears, 2 * latent)
@@ -104,6 +104,14 @@ class VAE(Variational):
             out = self.encoder(u, self._told(given, u))
         loc, log_scale = out.to(u.dtype).chunk(2, -1)
         return Gaussian(loc, log_scale.clamp(-7.0, 3.0))
+
+    def _as_they_are(self, u: Tensor, given: Tensor | None) -> Gaussian:
+        """q(z | x, c) of images that are not deformed, whatever the step's are."""
+        how, self._how = self._how, None
+        try:
+            return self._encoded(u, given)
+        finally:
+            self._how = how
 
     def likelihood(self, z: Tensor, given: Tensor | None = None) -> Likelihood:
         """p(x | z, c) for z (B, latent)."""

@@ -89,6 +89,7 @@ class Variational(Approximate, Encoder, Trainable):
         if self.deforms is None:
             return c
         how = c.new_zeros(1, NUMBERS) if self._how is None else self._how.to(c)
+        assert len(c) % len(how) == 0, "rows of a step, or several draws of them"
         return torch.cat([c, how.repeat(len(c) // len(how), 1)], 1)
 
     @abstractmethod
