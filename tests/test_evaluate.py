@@ -56,7 +56,7 @@ def test_samples_of_a_run_come_with_the_names_of_their_classes(tmp_path, capsys)
     with pytest.raises(DataError, match="there is no class 'maybe'"):
         pc.evaluate(saved(tmp_path / "odd.npz", x, np.array(["maybe", "yes"])[y]), tmp_path / "bits.npz")
     with pytest.raises(DataError, match=r"the data are 8 x 8 images .* but these samples are vectors"):
-        pc.evaluate(tmp_path / "drawn.npz", "digits")
+        pc.evaluate(saved(tmp_path / "bare.npz", x), "digits")
 
 
 def test_folders_and_tables_are_brought_to_the_form_of_the_data(digits: Splits, tmp_path):
