@@ -47,7 +47,7 @@ def test_fit_sample_score_and_read_it_all_back(run, capsys, tmp_path):
     with np.load(out, allow_pickle=False) as arrays:
         assert arrays["x"].shape == (7, 1, 8, 8)
         assert arrays["x"].dtype.kind == "i"
-        assert arrays["y"].tolist() == [3] * 7
+        assert arrays["y"].tolist() == ["3"] * 7
     assert ask(capsys, "sample", run, "--out", tmp_path / "x.png")["n"] == 16
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 

@@ -356,7 +356,7 @@ def test_arguments_that_cannot_be_used(options):
 
 def test_names_list_what_can_be_opened():
     rows = {row["name"]: row for row in names()}
-    assert {"digits", "mnist", "fashion-mnist", "FOLDER", "FILE.npz", "FILE.npy"} == rows.keys()
+    assert {"digits", "mnist", "fashion-mnist", "FOLDER", "FILE.npz", "FILE.npy", "FILE.csv"} == rows.keys()
     assert rows["digits"]["available"]
 
 

@@ -126,7 +126,7 @@ def test_counts_and_their_table_say_what_a_loop_says(levels, groups):
     generator = runtime.keyed("counts", levels)
     x, seen = torch.randint(levels, (40, 6), generator=generator), torch.rand(40, 6, generator=generator) < 0.7
     weights = torch.rand(40, groups, generator=generator, dtype=torch.float64)
-    table = log_frequencies(x, weights, levels, 1.0, seen)
+    table = log_frequencies(x, weights, Space((6,), levels), 1.0, seen)
     where, level = 4, int(x[0, 4])
     count = (weights * (seen[:, where] & (x[:, where] == level)).unsqueeze(1)).sum(0) + 1 / levels
     total = (weights * seen[:, where].unsqueeze(1)).sum(0) + 1

@@ -73,9 +73,9 @@ def test_array_files_are_refused_in_one_sentence_without_advice_to_unpickle(tmp_
         with pytest.raises(DataError, match=reason) as refused:
             read_arrays(tmp_path / f"{name}.npz")
         assert "allow_pickle" not in str(refused.value)
-    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="is a table"):
-        pc.open_data(tmp_path / "table.csv")
+    (tmp_path / "table.xlsx").write_text("not read")
+    with pytest.raises(DataError, match="is a table of another kind; save it as .csv"):
+        pc.open_data(tmp_path / "table.xlsx")
 
 
 def test_data_are_looked_at_and_written_as_images_that_can_be_read_again(tmp_path):
