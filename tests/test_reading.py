@@ -74,7 +74,7 @@ def test_array_files_are_refused_in_one_sentence_without_advice_to_unpickle(tmp_
             read_arrays(tmp_path / f"{name}.npz")
         assert "allow_pickle" not in str(refused.value)
     (tmp_path / "table.xlsx").write_text("not read")
-    with pytest.raises(DataError, match="is a table of another kind; save it as .csv"):
+    with pytest.raises(DataError, match="is a table of another kind; save it"):
         pc.open_data(tmp_path / "table.xlsx")
 
 
