@@ -119,6 +119,8 @@ class Space:
 
     def clamp(self, x: Tensor) -> Tensor:
         """Numbers (..., *event_shape) brought to between 0 and the largest integer of their entry."""
+        if not self.sizes and self.levels is not None:
+            return x.clamp(0, self.levels - 1)
         return torch.minimum(x.clamp_min(0), self.tops.view(self.event_shape).to(x))
 
 
