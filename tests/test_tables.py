@@ -213,10 +213,16 @@ def test_a_class_may_be_written_as_a_number(tmp_path):
     assert pc.classify(tmp_path / "run", other)["n"] == 2  # of rows with a label
 
 
-def test_a_data_frame_is_a_table(table):
+def test_a_data_frame_is_a_table(table, tmp_path):
     pandas = pytest.importorskip("pandas")
     frame, file = pandas.read_csv(table), open_data(table, label="kind")
     splits = open_data(frame, label="kind")
+    pc.fit(frame, "naive-bayes", out=tmp_path / "run", reading={"label": "kind"}, steps=3)
+    assert pc.classify(tmp_path / "run", frame)["n"] == len(splits.test)  # its own data stay divided
+    with pytest.raises(DataError, match="fitted to data in memory; give the data with the question"):
+        pc.score(tmp_path / "run")
+    holes = frame.assign(colour=None)
+    assert pc.impute(tmp_path / "run", holes, n=1)["missing"] == 200
     pytest.importorskip("pyarrow")
     frame.to_parquet(table.with_suffix(".parquet"))
     assert open_data(table.with_suffix(".parquet"), label="kind").fingerprint == splits.fingerprint

@@ -9,6 +9,7 @@ import torch
 from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.data import Reading, Splits, open_data
+from priorcraft.data.source import Source
 from priorcraft.errors import DataError, UsageError
 from priorcraft.io import Run, load
 from priorcraft.tasks.forms import ROWS, open_as
@@ -49,10 +50,12 @@ def own_data(run: Run) -> Splits:
     return open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), columns=run.columns, **reading)
 
 
-def other_data(run: Run, source: str | Path) -> Splits:
+def other_data(run: Run, source: Source) -> Splits:
     """Other data, the images of a folder brought to what the model knows, if that is a square."""
     kept, space = run.data, run.model.space
     known, seed = kept.get("reading", {}), int(kept["seed"])
+    if not isinstance(source, str | Path):
+        return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns)
     if kept.get("form", ROWS) != ROWS:
         return open_as(kept["form"], source, seed=seed, **known)
     if run.columns is not None:
@@ -65,14 +68,15 @@ def other_data(run: Run, source: str | Path) -> Splits:
     return open_data(source, seed=seed, known=kept["fingerprint"], **reading)
 
 
-def data_of(run: Run, data: str | Path | Splits | None) -> Splits:
+def data_of(run: Run, data: Source | Splits | None) -> Splits:
     """The run's own data as it was divided; others as their source divides them, and else whole and in their order.
 
     Raises:
         DataError: data that do not live where the model does, or cannot be read.
     """
     if not isinstance(data, Splits):
-        data = own_data(run) if data is None or str(data) == run.data["source"] else other_data(run, data)
+        named = isinstance(data, str | Path) and str(data) == run.data["source"]
+        data = own_data(run) if data is None or named else other_data(run, data)
     return within(data, run.model.space)
 
 

@@ -131,11 +131,11 @@ def create(
     """A new run folder for data that can be read and a model that can be built."""
     if data is None or model is None:
         raise UsageError("fit needs DATA and MODEL, as in: priorcraft fit digits vae --out runs/vae.")
-    if str(data) in zoo.names() and model not in zoo.names():
+    if isinstance(data, str) and data in zoo.names() and model not in zoo.names():
         raise UsageError(f"first the data, then the model: priorcraft fit {model} {data} --out {out}.")
     splits = data if isinstance(data, Splits) else open_as(form, data, seed=seed, **reading)
     check_context(model, splits)
-    source = splits.name if isinstance(data, Splits) else str(data)
+    source = str(data) if isinstance(data, str | Path) else splits.name
     budget = budget_of(minutes, steps)
     settings, measured = sized(model, splits, settings, seed, budget)
     found = {"source": source, "form": form, "reading": reading}

@@ -37,7 +37,7 @@ def reopen(
     check_unchanged(out, run.config, asked)
     form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})
     how = {"seed": seed, "columns": columns_of(saved), **reading}
-    splits = data if isinstance(data, Splits) else open_as(form, data or saved["source"], **how)
+    splits = data if isinstance(data, Splits) else open_as(form, saved["source"] if data is None else data, **how)
     run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
     if minutes is None and steps is None:
         return run, splits, Budget(**run.config["budget"])
