@@ -70,5 +70,5 @@ def test_folders_and_tables_are_brought_to_the_form_of_the_data(digits: Splits, 
     (tmp_path / "s.csv").write_text("\n".join([lines[0], *lines[101:301]]))
     assert pc.evaluate(tmp_path / "s.csv", tmp_path / "t.csv", reading={"label": "kind"})["n"] == 200
     (tmp_path / "s.csv").write_text("size,kind\n3,c\n")
-    with pytest.raises(DataError, match="line 2: 'kind' has no class 'c'"):
+    with pytest.raises(DataError, match="line 2: 'kind' must be one of a, b, not 'c'"):
         pc.evaluate(tmp_path / "s.csv", tmp_path / "t.csv", reading={"label": "kind"})

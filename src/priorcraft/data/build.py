@@ -51,7 +51,7 @@ def _splits(
 
 def _rows(raw: Raw, levels: int | None) -> tuple[dict[str, Rows], Space, tuple[str, ...], list[str]]:
     x, space = to_points(raw.x, raw.levels, levels)
-    if raw.columns is not None and len(set(raw.columns.sizes)) > 1:
+    if raw.columns is not None and len(set(raw.columns.sizes)) > 1:  # where all are equal, levels says it
         space = replace(space, sizes=raw.columns.sizes)
     y, classes = to_classes(raw.y, {part: len(points) for part, points in x.items()}, raw.classes)
     if len(classes) > 1:

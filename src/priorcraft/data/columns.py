@@ -13,9 +13,8 @@ from priorcraft import runtime
 from priorcraft.data.labels import by_number
 from priorcraft.errors import DataError
 
-EMPTY = frozenset(
-    {"", "?", "na", "n/a", "nan", "-nan", "+nan", "null", "none"}
-)  # cells that say nothing, in small letters
+# cells that say nothing, in small letters
+EMPTY = frozenset({"", "?", "na", "n/a", "nan", "-nan", "+nan", "null", "none"})
 BINS, MOST = 16, 32  # states of a column: of numbers unless asked otherwise, and of any
 DECIMALS = 20
 WRONG = -2  # in the place of an integer: a cell that the column does not have

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from priorcraft.bayes.reading import Frame, Rows, from_csv, from_frame
-from priorcraft.data.columns import BINS, MOST, Column, Columns, as_number, column_of, empty
+from priorcraft.data.columns import BINS, MOST, Column, Columns, column_of, empty
 from priorcraft.data.labels import by_number
 from priorcraft.data.raw import Raw
 from priorcraft.errors import DataError, UsageError, did_you_mean
@@ -95,17 +95,11 @@ def encoded(table: Rows, columns: Columns) -> tuple[np.ndarray, np.ndarray | Non
         known = ", ".join(column.name for column in columns.columns)
         raise DataError(f"{table.source} has no column '{missing[0]}'; needed are {known}.")
     each = [column.encode(cells_of(table, column.name), places, table.source) for column in columns.columns]
-    return np.stack(each, 1), None if columns.label not in table.names else _labels(table, columns)
-
-
-def _labels(table: Rows, columns: Columns) -> np.ndarray:
-    cells = ["" if empty(cell) else cell for cell in cells_of(table, str(columns.label))]
-    names = {"": "", **{as_number(name): name for name in columns.classes}, **{n: n for n in columns.classes}}
-    for (place, _), cell in zip(table.rows, cells, strict=True):
-        if cell not in names and (as_number(cell) is None or as_number(cell) not in names):
-            hint = did_you_mean(cell, columns.classes)
-            raise DataError(f"{table.source}, {place}: '{columns.label}' has no class '{cell}': {hint}")
-    return np.array([names[cell] if cell in names else names[as_number(cell)] for cell in cells], dtype=str)
+    x = np.stack(each, 1)
+    if columns.label is None or columns.label not in table.names:
+        return x, None
+    label = Column(columns.label, columns.classes).encode(cells_of(table, columns.label), places, table.source)
+    return x, np.array([*columns.classes, ""])[label]  # the last one, number -1, stands for an empty cell
 
 
 def cells_of(table: Rows, name: str) -> list[str]:

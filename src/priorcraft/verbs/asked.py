@@ -61,11 +61,18 @@ def other_data(run: Run, source: Source) -> Splits:
     if run.columns is not None:
         return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns)
     reading = cast(Reading, {key: known[key] for key in ("levels", "on_bad_image") if key in known})
-    if Path(source).is_dir() and space.is_image and len(set(space.event_shape[1:])) == 1:
-        reading |= {"size": space.event_shape[-1], "mode": "grey" if space.event_shape[0] == 1 else "rgb"}
-    elif not Path(source).is_dir():
-        reading.pop("on_bad_image", None)
-    return open_data(source, seed=seed, known=kept["fingerprint"], **reading)
+    return open_data(source, seed=seed, known=kept["fingerprint"], **brought(source, space, reading))
+
+
+def brought(source: str | Path, space: Space, reading: Reading) -> Reading:
+    """How to read a source so that it lives in a space: images of a folder get its channels, and its size if square."""
+    if not Path(source).is_dir():
+        return cast(Reading, {key: value for key, value in reading.items() if key != "on_bad_image"})
+    if not space.is_image:
+        return reading
+    colours, *sides = space.event_shape
+    size: Reading = {"size": sides[0]} if len(set(sides)) == 1 else {}
+    return {**reading, **size, "mode": "grey" if colours == 1 else "rgb"}
 
 
 def data_of(run: Run, data: Source | Splits | None) -> Splits:

@@ -111,11 +111,16 @@ def classify(
     }
     if target is not None:
         write_arrays(target, arrays(log_posterior, log_evidence, threshold))
+    draw_pictures(found, chart, learned)
+    return found
+
+
+def draw_pictures(found: dict[str, Any], chart: Path | None, learned: Path | None) -> None:
+    """Writes the reliability of an answer and its learning curve where they are asked for."""
     if chart is not None:
         write_bytes(chart, reliability_of(found))
     if learned is not None:
         write_bytes(learned, accuracy_picture(found["curve"]))
-    return found
 
 
 def labelled_data(run: Run, data: str | Path | Splits | None) -> Splits:

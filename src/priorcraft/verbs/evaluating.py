@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -15,7 +15,7 @@ from priorcraft.metrics.features import draw
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import two_sample
-from priorcraft.verbs.asked import describe, within
+from priorcraft.verbs.asked import brought, describe, within
 
 MOST = 10_000  # samples that are looked at
 
@@ -74,12 +74,10 @@ def rows_of(samples: str | Path | Splits, real: Splits, seed: int, reading: Read
     elif real.columns is not None:
         found = open_data(samples, seed=seed, known=real.fingerprint, columns=real.columns)
     else:
-        how = dict[str, Any]({key: value for key, value in reading.items() if key == "on_bad_image"})
-        how |= {} if real.space.levels is None or not real.space.is_image else {"levels": real.space.levels}
-        if Path(samples).is_dir() and real.space.is_image:
-            square = len(set(real.space.event_shape[1:])) == 1
-            how |= {"size": real.space.event_shape[-1]} if square else {}
-            how |= {"mode": "grey" if real.space.event_shape[0] == 1 else "rgb"}
+        how = cast(Reading, {key: value for key, value in reading.items() if key == "on_bad_image"})
+        if real.space.is_image and real.space.levels is not None:
+            how["levels"] = real.space.levels
+        how = brought(samples, real.space, how)
         found = open_data(samples, seed=seed, known=real.fingerprint, classes=real.classes or None, **how)
     try:
         found = within(found, real.space)

@@ -13,7 +13,7 @@ from priorcraft.core import UNLABELLED
 from priorcraft.data.columns import Columns, empty
 from priorcraft.data.image import printable
 from priorcraft.data.plain import read_arrays
-from priorcraft.data.tables import SUFFIXES, encoded, read_table, written
+from priorcraft.data.tables import SUFFIXES, cells_of, encoded, read_table, written
 from priorcraft.errors import DataError, UsageError
 from priorcraft.io import Run
 from priorcraft.tasks.impute import impute as imputing
@@ -120,8 +120,8 @@ class Holes(NamedTuple):
     def notes(self) -> list[str]:
         """What stays empty."""
         known = {column.name for column in self.columns.columns}
-        cells = {name: [row[i] for _, row in self.table.rows] for i, name in enumerate(self.table.names)}
-        left = [name for name, own in cells.items() if name not in known and any(map(empty, own))]
+        others = [name for name in self.table.names if name not in known]
+        left = [name for name in others if any(map(empty, cells_of(self.table, name)))]
         return [f"empty cells of '{name}' stay empty: the model does not draw that column." for name in left]
 
     def filled(self, drawn: Tensor, generator: Generator) -> bytes:
