@@ -5,11 +5,17 @@ A new model is one file in its family's folder, one row here, and one row in the
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from priorcraft.core import Approximate, Exact, Generative, Space
 from priorcraft.errors import UsageError, did_you_mean
@@ -29,6 +35,7 @@ from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
 from priorcraft.implicit.gan import GAN
 from priorcraft.runtime import borrowed_global_generator
+from priorcraft.settings import Range, check, ranges
 from priorcraft.train.game import Game
 from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood
 from priorcraft.train.objective import Objective
@@ -36,6 +43,7 @@ from priorcraft.train.size import MixtureChoice
 from priorcraft.train.team import Team
 
 Settings = dict[str, Any]
+MOST_NUMBERS = 2**29  # in a model; 2 GiB, and four times as much while it is trained
 
 
 @dataclass(frozen=True)
@@ -204,7 +212,7 @@ def resolve(name: str, space: Space, n: int, settings: Settings, *, whole: bool 
         whole: these are what an earlier call returned: what is missing is newer, and is the constructor's.
 
     Raises:
-        UsageError: a keyword that neither knows, or a value of another type.
+        UsageError: a keyword that neither knows, or a value of another type or out of its range.
     """
     _, found = entry(name, space, n)
     known = keywords(found.model) | keywords(found.objective)
@@ -212,7 +220,10 @@ def resolve(name: str, space: Space, n: int, settings: Settings, *, whole: bool 
         if key not in known:
             raise UsageError(f"{name} has no setting '{key}': {did_you_mean(key, known)}")
     given = settings if whole else found.defaults(space, n) | settings
-    return defaults(found.model) | defaults(found.objective) | {k: parsed(k, v, known[k]) for k, v in given.items()}
+    settled = defaults(found.model) | defaults(found.objective) | {k: parsed(k, v, known[k]) for k, v in given.items()}
+    for constructor in (found.model, found.objective):
+        check(constructor, settled)
+    return settled
 
 
 def build(
@@ -239,9 +250,63 @@ def build(
     _, found = entry(name, space, n)
     given = resolve(name, space, n, settings, whole=whole)
     model_keys, objective_keys = keywords(found.model), keywords(found.objective)
-    with borrowed_global_generator(seed, "weights"):
+    with borrowed_global_generator(seed, "weights"), bounded(name):
         model = found.model(space, context, **{k: v for k, v in given.items() if k in model_keys})
     return model, found.objective(model.to(device), **{k: v for k, v in given.items() if k in objective_keys})
+
+
+@contextmanager
+def bounded(name: str) -> Iterator[None]:
+    """A model that is made within may have so many numbers and no more: it is refused while it grows.
+
+    Raises:
+        UsageError: more than `MOST_NUMBERS` weights.
+    """
+    numbers = 0
+
+    def count(module: nn.Module, key: str, tensor: Tensor | None) -> None:
+        nonlocal numbers
+        numbers += 0 if tensor is None else tensor.numel()
+        if numbers > MOST_NUMBERS:
+            raise UsageError(f"{name} with these settings has more than {MOST_NUMBERS:,} weights; make it smaller.")
+
+    hooks = [register_module_parameter_registration_hook(count), register_module_buffer_registration_hook(count)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a user may set of a model or its training.
+
+    Args:
+        name: as in `--set name=value`.
+        kind: int, float, bool or str.
+        default: the constructor's own value; None lets it choose.
+        limits: the numbers that it takes.
+    """
+
+    name: str
+    kind: type
+    default: object
+    limits: Range | None
+
+
+def settings_of(member: str) -> list[Setting]:
+    """The settings of a model and its objective, in the order of their declaration.
+
+    >>> [f"{s.name} {s.default} of {s.limits}" for s in settings_of("naive-bayes")]
+    ['smoothing 2.0 of 0 ... 1,000,000', 'tolerance 0.0001 of 0 ... 1,000,000']
+    """
+    found = ZOO[member]
+    return [
+        Setting(name, kind, defaults(constructor)[name], ranges(constructor).get(name))
+        for constructor in (found.model, found.objective)
+        for name, kind in keywords(constructor).items()
+    ]
 
 
 def defaults(constructor: Callable[..., object]) -> Settings:
@@ -279,8 +344,9 @@ def parsed(key: str, value: object, kind: type) -> object:
         return str(value).lower() == "true"
     try:
         number = kind(value)  # type: ignore[call-arg]
-    except (TypeError, ValueError):
-        raise UsageError(f"setting {key} must be of type {kind.__name__}, not '{value}'.") from None
-    if kind is bool or (kind in (int, float) and (number != number or isinstance(value, bool))):
-        raise UsageError(f"setting {key} must be of type {kind.__name__}, not '{value}'.")
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"setting {key} must be of type {kind.__name__}, not '{value!s:.60}'.") from None
+    rounded = kind is int and not isinstance(value, str) and number != value
+    if rounded or kind is bool or (kind in (int, float) and (number != number or isinstance(value, bool))):
+        raise UsageError(f"setting {key} must be of type {kind.__name__}, not '{value!s:.60}'.")
     return number

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Generator, Tensor, nn
 
-from priorcraft import runtime
+from priorcraft import runtime, settings
 from priorcraft.core.space import UNLABELLED, Space
 from priorcraft.errors import NoDensity, UsageError
 
@@ -34,6 +34,7 @@ class Generative(nn.Module, ABC):
         """Keeps the constructor's arguments verbatim: they are the model's whole configuration."""
         model = super().__new__(cls)
         arguments = inspect.signature(cls).bind_partial(*args, **kwargs).arguments
+        settings.check(cls, arguments)
         object.__setattr__(model, "config", dict(arguments))
         return model
 

@@ -8,6 +8,7 @@ from priorcraft.core import Implicit, LatentVariable, Space
 from priorcraft.errors import DataError
 from priorcraft.implicit.networks import Critic, Generator, sizes
 from priorcraft.implicit.paired import PairCritic, Sight, Translator
+from priorcraft.settings import Count, Depth, Width
 
 ALIGNED = 1000  # pairs by which an alignment is chosen
 
@@ -42,10 +43,10 @@ class GAN(Implicit, LatentVariable):
         space: Space,
         context: Space | None = None,
         *,
-        latent: int | None = None,
-        hidden: int | None = None,
-        layers: int | None = None,
-        components: int | None = None,
+        latent: Width | None = None,
+        hidden: Width | None = None,
+        layers: Depth | None = None,
+        components: Count | None = None,
     ) -> None:
         super().__init__(space, context)
         chosen = {"latent": latent, "hidden": hidden, "layers": layers, "components": components}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.networks import is_large
 from priorcraft.implicit.objectives import RELATIVISTIC, between, one_centred, squared_gradient
 from priorcraft.runtime import Key
+from priorcraft.settings import BatchSize, Decay, LearningRate, Range, Weight
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.optimise import Average, Descent
 from priorcraft.train.recipe import recipe
@@ -57,12 +59,12 @@ class Game(Objective):
         model: GAN,
         *,
         loss: str = RELATIVISTIC.name,
-        lr: float | None = None,
-        gamma: float | None = None,
-        calm: float | None = None,
-        batch_size: int | None = None,
-        decay: float | None = None,
-        reconstruct: float | None = None,
+        lr: LearningRate | None = None,
+        gamma: Weight | None = None,
+        calm: Annotated[float, Range(0, 1, above=True)] | None = None,
+        batch_size: BatchSize | None = None,
+        decay: Decay | None = None,
+        reconstruct: Weight | None = None,
         augment: str = "auto",
     ) -> None:
         paired = model.context is not None and not model.context.is_label

@@ -1,6 +1,7 @@
 """Fitting densities: by gradient on the likelihood or on its bound, or by closed-form updates."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -9,8 +10,11 @@ from priorcraft import runtime
 from priorcraft.core import Approximate, ClosedForm, Exact, Trainable
 from priorcraft.errors import Diverged, UsageError
 from priorcraft.runtime import Key
+from priorcraft.settings import BatchSize, Decay, LearningRate, Range, WeightDecay
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.optimise import Average, Descent, cosine
+
+Tolerance = Annotated[float, Range(0, 1e6)]  # nats
 
 
 class MaximumLikelihood(Objective):
@@ -27,14 +31,12 @@ class MaximumLikelihood(Objective):
         self,
         model: Exact | Approximate,
         *,
-        lr: float = 2e-3,
-        weight_decay: float = 1e-4,
-        batch_size: int = 128,
-        decay: float = 0.999,
-        clip: float = 10.0,
+        lr: LearningRate = 2e-3,
+        weight_decay: WeightDecay = 1e-4,
+        batch_size: BatchSize = 128,
+        decay: Decay = 0.999,
+        clip: Annotated[float, Range(0, 1e9, above=True)] = 10.0,
     ) -> None:
-        if batch_size < 1 or not lr > 0:
-            raise UsageError(f"batch_size must be at least 1 and lr above 0; got batch_size={batch_size}, lr={lr}.")
         self.model, self.batch_size = model, batch_size
         self.descent = Descent(model.named_parameters(), lr, weight_decay=weight_decay, clip=clip)
         self.average = Average(model, decay)
@@ -85,7 +87,7 @@ class ExpectationMaximisation(Objective):
         tolerance: nats by which the mean log-likelihood must still rise.
     """
 
-    def __init__(self, model: Exact, *, tolerance: float = 1e-4) -> None:
+    def __init__(self, model: Exact, *, tolerance: Tolerance = 1e-4) -> None:
         if not isinstance(model, ClosedForm):
             raise UsageError(f"{type(model).__name__} has no closed-form update; fit it by maximum likelihood.")
         self.model, self.closed_form, self.tolerance = model, model, tolerance

@@ -1,11 +1,14 @@
 """What a training loop needs of an objective, and nothing of the family behind it."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 from torch import Tensor
 
+from priorcraft import settings
 from priorcraft.core import Generative
 from priorcraft.runtime import Key
 
@@ -30,6 +33,11 @@ class Objective(ABC):
 
     model: Generative
     batch_size: int | None = None  # None: every step sees all rows
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuses settings outside the ranges that the constructor declares, before anything is made."""
+        settings.check(cls, inspect.signature(cls).bind_partial(*args, **kwargs).arguments)
+        return super().__new__(cls)
 
     @abstractmethod
     def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:

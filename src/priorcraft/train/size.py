@@ -9,7 +9,7 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.explicit.exact.mixture import FiniteMixture
 from priorcraft.runtime import Key
-from priorcraft.train.likelihood import ExpectationMaximisation
+from priorcraft.train.likelihood import ExpectationMaximisation, Tolerance
 from priorcraft.train.objective import Batch
 
 PATIENCE = 4  # updates without a gain on held-out rows, after which a size has had its turn
@@ -26,7 +26,7 @@ class MixtureChoice(ExpectationMaximisation):
         tolerance: nats by which the mean log-likelihood of the training rows must still rise.
     """
 
-    def __init__(self, model: FiniteMixture, *, tolerance: float = 1e-4) -> None:
+    def __init__(self, model: FiniteMixture, *, tolerance: Tolerance = 1e-4) -> None:
         super().__init__(model, tolerance=tolerance)
         self.mixture, self.kept = model, copy.deepcopy(model)
         self.turn, self.idle, self.fresh = 0, 0, False

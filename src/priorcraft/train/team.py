@@ -8,6 +8,7 @@ from torch import Tensor
 from priorcraft.core import Approximate, ClosedForm, Exact
 from priorcraft.explicit.exact.ensemble import Ensemble
 from priorcraft.runtime import Key
+from priorcraft.settings import BatchSize, Decay, LearningRate, WeightDecay
 from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood
 from priorcraft.train.objective import Batch, Objective
 
@@ -28,10 +29,10 @@ class Team(Objective):
         self,
         model: Ensemble,
         *,
-        lr: float = 2e-3,
-        weight_decay: float = 1e-4,
-        batch_size: int = 128,
-        decay: float = 0.999,
+        lr: LearningRate = 2e-3,
+        weight_decay: WeightDecay = 1e-4,
+        batch_size: BatchSize = 128,
+        decay: Decay = 0.999,
     ) -> None:
         self.model = self.ensemble = model
         self.turn, self.since = 0, 0.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +13,11 @@ from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.networks import head_of
 from priorcraft.explicit.approximate.pixels import PixelDecoder
-from priorcraft.explicit.approximate.variational import Terms, Variational, repeated
+from priorcraft.explicit.approximate.variational import Draws, Terms, Variational, repeated
 from priorcraft.likelihoods import Gaussian
 from priorcraft.likelihoods.gaussian import kl_divergence
 from priorcraft.nn.conv import ResidualBlock, pyramid
+from priorcraft.settings import Depth, Dropout, Range, Share, Weight, Width
 
 DECODE_DRAWS = 16
 LARGE = 8  # pixels a side, above which features are half as wide, and no latent layers
@@ -90,29 +92,25 @@ class LadderVAE(Variational):
         space: Space,
         context: Space | None = None,
         *,
-        layers: int = 4,
-        latent: int = 8,
-        width: int = 64,
-        pixel_width: int = 32,
-        reach: int = 3,
-        mixture: int = 5,
-        dropout: float = 0.0,
+        layers: Depth = 4,
+        latent: Width = 8,
+        width: Annotated[int, Range(2, 4096)] = 64,
+        pixel_width: Width = 32,
+        reach: Annotated[int, Range(0, 64)] = 3,
+        mixture: Annotated[int, Range(1, 100)] = 5,
+        dropout: Dropout = 0.0,
         bf16: bool = False,
-        beta: float = 1.0,
-        free_bits: float = 0.5,
-        warm_up: float = 0.1,
-        draws: int = 1,
-        augment: float = 0.0,
-        augment_last: float = 0.0,
+        beta: Weight = 1.0,
+        free_bits: Weight = 0.5,
+        warm_up: Share = 0.1,
+        draws: Draws = 1,
+        augment: Share = 0.0,
+        augment_last: Share = 0.0,
     ) -> None:
         training = {"beta": beta, "free_bits": free_bits, "warm_up": warm_up, "draws": draws, "bf16": bf16}
         super().__init__(space, context, **training, augment=augment, augment_last=augment_last)
         if not space.is_image or max(space.event_shape[1:]) < 2:
             raise UsageError(f"a ladder needs images of several pixels, not {space.event_shape}; take a VAE.")
-        if min(layers, latent, width // 2, pixel_width) < 1 or reach < 0:
-            raise UsageError(
-                "layers, latent, width and pixel_width must be at least 1 (width 2), and reach at least 0."
-            )
         self.sizes = pyramid(*space.event_shape[1:], smallest=min(5, max(space.event_shape[1:])))[1:]
         coarse = [i for i, s in enumerate(self.sizes) if max(s) <= LARGE] or [len(self.sizes) - 1]
         self.level = sorted((coarse[i % len(coarse)] for i in range(layers)), reverse=True)

@@ -1,5 +1,7 @@
 """The variational autoencoder: p(x) = integral of p(x | z) p(z) dz, bounded through q(z | x)."""
 
+from typing import Annotated
+
 import torch
 from torch import Generator, Tensor
 
@@ -9,8 +11,9 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.bounds import doubly_reparametrised
 from priorcraft.explicit.approximate.networks import Sizes, head_of
 from priorcraft.explicit.approximate.prior import MixturePrior, VampPrior
-from priorcraft.explicit.approximate.variational import Terms, Variational, repeated
+from priorcraft.explicit.approximate.variational import Draws, Terms, Variational, repeated
 from priorcraft.likelihoods import Gaussian
+from priorcraft.settings import Depth, Dropout, Range, Share, Weight, Width
 
 
 class VAE(Variational):
@@ -49,32 +52,28 @@ class VAE(Variational):
         space: Space,
         context: Space | None = None,
         *,
-        latent: int = 16,
-        hidden: int = 128,
-        depth: int = 2,
-        width: int = 32,
-        components: int = 0,
-        vamp: int = 0,
+        latent: Width = 16,
+        hidden: Width = 128,
+        depth: Depth = 2,
+        width: Width = 32,
+        components: Annotated[int, Range(0, 4096)] = 0,
+        vamp: Annotated[int, Range(0, 4096)] = 0,
         class_prior: bool = True,
-        mixture: int = 5,
-        dropout: float = 0.2,
-        beta: float = 1.0,
-        free_bits: float = 0.0,
-        warm_up: float = 0.1,
-        draws: int = 1,
+        mixture: Annotated[int, Range(1, 100)] = 5,
+        dropout: Dropout = 0.2,
+        beta: Weight = 1.0,
+        free_bits: Weight = 0.0,
+        warm_up: Share = 0.1,
+        draws: Draws = 1,
         bf16: bool = False,
-        augment: float = 0.0,
-        augment_last: float = 0.0,
+        augment: Share = 0.0,
+        augment_last: Share = 0.0,
     ) -> None:
         training = {"beta": beta, "free_bits": free_bits, "warm_up": warm_up, "draws": draws, "bf16": bf16}
         super().__init__(space, context, **training, augment=augment, augment_last=augment_last)
-        if min(latent, hidden, depth, width) < 1:
-            raise UsageError(
-                f"latent, hidden, depth and width must be at least 1; found {latent}, {hidden}, {depth}, {width}."
-            )
         self.latent, own = latent, class_prior and self.classes > 0
-        if min(components, vamp) < 0 or (components and vamp):
-            raise UsageError(f"give components or vamp, not both, and none below 0; found {components} and {vamp}.")
+        if components and vamp:
+            raise UsageError(f"give components or vamp, not both; found {components} and {vamp}.")
         if vamp and context is not None and not own:
             raise UsageError("vamp needs a prior for each class, or no context: its inputs come without any.")
         many = self.classes if own else 1

@@ -1,21 +1,21 @@
 """What every model with q(z | x) shares: its bound, its training loss, and the class that is not known."""
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Approximate, Encoder, Space, Trainable
-from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.bounds import Estimate, estimate, importance_bound
 from priorcraft.explicit.approximate.classes import completed
 from priorcraft.explicit.approximate.networks import context_width, embed_context
 from priorcraft.explicit.deforming import NUMBERS, Deforming
+from priorcraft.settings import Range
 
 ENTRIES = 2**20  # numbers of x that one pass of the decoder may produce: 4 MB, times the likelihood's width
-MOST_TRAINING_DRAWS = 1000
+Draws = Annotated[int, Range(1, 1000)]  # of z for a row in a step; 8 are usually plenty
 
 
 class Terms(NamedTuple):
@@ -52,8 +52,7 @@ class Variational(Approximate, Encoder, Trainable):
             to the end; both networks are told how: see `Deforming`.
 
     Raises:
-        UsageError: beta below 0, free_bits below 0, warm_up, augment or augment_last outside 0 ... 1, draws outside
-            1 ... 1000, augment without images.
+        UsageError: augment without images.
     """
 
     latent: int  # numbers in z, over all layers
@@ -72,12 +71,6 @@ class Variational(Approximate, Encoder, Trainable):
         augment_last: float,
     ) -> None:
         super().__init__(space, context)
-        if beta < 0 or free_bits < 0:
-            raise UsageError(f"beta and free_bits must not be negative; found {beta} and {free_bits}.")
-        if not 0 <= warm_up <= 1:
-            raise UsageError(f"warm_up must be a share of the training, 0 ... 1, not {warm_up}.")
-        if not 1 <= draws <= MOST_TRAINING_DRAWS:
-            raise UsageError(f"draws must lie in 1 ... {MOST_TRAINING_DRAWS}, not {draws:,}; 8 are usually plenty.")
         self.beta, self.free_bits, self.warm_up, self.bf16 = beta, free_bits, warm_up, bf16
         self.draws, self.deforms = draws, Deforming.of(space, augment, augment_last)
         self.hears = context_width(context) + (NUMBERS if self.deforms else 0)

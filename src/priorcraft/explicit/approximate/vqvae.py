@@ -1,5 +1,7 @@
 """The vector-quantised autoencoder: z is a row of code words, and its prior any exact model."""
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -10,6 +12,7 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.classes import completed
 from priorcraft.explicit.approximate.networks import Sizes, context_width, embed_context, head_of
 from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
+from priorcraft.settings import Depth, Dropout, Range, Width
 
 COMMITMENT = 0.25  # weight of the pull of the encoder towards its code words (van den Oord et al. 2017)
 FORGOTTEN = 0.1  # a word used less than this share of the fair share is moved to where it is needed
@@ -50,19 +53,17 @@ class VQVAE(Approximate, Encoder, Trainable):
         context: Space | None = None,
         *,
         prior: Exact | None = None,
-        positions: int = 16,
-        words: int = 32,
-        word: int = 8,
-        hidden: int = 256,
-        depth: int = 1,
-        width: int = 32,
-        mixture: int = 5,
-        dropout: float = 0.0,
-        prior_width: int = 256,
+        positions: Width = 16,
+        words: Annotated[int, Range(2, 4096)] = 32,
+        word: Width = 8,
+        hidden: Width = 256,
+        depth: Depth = 1,
+        width: Width = 32,
+        mixture: Annotated[int, Range(1, 100)] = 5,
+        dropout: Dropout = 0.0,
+        prior_width: Width = 256,
     ) -> None:
         super().__init__(space, context)
-        if min(positions, word, hidden, width) < 1 or words < 2:
-            raise UsageError("positions, word, hidden and width must be at least 1, and words at least 2.")
         if prior is None:
             prior = MaskedAutoregressive(self.codes_space(positions, words), context, width=prior_width)
         if prior.space != self.codes_space(positions, words) or prior.context != context:

@@ -8,6 +8,7 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.counting import evenly
 from priorcraft.explicit.exact.structure import chow_liu_tree
 from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning
+from priorcraft.settings import Smoothing
 
 NUMBERS = 2**28  # 1 GB of tables
 
@@ -37,7 +38,7 @@ class ChowLiu(TreeModel):
     tensor([0.5000])
     """
 
-    def __init__(self, space: Space, context: Space | None = None, *, smoothing: float = 4.0) -> None:
+    def __init__(self, space: Space, context: Space | None = None, *, smoothing: Smoothing = 4.0) -> None:
         levels = space.levels or 1
         numbers = space.dims * levels**2 * max(1, context.levels or 1 if context is not None else 1)
         if numbers > NUMBERS:
@@ -46,8 +47,6 @@ class ChowLiu(TreeModel):
                 "use latent-tree, or data with fewer levels."
             )
         super().__init__(space, context, trees=1, states=None)
-        if smoothing < 0:
-            raise UsageError(f"smoothing must not be negative; found {smoothing}.")
         self.smoothing = smoothing
 
     def _emission(self) -> Tensor:

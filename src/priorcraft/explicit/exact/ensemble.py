@@ -1,7 +1,7 @@
 """An exact mixture of whole models: what one of them misses, another may know."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Annotated, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -10,6 +10,7 @@ from priorcraft import runtime
 from priorcraft.core import Exact, Space
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
+from priorcraft.settings import Depth, Dropout, Range, Width
 
 
 class Ensemble(Exact):
@@ -85,12 +86,12 @@ class TreesAndNetwork(Ensemble):
         space: Space,
         context: Space | None = None,
         *,
-        latents: int = 16,
-        trees: int = 4,
-        width: int = 256,
-        depth: int = 1,
-        dropout: float = 0.2,
-        orders: int = 8,
+        latents: Annotated[int, Range(1, 1024)] = 16,
+        trees: Annotated[int, Range(1, 64)] = 4,
+        width: Width = 256,
+        depth: Depth = 1,
+        dropout: Dropout = 0.2,
+        orders: Annotated[int, Range(1, 64)] = 8,
     ) -> None:
         from_trees = LatentTree(space, context, latents=latents, members=trees)
         network = MaskedAutoregressive(space, context, width=width, depth=depth, dropout=dropout, orders=orders)

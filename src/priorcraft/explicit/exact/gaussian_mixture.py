@@ -12,6 +12,7 @@ from priorcraft.explicit.exact.components import GaussianComponents
 from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around
 from priorcraft.explicit.exact.mixture import FiniteMixture
 from priorcraft.explicit.exact.scatter import Scatter
+from priorcraft.settings import Count
 
 CELL = 1 / 12  # variance of a cell of width 1
 FEW = 1e-3  # imagined rows of a component at the mean of all rows
@@ -89,7 +90,7 @@ class GaussianMixture(FiniteMixture):
     torch.Size([3, 1, 4, 4])
     """
 
-    def __init__(self, space: Space, context: Space | None = None, *, components: int | None = None) -> None:
+    def __init__(self, space: Space, context: Space | None = None, *, components: Count | None = None) -> None:
         super().__init__(space, context, partial(gaussians, space), components)
 
     def _features(self, x: Tensor) -> Tensor:

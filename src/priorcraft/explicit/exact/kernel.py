@@ -1,6 +1,7 @@
 """A kernel density whose classes may be unknown for most rows."""
 
 import math
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -8,9 +9,9 @@ from torch import Generator, Tensor
 
 from priorcraft import bayes, runtime
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
-from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around, tops_of, whiten
 from priorcraft.nn.warp import affine, warped
+from priorcraft.settings import Range
 
 ROUNDS = 10  # of EM for the covariance; it moves little afterwards
 NEGLIGIBLE = 1e-4  # a smaller share of a row in a class is set to zero
@@ -53,13 +54,11 @@ class KernelDensity(Exact, ClosedForm):
         space: Space,
         context: Space | None = None,
         *,
-        rows: int = 1000,
+        rows: Annotated[int, Range(2, 2**20)] = 1000,
         deform: bool = True,
-        ridge: float = 1.0,
+        ridge: Annotated[float, Range(0, 1e6, above=True)] = 1.0,
     ) -> None:
         super().__init__(space, context)
-        if rows < 2 or not ridge > 0:
-            raise UsageError(f"rows must be at least 2 and ridge above 0; got rows={rows}, ridge={ridge}.")
         self.ridge, self.deform = ridge, deform and space.is_image
         self.register_buffer("centres", torch.zeros(rows, space.dims))
         self.register_buffer("origin", torch.zeros(rows, dtype=torch.long))

@@ -1,6 +1,7 @@
 """The hidden Chow-Liu tree: a tree of latent variables, each of which shows one entry."""
 
 import math
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -8,9 +9,9 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Space
-from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.structure import Tree, chow_liu_tree
 from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning, normalised
+from priorcraft.settings import Range, Smoothing
 
 ROWS = 8192  # that the structure and the first tables are read off
 STAY = 0.5  # how often a state begins as its parent's
@@ -57,13 +58,11 @@ class LatentTree(TreeModel):
         space: Space,
         context: Space | None = None,
         *,
-        members: int = 4,
-        latents: int = 16,
-        smoothing: float = 0.5,
+        members: Annotated[int, Range(1, 64)] = 4,
+        latents: Annotated[int, Range(1, 1024)] = 16,
+        smoothing: Smoothing = 0.5,
     ) -> None:
         super().__init__(space, context, members, latents)
-        if smoothing < 0:
-            raise UsageError(f"smoothing must not be negative; found {smoothing}.")
         self.smoothing = smoothing
         shape = (members * space.dims, self.levels, latents)
         self.register_buffer("log_emission", torch.full(shape, -math.log(self.levels)))

@@ -1,6 +1,7 @@
 """Masked convolutions as a density of images, in any order of the entries."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from priorcraft.explicit.exact.surroundings import Surroundings, context_net, ra
 from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
+from priorcraft.settings import Depth, Dropout, Range, Share, Width
 
 FEATURES = 2**20  # numbers in one layer at once
 
@@ -50,20 +52,18 @@ class MaskedConvolution(Autoregressive, Trainable):
         space: Space,
         context: Space | None = None,
         *,
-        orders: int = 8,
-        channels: int = 64,
-        depth: int = 6,
-        window: int = 7,
-        patch: int = 1,
-        dropout: float = 0.0,
-        any_order: float = 0.0,
-        augment: float = 0.0,
-        augment_last: float = 0.0,
+        orders: Annotated[int, Range(1, 8)] = 8,
+        channels: Width = 64,
+        depth: Depth = 6,
+        window: Annotated[int, Range(1, 63)] = 7,
+        patch: Annotated[int, Range(1, 16)] = 1,
+        dropout: Dropout = 0.0,
+        any_order: Share = 0.0,
+        augment: Share = 0.0,
+        augment_last: Share = 0.0,
     ) -> None:
         if not space.is_image:
             raise UsageError(f"space must hold images (channels, height, width), not {space.event_shape}.")
-        if not 1 <= orders <= 8:
-            raise UsageError(f"orders must be 1 ... 8, the raster orders of an image, not {orders}.")
         cells = Cells(space, patch)
         super().__init__(space, context, cells.orders(orders))
         self.any_order, self.cells = any_order, cells

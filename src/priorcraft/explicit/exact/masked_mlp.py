@@ -1,5 +1,7 @@
 """A masked perceptron as a density of vectors, tables and small images."""
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -10,6 +12,7 @@ from priorcraft.explicit.exact.chain import Autoregressive, ensemble
 from priorcraft.explicit.exact.entries import Entries
 from priorcraft.nn.masked import MaskedMLP
 from priorcraft.nn.triangular import TriangularSteps
+from priorcraft.settings import Depth, Dropout, Range, Seed, Share, Width
 
 DIRECT_LIMIT = 4_000_000  # weights that direct connections may take
 
@@ -35,12 +38,12 @@ class MaskedAutoregressive(Autoregressive, Trainable):
         space: Space,
         context: Space | None = None,
         *,
-        orders: int = 8,
-        order_seed: int = 0,
-        width: int = 256,
-        depth: int = 1,
-        dropout: float = 0.2,
-        any_order: float = 0.25,
+        orders: Annotated[int, Range(1, 64)] = 8,
+        order_seed: Seed = 0,
+        width: Width = 256,
+        depth: Depth = 1,
+        dropout: Dropout = 0.2,
+        any_order: Share = 0.25,
     ) -> None:
         super().__init__(space, context, ensemble(space.dims, orders, order_seed))
         self.any_order = any_order

@@ -8,9 +8,9 @@ from torch import Generator, Tensor
 
 from priorcraft import bayes, runtime
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, LatentVariable, Space
-from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.components import CategoricalComponents, Components, GaussianComponents, column_moments
 from priorcraft.explicit.exact.holes import seen_points
+from priorcraft.settings import Count, Smoothing
 
 ABSENT = -1e30  # log weight of a component that takes no part; finite, as everything on disk
 INTEGER_SIZES, REAL_SIZES = (5, 10, 20, 40), (1, 2, 4, 8, 16, 32)  # among which validation rows choose
@@ -31,11 +31,9 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
     log_weights: Tensor
 
     def __init__(
-        self, space: Space, context: Space | None, make: Callable[[int], Components], components: int | None
+        self, space: Space, context: Space | None, make: Callable[[int], Components], components: Count | None
     ) -> None:
         super().__init__(space, context)
-        if components is not None and components < 1:
-            raise UsageError(f"components must be at least 1, not {components}.")
         self.sizes = (components,) if components else REAL_SIZES if space.levels is None else INTEGER_SIZES
         most = self.sizes[-1]
         self.register_buffer("log_weights", torch.full((max(self.classes, 1), most), -math.log(most)))
@@ -173,7 +171,7 @@ class Mixture(FiniteMixture):
     """
 
     def __init__(
-        self, space: Space, context: Space | None = None, *, components: int | None = None, smoothing: float = 2.0
+        self, space: Space, context: Space | None = None, *, components: Count | None = None, smoothing: Smoothing = 2.0
     ) -> None:
         kind = GaussianComponents if space.levels is None else CategoricalComponents
         super().__init__(space, context, lambda count: kind(space, count, smoothing), components)

@@ -6,6 +6,7 @@ from priorcraft import runtime
 from priorcraft.core import ClosedForm, Exact, Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.counting import IMPOSSIBLE, evenly, log_frequencies, table_log_prob
+from priorcraft.settings import Smoothing
 
 
 class NaiveBayes(Exact, ClosedForm):
@@ -24,7 +25,7 @@ class NaiveBayes(Exact, ClosedForm):
 
     log_table: Tensor
 
-    def __init__(self, space: Space, context: Space | None = None, *, smoothing: float = 2.0) -> None:
+    def __init__(self, space: Space, context: Space | None = None, *, smoothing: Smoothing = 2.0) -> None:
         super().__init__(space, context)
         if space.levels is None:
             raise UsageError("naive-bayes counts integers, and this data set is real-valued; use mixture or ppca.")

@@ -7,6 +7,7 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import ClosedForm, Encoder, Exact, Space
+from priorcraft.settings import Smoothing, Width
 
 
 class PPCA(Exact, ClosedForm, Encoder):
@@ -29,7 +30,9 @@ class PPCA(Exact, ClosedForm, Encoder):
     weight: Tensor
     noise: Tensor
 
-    def __init__(self, space: Space, context: Space | None = None, *, latent: int = 8, smoothing: float = 10.0) -> None:
+    def __init__(
+        self, space: Space, context: Space | None = None, *, latent: Width = 8, smoothing: Smoothing = 10.0
+    ) -> None:
         super().__init__(space, context)
         self.latent, self.smoothing = min(latent, max(space.dims - 1, 1)), smoothing
         classes = max(self.classes, 1)
