@@ -26,17 +26,17 @@ from torch import Tensor
 import peer
 from priorcraft import runtime
 from priorcraft.core import Approximate, Space
-from priorcraft.data import open_data
-from priorcraft.data.splits import Rows
+from priorcraft.datasets import open_data
+from priorcraft.datasets.splits import Rows
 from priorcraft.explicit.approximate.check import annealed, sandwich
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.approximate.variational import Variational
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.likelihood import score
+from priorcraft.run.in_memory import fitted
 from priorcraft.train.likelihood import MaximumLikelihood
 from priorcraft.train.loop import Budget, Progress, train
-from priorcraft.verbs.in_memory import fitted
 
 BITS = Space((1, 28, 28), 2)
 LATENT, HIDDEN, BATCH = 16, 512, 100

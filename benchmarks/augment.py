@@ -13,7 +13,7 @@ import numpy as np
 
 from priorcraft import runtime, verbs
 from priorcraft.classifiers.curve import hidden
-from priorcraft.data import open_data
+from priorcraft.datasets import open_data
 
 DRAWS = 3
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from priorcraft import runtime, verbs
 from priorcraft.classifiers.curve import accuracy, by_name, hidden
 from priorcraft.classifiers.discriminative import METHODS
-from priorcraft.data import open_data
+from priorcraft.datasets import open_data
 from priorcraft.report.classifiers import accuracy_picture
 from priorcraft.verbs.contrasting import contrast, discriminative, generative
 

@@ -16,7 +16,7 @@ import torch
 from implicit import interval
 from judge import samples
 from priorcraft import verbs
-from priorcraft.data import open_data
+from priorcraft.datasets import open_data
 from priorcraft.implicit.detectors import diversity
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.two_sample import TwoSampleTest

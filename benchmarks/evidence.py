@@ -36,7 +36,7 @@ from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.restoration import psnr
 from priorcraft.observe import BlockMean, Mask
-from priorcraft.tasks.masks import named_mask
+from priorcraft.observe.named import named_mask
 
 MASKS = {"centre": "centre", "bottom": "bottom", "random half": "random:0.5"}
 SMALL = "2x2 means"

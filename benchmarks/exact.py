@@ -21,7 +21,7 @@ import priorcraft as pc
 from peers import MADE, PixelCNN, fitted, nats
 from priorcraft import runtime
 from priorcraft.core import Space
-from priorcraft.data import Rows, Splits
+from priorcraft.datasets import Rows, Splits
 from priorcraft.verbs import fit, load, score
 
 BUILT_IN = ("digits", "mnist", "fashion-mnist")

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from judge import Judge, samples
 from priorcraft import verbs
-from priorcraft.data import Splits, open_data
-from priorcraft.io import Run
+from priorcraft.datasets import Splits, open_data
 from priorcraft.metrics.frechet import frechet
 from priorcraft.metrics.two_sample import TwoSampleTest
+from priorcraft.run import Run
 
 
 class Scene:

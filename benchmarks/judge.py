@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from priorcraft import runtime
-from priorcraft.data.splits import Rows, Splits
-from priorcraft.io import Run
+from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.run import Run
 
 EPOCHS, BATCH, RATE, CHUNK = 5, 100, 3e-3, 1000
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import priorcraft as pc
-from priorcraft.data import Splits
+from priorcraft.datasets import Splits
 from priorcraft.explicit.exact.autoregressive import Autoregressive, evidence_first
 from priorcraft.runtime import keyed
 

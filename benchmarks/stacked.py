@@ -17,7 +17,7 @@ from torch import Tensor
 from judge import Judge, samples
 from priorcraft import runtime, verbs
 from priorcraft.core import Space
-from priorcraft.data import Splits, open_data
+from priorcraft.datasets import Splits, open_data
 
 SAMPLES, MODES = 26_000, 1000
 ROWS = {"train": 50_000, "valid": 2_000, "test": SAMPLES}

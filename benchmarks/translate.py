@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from priorcraft import runtime, verbs
-from priorcraft.data import open_data
+from priorcraft.datasets import open_data
+from priorcraft.datasets.pairs import open_pairs
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.two_sample import TwoSampleTest
-from priorcraft.tasks.domains import open_domains
-from priorcraft.tasks.translate import open_pairs
+from priorcraft.run.domains import open_domains
 from priorcraft.verbs.translating import contact_sheet
 
 SHOES = (5, 7, 9)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from priorcraft.data import Splits, open_data
+from priorcraft.datasets import Splits, open_data
 
 torch.set_num_threads(1)  # tests are small and run side by side: threads that wait for each other only cost time
 

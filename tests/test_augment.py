@@ -10,10 +10,10 @@ import torch
 from priorcraft import runtime, verbs
 from priorcraft.cli import main
 from priorcraft.core import Space
-from priorcraft.data import Rows, open_data
+from priorcraft.datasets import Rows, open_data
+from priorcraft.datasets.pairs import open_pairs
 from priorcraft.errors import DataError, UsageError
-from priorcraft.tasks.augment import Gain, classically, interval, moved, prove, smote
-from priorcraft.tasks.translate import open_pairs
+from priorcraft.metrics.gain import Gain, classically, interval, moved, prove, smote
 
 
 @pytest.fixture(scope="module")

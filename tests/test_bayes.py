@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from priorcraft import runtime
-from priorcraft.bayes import Table, posterior, update
 from priorcraft.cli.bayes import bayes as command
 from priorcraft.errors import DataError, ImpossibleEvidence, PriorcraftError, UsageError
+from priorcraft.probability import Table, posterior, update
 from priorcraft.verbs.tables import bayes
 
 SIZES = {"a": 2, "b": 3, "c": 2}

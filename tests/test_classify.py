@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from laws.table import APPROXIMATE, BITS, every_image, rows, tiny
-from priorcraft import bayes, runtime, verbs
+from priorcraft import probability, runtime, verbs
 from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
 from priorcraft.classifiers.curve import hidden, learning_curve
 from priorcraft.classifiers.deformed import Deformed
@@ -18,14 +18,14 @@ from priorcraft.classifiers.generative import GenerativeClassifier, checked_prio
 from priorcraft.classifiers.shift import estimated_prior, reweighted
 from priorcraft.cli import main
 from priorcraft.core import UNLABELLED, Space
-from priorcraft.data import Rows, open_data
+from priorcraft.datasets import Rows, open_data
 from priorcraft.errors import DataError, NoDensity, UsageError
 from priorcraft.explicit.exact.gaussian_cells import log_kernels
 from priorcraft.explicit.exact.kernel import KernelDensity
-from priorcraft.io import load
 from priorcraft.metrics.calibration import calibration_error, reliability
 from priorcraft.metrics.unusual import auroc, mutated, ratio, typicality
 from priorcraft.report.classifiers import accuracy_picture
+from priorcraft.run import load
 from priorcraft.verbs.classified import classified, labelled
 from priorcraft.verbs.contrasting import contrast
 
@@ -72,8 +72,8 @@ def test_another_prior_is_bayes_theorem_once_more():
     generator = runtime.keyed("prior")
     likelihood, old, new = (torch.randn(s, generator=generator).double() for s in ((50, 4), (4,), (4,)))
     old, new = old.log_softmax(0), new.log_softmax(0)
-    posterior, _ = bayes.posterior(old, likelihood)
-    assert torch.allclose(reweighted(posterior, old, new), bayes.posterior(new, likelihood)[0])
+    posterior, _ = probability.posterior(old, likelihood)
+    assert torch.allclose(reweighted(posterior, old, new), probability.posterior(new, likelihood)[0])
 
 
 def test_em_finds_the_prior_of_unlabelled_rows():
@@ -82,9 +82,9 @@ def test_em_finds_the_prior_of_unlabelled_rows():
     x = torch.randn(20_000, generator=runtime.keyed("x")) + 2.0 * c
     likelihood = torch.stack([-0.5 * x.square(), -0.5 * (x - 2).square()], 1)
     old = torch.tensor([0.8, 0.2]).log()
-    found = estimated_prior(bayes.posterior(old, likelihood)[0], old).exp()
+    found = estimated_prior(probability.posterior(old, likelihood)[0], old).exp()
     assert abs(float(found[1]) - 0.85) < 0.02
-    naive = (bayes.posterior(old, likelihood)[0].argmax(1) == 1).double().mean()
+    naive = (probability.posterior(old, likelihood)[0].argmax(1) == 1).double().mean()
     assert abs(float(found[1]) - 0.85) < abs(float(naive) - 0.85)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from priorcraft.cli import main
-from priorcraft.data import open_data
+from priorcraft.datasets import open_data
 from priorcraft.verbs import fit
 
 QUICK = ["--steps", "3", "--quiet"]

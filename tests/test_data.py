@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 
 from priorcraft.core import UNLABELLED, Space
-from priorcraft.data import explain_change, idx, image, names, open_data, read_image
-from priorcraft.data.divide import choose
-from priorcraft.data.points import over_white, rescale
-from priorcraft.data.splits import Rows
+from priorcraft.datasets import explain_change, idx, image, names, open_data, read_image
+from priorcraft.datasets.divide import choose
+from priorcraft.datasets.points import over_white, rescale
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
 from priorcraft.runtime import keyed
 
@@ -527,7 +527,7 @@ def test_memory_stays_small_beside_bombs(tmp_path):
         (tmp_path / f"{side}.png").write_bytes(black_png(side))
     (tmp_path / "control.png").write_bytes(black_png(1100))
     code = (
-        "import sys, resource; from pathlib import Path; from priorcraft.data.folder import open_folder;"
+        "import sys, resource; from pathlib import Path; from priorcraft.datasets.folder import open_folder;"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak();"
         "raw = open_folder(Path(sys.argv[1])); print(peak() - before, len(raw.x['train']), raw.notes)"
     )
@@ -701,7 +701,7 @@ def test_one_size_is_kept_and_mixed_large_ones_are_capped(tmp_path):
 
 
 def test_more_than_fits_into_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("priorcraft.data.folder.MOST_BYTES", 1000)
+    monkeypatch.setattr("priorcraft.datasets.folder.MOST_BYTES", 1000)
     with pytest.raises(DataError, match="pass a smaller size"):
         open_data(album(tmp_path))
 

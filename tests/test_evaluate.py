@@ -9,7 +9,7 @@ import torch
 import priorcraft as pc
 from priorcraft import verbs
 from priorcraft.cli import main
-from priorcraft.data import Splits
+from priorcraft.datasets import Splits
 from priorcraft.errors import DataError
 
 

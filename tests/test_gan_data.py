@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from priorcraft import runtime
-from priorcraft.data import open_data
+from priorcraft.datasets import open_data
 from priorcraft.errors import DataError, Stopped
 from priorcraft.verbs import fit, load
 

@@ -12,7 +12,7 @@ import priorcraft
 from priorcraft import zoo
 from priorcraft.core import Space
 from priorcraft.errors import CheckpointError, PriorcraftError, UsageError
-from priorcraft.io import load
+from priorcraft.run import load
 from priorcraft.train.loop import Record
 from priorcraft.train.watch import Watch
 from priorcraft.verbs import fit, score

@@ -4,7 +4,7 @@ import torch
 
 from priorcraft import runtime, zoo
 from priorcraft.core import Space
-from priorcraft.data import Rows
+from priorcraft.datasets import Rows
 from priorcraft.train.loop import Budget, train
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from priorcraft.core import Approximate, Exact, Implicit, Space
-from priorcraft.data.splits import Rows, Splits
+from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import DataError, UsageError
 from priorcraft.metrics import two_sample as two_sample_module
 from priorcraft.metrics.baselines import baselines

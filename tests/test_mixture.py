@@ -8,7 +8,7 @@ import torch
 from laws.table import BITS, LABELS, PLANE, rows, tiny
 from priorcraft import runtime, zoo
 from priorcraft.core import Space
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError
 from priorcraft.explicit.exact.counting import CODES, log_frequencies, one_hot_chunks, table_log_prob
 from priorcraft.explicit.exact.mixture import Mixture

@@ -9,7 +9,7 @@ from priorcraft import runtime, verbs
 from priorcraft.core import Space
 from priorcraft.errors import DataError, PriorcraftError, UsageError
 from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive, MaskedConvolution
-from priorcraft.verbs.orders import in_orders, read
+from priorcraft.explicit.exact.orders import in_orders, read
 
 MODELS = ("masked-mlp", "masked-conv", "trees-and-network")
 

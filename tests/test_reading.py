@@ -7,7 +7,7 @@ from PIL import Image
 import priorcraft as pc
 from priorcraft import verbs
 from priorcraft.core import Space
-from priorcraft.data.plain import read_arrays
+from priorcraft.datasets.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
 
 

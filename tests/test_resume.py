@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from crash import operations, run_until_operation
-from priorcraft.data import Rows, Splits
-from priorcraft.data.fingerprint import fingerprint
+from priorcraft.datasets import Rows, Splits
+from priorcraft.datasets.fingerprint import fingerprint
 from priorcraft.errors import DataError, Diverged, RunBusy, Stopped, UsageError
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs import fit, fitting

@@ -9,9 +9,9 @@ import torch
 
 from laws.table import BITS, LABELS, rows
 from priorcraft import runtime, verbs, zoo
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import UsageError
-from priorcraft.io import load
+from priorcraft.run import load
 from priorcraft.train import speed
 from priorcraft.train.loop import Budget, train, whole
 from priorcraft.train.run_folder import RunFolder

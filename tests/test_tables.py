@@ -8,8 +8,8 @@ import pytest
 import priorcraft as pc
 from priorcraft import runtime
 from priorcraft.cli import main
-from priorcraft.data import open_data
-from priorcraft.data.columns import Column, Columns, column_of
+from priorcraft.datasets import open_data
+from priorcraft.datasets.columns import Column, Columns, column_of
 from priorcraft.errors import DataError, UsageError
 
 HEADER = ["id", "height", "colour", "legs", "kind", "always"]

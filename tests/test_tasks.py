@@ -9,18 +9,18 @@ from PIL import Image
 
 import priorcraft as pc
 from priorcraft import cli, runtime
+from priorcraft.condition.enlarged import rounds, upscale
+from priorcraft.condition.restoration import Restoration, complaints
+from priorcraft.condition.tiles import inpaint
 from priorcraft.core import Space
 from priorcraft.errors import DataError, UsageError
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
 from priorcraft.metrics.restoration import coverage, psnr, ssim
+from priorcraft.observe.named import named_mask
+from priorcraft.report.completed import completed, tasks_for
 from priorcraft.report.completions import strip
-from priorcraft.tasks.conditioned import completed, tasks_for
-from priorcraft.tasks.inpaint import inpaint
-from priorcraft.tasks.masks import named_mask
-from priorcraft.tasks.restore import Restoration, complaints
-from priorcraft.tasks.upscale import rounds, upscale
 
 DIGIT = Space((1, 8, 8), 17)
 

@@ -14,7 +14,8 @@ from PIL import Image
 from priorcraft import runtime, verbs
 from priorcraft.cli import main
 from priorcraft.core import Space
-from priorcraft.data import open_data
+from priorcraft.datasets import open_data
+from priorcraft.datasets.pairs import open_pairs
 from priorcraft.errors import DataError, Stopped, UsageError
 from priorcraft.explicit.approximate.attribute import carried, relabelled
 from priorcraft.explicit.approximate.vae import VAE
@@ -22,8 +23,7 @@ from priorcraft.implicit.alignment import ALIGNMENTS, BLANK, Alignment, closest,
 from priorcraft.implicit.coupling import couple
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.strokes import strokes
-from priorcraft.tasks.domains import open_domains
-from priorcraft.tasks.translate import open_pairs
+from priorcraft.run.domains import open_domains
 from priorcraft.train.game import Game, ranked
 from priorcraft.train.objective import Batch
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from priorcraft import runtime
 from priorcraft.core import Space
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import NoDensity, UsageError
 from priorcraft.explicit.approximate import bounds, latent
 from priorcraft.explicit.approximate.check import annealed, sandwich, trial

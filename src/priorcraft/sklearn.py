@@ -17,12 +17,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, DensityMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from priorcraft import bayes, runtime, zoo
+from priorcraft import probability, runtime, zoo
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
+from priorcraft.run.in_memory import fitted
 from priorcraft.train.loop import Budget
-from priorcraft.verbs.in_memory import fitted
 
 ROUNDS = 100
 
@@ -198,7 +198,7 @@ class GenerativeClassifier(ClassifierMixin, _Fitted):
         joint = self.model_.log_joint(self._read(X))
         old = self.model_.log_prior
         new = old if self.prior is None else torch.as_tensor(self.prior, dtype=old.dtype).log()
-        return bayes.posterior(new, joint - old)
+        return probability.posterior(new, joint - old)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """log p(c | x), exact, nats, (N, K)."""

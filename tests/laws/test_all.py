@@ -6,7 +6,7 @@ import torch
 from laws.table import BITS, COLUMNS, IMAGES_ALONE, MODELS, PLANE, REAL_VALUED, rows, tiny
 from priorcraft import runtime, zoo
 from priorcraft.core import Exact
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
 from priorcraft.train.checkpoint import load_into
 from priorcraft.train.loop import Budget, Progress, train, whole

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from laws.table import BITS, COLUMNS, EXACT, IMAGES_ALONE, LABELS, PLANE, every_image, rows, tiny
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.errors import DataError, NoDensity
 
@@ -77,7 +77,7 @@ def test_any_exact_model_is_a_classifier_by_bayes_theorem(name):
         log_posterior, log_evidence = GenerativeClassifier(model).posterior(x)
         assert torch.allclose(log_evidence, model.log_prob(x))
         likelihood = torch.stack([model.log_prob(x, torch.full((60,), c)) for c in range(3)], 1)
-        assert torch.allclose(log_posterior, bayes.posterior(model.log_prior, likelihood)[0])
+        assert torch.allclose(log_posterior, probability.posterior(model.log_prior, likelihood)[0])
         moved = GenerativeClassifier(model, torch.tensor([0.8, 0.1, 0.1]).log())
         assert float((moved.log_posterior(x) - log_posterior).abs().max()) > 0.01
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.core import Approximate, Classifier, Exact, Generative
 from priorcraft.errors import NoDensity, UsageError
 
@@ -50,7 +50,7 @@ class GenerativeClassifier(Classifier):
     @torch.no_grad()
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """log p(c | x), (B, K), and the evidence log p(x), (B,)."""
-        return bayes.posterior(self.log_prior.to(self.model.log_prior), self.log_likelihood(x))
+        return probability.posterior(self.log_prior.to(self.model.log_prior), self.log_likelihood(x))
 
     @torch.no_grad()
     def log_likelihood(self, x: Tensor) -> Tensor:

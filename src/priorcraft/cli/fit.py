@@ -73,7 +73,7 @@ def fit(
 def form_of(pairs: bool, domains: bool, reverse: bool) -> str:
     """The form of the data that the flags name."""
     from priorcraft.errors import UsageError
-    from priorcraft.tasks.forms import DOMAINS, PAIRS, REVERSED, ROWS
+    from priorcraft.run.forms import DOMAINS, PAIRS, REVERSED, ROWS
 
     if pairs and domains:
         raise UsageError("give --pairs or --domains, not both: rows belong together one by one, or they do not.")

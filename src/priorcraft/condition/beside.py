@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.condition.blocks import BlockChain
 from priorcraft.condition.components import product_components
 from priorcraft.condition.evidence import ExactPosterior, possible
@@ -103,7 +103,9 @@ class ComponentsBeside(ExactPosterior):
         )
         own = self.pixels[:, self.blocks[self.known]].sum(-1)
         wrong = (own != self.sums[:, self.known]).any(1, keepdim=True)
-        self.posterior, log_evidence = bayes.posterior(prior.double(), (log_y + each).masked_fill(wrong, -torch.inf))
+        self.posterior, log_evidence = probability.posterior(
+            prior.double(), (log_y + each).masked_fill(wrong, -torch.inf)
+        )
         self.log_evidence = possible(log_evidence, self.method)
 
     def _sample(self, n: int, generator: Generator) -> Tensor:

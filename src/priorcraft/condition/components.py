@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.condition.evidence import ExactPosterior, levels_table, possible
 from priorcraft.core import UNLABELLED, Entrywise, Exact
 from priorcraft.explicit.exact.mixture import FiniteMixture, Mixture
@@ -58,7 +58,7 @@ class Components(ExactPosterior):
         self.prior, self.tables = product_components(model, len(self.evidence), given)
         step = max(1, NUMBERS // self.tables.numel())
         log_y = [self._log_seen(rows) for rows in self.evidence.split(step)]
-        self.posterior, log_evidence = bayes.posterior(self.prior, torch.cat(log_y))
+        self.posterior, log_evidence = probability.posterior(self.prior, torch.cat(log_y))
         self.log_evidence = possible(log_evidence, self.method)
 
     def _log_seen(self, evidence: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.condition.components import class_weights, component_weights
 from priorcraft.condition.evidence import ExactPosterior, possible
 from priorcraft.condition.sums import on_levels, sums_in_reach
@@ -67,7 +67,7 @@ class Gaussian(ExactPosterior):
         self.matrix, kept = matrix_of(observation, model, y)
         self.seen = y.flatten(1).double()[:, kept]
         self.gain, log_y = self._condition()
-        self.posterior, log_evidence = bayes.posterior(prior, log_y)
+        self.posterior, log_evidence = probability.posterior(prior, log_y)
         self.log_evidence = possible(log_evidence, self.method)
 
     def _condition(self) -> tuple[Tensor, Tensor]:

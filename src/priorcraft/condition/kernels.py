@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.condition.components import class_weights
 from priorcraft.condition.evidence import possible
 from priorcraft.condition.sums import on_levels, sums_in_reach
@@ -55,7 +55,7 @@ class Kernels(Posterior):
             seen_first = slice(0, self.start)
             root, tops = self.root[seen_first, seen_first], None if self.tops is None else self.tops[seen_first]
             log_y = log_y + log_kernels(self.x[:, seen_first], self.centres[:, seen_first], root, tops)
-        self.posterior, log_evidence = bayes.posterior(torch.zeros_like(log_y), log_y)
+        self.posterior, log_evidence = probability.posterior(torch.zeros_like(log_y), log_y)
         self.log_evidence = possible(log_evidence, self.method)
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
@@ -110,7 +110,7 @@ class LinearKernels(Posterior):
         shown = self.centres @ self.matrix.T
         log_y = log_kernels(y.flatten(1).double(), shown, root, None)
         prior = kernel_weights(model, len(y), given).double()
-        self.posterior, log_evidence = bayes.posterior(prior, log_y)
+        self.posterior, log_evidence = probability.posterior(prior, log_y)
         self.log_evidence = possible(log_evidence, self.method)
         if isinstance(observation, BlockMean) and model.space.levels is not None:
             sums_in_reach(observation, y, model.space, self.method)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.condition.evidence import ExactPosterior, possible
 
 
@@ -22,7 +22,7 @@ class Pooled(ExactPosterior):
         self.parts = parts
         self.method = "ensemble of " + ", ".join(part.method for part in parts)
         each = torch.stack([part.log_evidence for part in parts], -1)
-        self.member, log_evidence = bayes.posterior(log_weights, each.to(log_weights))
+        self.member, log_evidence = probability.posterior(log_weights, each.to(log_weights))
         self.log_evidence = possible(log_evidence, self.method)
 
     def _sample(self, n: int, generator: Generator) -> Tensor:

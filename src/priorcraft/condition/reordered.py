@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.condition.components import class_weights
 from priorcraft.condition.evidence import possible
 from priorcraft.core import Posterior
@@ -43,7 +43,7 @@ class ReorderedChain(Posterior):
         prior = class_weights(model, len(y), given).double()
         self.white = torch.stack([self._whitened(self.x, c) for c in range(len(self.mean))], 1)  # (B, C, D)
         log_y = self._factors(self.x, self.white)[..., : self.start].sum(-1)
-        self.posterior, log_evidence = bayes.posterior(prior, log_y)
+        self.posterior, log_evidence = probability.posterior(prior, log_y)
         self.log_evidence = possible(log_evidence, self.method)
 
     def _whitened(self, x: Tensor, c: int) -> Tensor:

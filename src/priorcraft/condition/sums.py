@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.condition.components import product_components
 from priorcraft.condition.evidence import ExactPosterior, possible
 from priorcraft.core import LinearObservation, Space
@@ -154,7 +154,7 @@ class ComponentSums(ExactPosterior):
         self.partial = PartialSums(log_tables.double().exp()[:, self.blocks])
         k = torch.arange(len(log_tables), device=y.device)
         log_y = self.partial.log_prob(k, self.sums.unsqueeze(1))
-        self.posterior, log_evidence = bayes.posterior(self.prior.double(), log_y)
+        self.posterior, log_evidence = probability.posterior(self.prior.double(), log_y)
         self.log_evidence = possible(log_evidence, self.method)
 
     def _sample(self, n: int, generator: Generator) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from priorcraft.core import UNLABELLED
-from priorcraft.data.splits import Rows, Splits
+from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.explicit.exact.counting import evenly
 
 SMOOTHING = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

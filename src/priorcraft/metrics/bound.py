@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import MOST_DRAWS, Approximate
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
 from priorcraft.explicit.approximate.bounds import effective_draws, nested, powers_of_ten
 from priorcraft.metrics.likelihood import Score, chunks, evaluating, finite, summary

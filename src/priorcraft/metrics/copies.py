@@ -10,7 +10,7 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import Space
-from priorcraft.data.splits import Rows, Splits
+from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.metrics.calibration import wilson
 from priorcraft.metrics.features import Features, draw
 

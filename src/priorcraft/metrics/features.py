@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.data.splits import Rows, Splits
+from priorcraft.datasets.splits import Rows, Splits
 
 
 class Features:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED
-from priorcraft.data.splits import Rows, Splits
+from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import DataError, UsageError
 from priorcraft.metrics.calibration import wilson
 from priorcraft.metrics.features import Features

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import Approximate, Exact, Generative, Space
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
 
 

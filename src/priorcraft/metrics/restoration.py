@@ -2,12 +2,10 @@
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.core import Space
 
 
 def psnr(x: Tensor, truth: Tensor, scored: Tensor, peak: float) -> float:
@@ -77,17 +75,3 @@ def coverage(draws: Tensor, truth: Tensor, scored: Tensor, share: float = 0.9, *
     rank = (less + u * (equal + 1)) / (draws.shape[1] + 1)
     inside = ((rank - 0.5).abs() < share / 2)[scored.expand(truth.shape)]
     return float(inside.double().mean()) if len(inside) else math.nan
-
-
-def entropy(draws: Tensor, space: Space) -> Tensor:
-    """Entropy of each entry's histogram over n draws, bits, (B, *event_shape). Biased downwards by few draws.
-
-    Args:
-        draws: integers, (B, n, *event_shape).
-        space: where they live; zeros for real numbers, whose draws have no histogram.
-    """
-    total = torch.zeros(draws.shape[0], *draws.shape[2:], dtype=torch.float64)
-    for level in range(space.levels or 0):
-        share = (draws == level).double().mean(1)
-        total -= torch.xlogy(share, share) / math.log(2)
-    return total

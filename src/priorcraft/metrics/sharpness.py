@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from priorcraft.core import Space
-from priorcraft.data.splits import Splits
+from priorcraft.datasets.splits import Splits
 from priorcraft.errors import DataError, UsageError
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.data.splits import Rows, Splits
+from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import UsageError
 from priorcraft.metrics.features import Features, draw, noise
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from priorcraft.core import Space
+from priorcraft.report.completed import Completed, Task
+from priorcraft.report.contact import contact_sheet
 from priorcraft.report.sheet import Line, sheet
-from priorcraft.tasks.conditioned import Completed, Task
-from priorcraft.tasks.inpaint import contact_sheet
 
 
 def completions(

@@ -12,7 +12,7 @@ from torch import Tensor
 import priorcraft
 from priorcraft import runtime
 from priorcraft.core import Space
-from priorcraft.data.splits import Splits
+from priorcraft.datasets.splits import Splits
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
 from priorcraft.report.curves import Events, critic_view, learning_curve
 from priorcraft.report.grid import picture

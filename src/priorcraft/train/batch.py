@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import UsageError
 from priorcraft.train.likelihood import MaximumLikelihood
 from priorcraft.train.loop import taken

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import Approximate, Exact, Generative
-from priorcraft.data.splits import Rows
+from priorcraft.datasets.splits import Rows
 from priorcraft.errors import Diverged, UsageError
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.speed import Speed

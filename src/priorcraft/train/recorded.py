@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from priorcraft.data.splits import Splits
+from priorcraft.datasets.splits import Splits
 from priorcraft.errors import Interrupted, Stopped
 from priorcraft.train.checkpoint import Checkpoint, load_into
 from priorcraft.train.loop import Budget, Progress, Record, train

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from priorcraft.data import open_data
-    from priorcraft.io import load
+    from priorcraft.datasets import open_data
+    from priorcraft.run import load
     from priorcraft.verbs.augmenting import augment
     from priorcraft.verbs.catalogue import data, models
     from priorcraft.verbs.classifying import classify
@@ -46,9 +46,9 @@ _HOMES = {
     "inpaint": "priorcraft.verbs.inpainting",
     "interpolate": "priorcraft.verbs.moving",
     "latent_map": "priorcraft.verbs.mapping",
-    "load": "priorcraft.io",
+    "load": "priorcraft.run",
     "models": "priorcraft.verbs.catalogue",
-    "open_data": "priorcraft.data",
+    "open_data": "priorcraft.datasets",
     "sample": "priorcraft.verbs.sampling",
     "score": "priorcraft.verbs.scoring",
     "upscale": "priorcraft.verbs.upscaling",

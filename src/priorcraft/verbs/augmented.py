@@ -10,13 +10,13 @@ from PIL import Image
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED
-from priorcraft.data import Rows, Splits
-from priorcraft.data.tables import written
+from priorcraft.datasets import Rows, Splits
+from priorcraft.datasets.tables import written
 from priorcraft.errors import UsageError
-from priorcraft.io import Run
+from priorcraft.metrics.gain import known
+from priorcraft.outputs import write_arrays, write_bytes
 from priorcraft.report.grid import pixels
-from priorcraft.tasks.augment import known
-from priorcraft.verbs.outputs import write_arrays, write_bytes
+from priorcraft.run import Run
 from priorcraft.verbs.sampling import columns_for
 from priorcraft.verbs.scoring import SPLITS
 

@@ -10,15 +10,15 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.classifiers.discriminative import Discriminative
 from priorcraft.core import UNLABELLED
-from priorcraft.data import Rows, Splits
+from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import DataError, PriorcraftError, UsageError
-from priorcraft.io import Run
 from priorcraft.metrics.copies import CopyTest
-from priorcraft.tasks.augment import CLASSICAL, REAL, SYNTHETIC, classically, known, prove
-from priorcraft.verbs.asked import opened, own_data
+from priorcraft.metrics.gain import CLASSICAL, REAL, SYNTHETIC, classically, known, prove
+from priorcraft.outputs import check_out
+from priorcraft.run import Run
+from priorcraft.run.data import opened, own_data
 from priorcraft.verbs.augmented import write_augmented
 from priorcraft.verbs.classifying import labelled_data
-from priorcraft.verbs.outputs import check_out
 from priorcraft.verbs.sampling import columns_for
 
 CONFIDENCE = 0.05

@@ -6,8 +6,8 @@ from typing import Any
 from PIL import Image
 
 from priorcraft import zoo
-from priorcraft.data import Reading, Splits, names, open_data
-from priorcraft.data.columns import Columns
+from priorcraft.datasets import Reading, Splits, names, open_data
+from priorcraft.datasets.columns import Columns
 from priorcraft.errors import UsageError
 from priorcraft.report.grid import pixels
 

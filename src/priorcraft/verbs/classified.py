@@ -9,9 +9,9 @@ import torch
 from priorcraft import runtime
 from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.core import UNLABELLED, Implicit
-from priorcraft.data import Rows, Splits
+from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import DataError
-from priorcraft.io import Run
+from priorcraft.run import Run
 from priorcraft.verbs.contrasting import DISCRIMINATIVE, contrast
 from priorcraft.verbs.measuring import besides, measured
 

@@ -10,20 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from priorcraft import bayes
+from priorcraft import probability
 from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
 from priorcraft.classifiers.deformed import Deformed
 from priorcraft.classifiers.generative import GenerativeClassifier, checked_prior
 from priorcraft.classifiers.shift import estimated_prior, reweighted
 from priorcraft.core import UNLABELLED, Exact
-from priorcraft.data import Rows, Splits
+from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import DataError, UsageError, did_you_mean
-from priorcraft.io import Run
+from priorcraft.outputs import check_out, write_arrays, write_bytes
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
-from priorcraft.verbs.asked import data_of, opened
+from priorcraft.run import Run
+from priorcraft.run.data import data_of, opened
 from priorcraft.verbs.contrasting import contrast
 from priorcraft.verbs.measuring import abstention, besides, labels_of, measured
-from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.scoring import SPLITS
 
 Prior = Mapping[str, float] | Sequence[float] | str
@@ -88,12 +88,12 @@ def classify(
     valid = splits.valid
     classifier = generative(fitted, deform, samples, seed)
     log_likelihood = likelihood_of(classifier, rows)
-    own, _ = bayes.posterior(classifier.log_prior.cpu(), log_likelihood)
+    own, _ = probability.posterior(classifier.log_prior.cpu(), log_likelihood)
     log_prior = prior_of(prior, fitted.classes, classifier.log_prior.cpu(), own)
-    log_posterior, log_evidence = bayes.posterior(log_prior, log_likelihood)
+    log_posterior, log_evidence = probability.posterior(log_prior, log_likelihood)
     temperature, threshold = None, None
     if calibrate or risk is not None:
-        held_out, _ = bayes.posterior(classifier.log_prior.cpu(), likelihood_of(classifier, valid))
+        held_out, _ = probability.posterior(classifier.log_prior.cpu(), likelihood_of(classifier, valid))
         temperature = fitted_temperature(held_out, labels_of(valid)) if calibrate else None
         held_out = adjusted(held_out, temperature, classifier.log_prior.cpu(), log_prior)
         threshold = None if risk is None else confidence_at_risk(held_out, labels_of(valid), risk)

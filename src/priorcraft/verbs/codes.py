@@ -10,13 +10,13 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Approximate, Encoder, Exact, Generative, LatentVariable
-from priorcraft.data import Splits, read_image
-from priorcraft.data.plain import read_arrays
+from priorcraft.datasets import Splits, read_image
+from priorcraft.datasets.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.inverse import invert
-from priorcraft.io import Run
-from priorcraft.verbs.asked import data_of
+from priorcraft.run import Run
+from priorcraft.run.data import data_of
 from priorcraft.verbs.sampling import label_of
 from priorcraft.verbs.scoring import known
 

@@ -12,26 +12,26 @@ from typing import Any
 from torch import Generator, Tensor
 
 from priorcraft import runtime, zoo
-from priorcraft.data import Reading, Rows, Splits, open_data
+from priorcraft.datasets import Reading, Rows, Splits, open_data
 from priorcraft.errors import Stopped, UsageError
-from priorcraft.io import Run, load
 from priorcraft.metrics.baselines import baselines
 from priorcraft.metrics.copies import CopyTest
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.likelihood import score
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import TwoSampleTest
+from priorcraft.outputs import write_bytes
+from priorcraft.report.completed import Completed, Task, completed, tasks_for
 from priorcraft.report.completions import completions
 from priorcraft.report.page import render
-from priorcraft.tasks.conditioned import Completed, Task, completed, tasks_for
+from priorcraft.run import Run, load
+from priorcraft.run.resume import budget_of
 from priorcraft.train.disk import read_json
 from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.catalogue import about
 from priorcraft.verbs.classified import classified
 from priorcraft.verbs.fitting import fit
-from priorcraft.verbs.outputs import write_bytes
-from priorcraft.verbs.resuming import budget_of
 
 MODELS = ("naive-bayes", "qda", "mixture", "ppca", "autoregressive", "vae", "gan")
 DEMO = Path("priorcraft-demo")

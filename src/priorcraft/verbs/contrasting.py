@@ -11,9 +11,9 @@ from priorcraft.classifiers.curve import Fit, learning_curve
 from priorcraft.classifiers.discriminative import Discriminative
 from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.core import UNLABELLED, Classifier
-from priorcraft.data import Rows, Splits
+from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import DataError
-from priorcraft.verbs.in_memory import fitted
+from priorcraft.run.in_memory import fitted
 
 GENERATIVE, DISCRIMINATIVE = ("naive-bayes", "qda", "kernel"), ("logistic", "svm")
 PER_CLASS, REPEATS = (2, 5, 10, 20, 50), 3

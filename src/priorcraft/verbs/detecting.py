@@ -8,16 +8,16 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import Exact
-from priorcraft.data import Rows, Splits
+from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import NoDensity, UsageError
-from priorcraft.io import Run
 from priorcraft.metrics.unusual import auroc, log_density, mutated, ratio, typicality
+from priorcraft.outputs import check_out, write_arrays
+from priorcraft.run import Run
+from priorcraft.run.data import data_of, opened
+from priorcraft.run.in_memory import fitted
 from priorcraft.train.loop import Budget
 from priorcraft.train.run_folder import RunFolder
-from priorcraft.verbs.asked import data_of, opened
 from priorcraft.verbs.classifying import labelled_data
-from priorcraft.verbs.in_memory import fitted
-from priorcraft.verbs.outputs import check_out, write_arrays
 
 MOST = 10  # rows that are named
 ROWS = 1000  # of each kind that is scored, and at most three times as many to fit the background to

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from priorcraft.core import UNLABELLED
-from priorcraft.data import Splits
+from priorcraft.datasets import Splits
 from priorcraft.errors import UsageError
-from priorcraft.io import Run
+from priorcraft.outputs import check_out, write_arrays, write_bytes
 from priorcraft.report.grid import picture
-from priorcraft.verbs.asked import opened
+from priorcraft.run import Run
+from priorcraft.run.data import opened
 from priorcraft.verbs.codes import Point, checked_codes, coded, decoded, labelled, latent_model, points_of, read_codes
-from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 
 
 def encode(

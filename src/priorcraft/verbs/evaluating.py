@@ -8,14 +8,14 @@ import torch
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED
-from priorcraft.data import Reading, Rows, Splits, open_data
+from priorcraft.datasets import Reading, Rows, Splits, open_data
 from priorcraft.errors import DataError
 from priorcraft.metrics.copies import copies
 from priorcraft.metrics.features import draw
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import two_sample
-from priorcraft.verbs.asked import brought, describe, within
+from priorcraft.run.data import brought, describe, within
 
 MOST = 10_000  # samples that are looked at
 

@@ -8,20 +8,21 @@ from typing import Any
 
 import torch
 
-from priorcraft import io, runtime, zoo
+from priorcraft import runtime, zoo
 from priorcraft.core import ClosedForm, Generative
-from priorcraft.data import Reading, Rows, Splits
+from priorcraft.datasets import Reading, Rows, Splits
+from priorcraft.datasets.pairs import Pairs
 from priorcraft.errors import Interrupted, UsageError
 from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
-from priorcraft.tasks.forms import ROWS, open_as
-from priorcraft.tasks.translate import Pairs
+from priorcraft.run import describe, load, rebuild
+from priorcraft.run.forms import ROWS, open_as
+from priorcraft.run.resume import budget_of, reopen
 from priorcraft.train.batch import fastest_batch
 from priorcraft.train.loop import Budget, Record, whole
 from priorcraft.train.recorded import train_recorded
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.watch import Watch
-from priorcraft.verbs.resuming import budget_of, reopen
 
 GRID = 40  # samples in one picture
 PICTURES = 0.05  # share of the time that pictures may take
@@ -90,7 +91,7 @@ def fit(
         run, splits, budget = create(data, model, Path(out), minutes, steps, seed or 0, *how)
         for event in run.events():  # what was found in the data, and chosen before the start
             on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
-    fitted, objective = io.rebuild(run.config, where)
+    fitted, objective = rebuild(run.config, where)
     seed = int(run.config["seed"])
     if run.newest() is None:
         start = whole(splits.train, where)
@@ -139,7 +140,7 @@ def create(
     budget = budget_of(minutes, steps)
     settings, measured = sized(model, splits, settings, seed, budget)
     found = {"source": source, "form": form, "reading": reading}
-    config = io.describe(model, splits, settings, seed=seed, budget=budget, **found)
+    config = describe(model, splits, settings, seed=seed, budget=budget, **found)
     zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
     run = RunFolder.create(out, config, overwrite=overwrite)
     found = [] if isinstance(data, Splits) else splits.notes  # who opened the data has heard of them
@@ -196,7 +197,7 @@ def draw_samples(run: RunFolder, model: Generative, valid: Rows, seed: int, step
 def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, Any]:
     """What `fit` returns, from the files that it wrote."""
     found = [splits.found] if isinstance(splits, Pairs) and splits.found else []
-    fitted = io.load(run.path, device=where)
+    fitted = load(run.path, device=where)
     said = {kind: [e["message"] for e in run.events() if e["kind"] == kind] for kind in ("note", "warning")}
     valid = measure(
         fitted.model,

@@ -8,18 +8,18 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.bayes.reading import Frame, Rows
+from priorcraft.condition.filled import impute as imputing
+from priorcraft.condition.restoration import complaints
 from priorcraft.core import UNLABELLED
-from priorcraft.data.columns import Columns, empty
-from priorcraft.data.image import printable
-from priorcraft.data.plain import read_arrays
-from priorcraft.data.tables import SUFFIXES, cells_of, encoded, read_table, written
+from priorcraft.datasets.columns import Columns, empty
+from priorcraft.datasets.image import printable
+from priorcraft.datasets.plain import read_arrays
+from priorcraft.datasets.tables import SUFFIXES, cells_of, encoded, read_table, written
 from priorcraft.errors import DataError, UsageError
-from priorcraft.io import Run
-from priorcraft.tasks.impute import impute as imputing
-from priorcraft.tasks.restore import complaints
-from priorcraft.verbs.asked import opened
-from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
+from priorcraft.outputs import check_out, write_arrays, write_bytes
+from priorcraft.probability.reading import Frame, Rows
+from priorcraft.run import Run
+from priorcraft.run.data import opened
 from priorcraft.verbs.restoring import check_size, rounded
 
 

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
+from priorcraft.condition.tiles import inpaint as inpainting
 from priorcraft.core import Space
-from priorcraft.data import Splits
-from priorcraft.data.image import decode, printable
+from priorcraft.datasets import Splits
+from priorcraft.datasets.image import decode, printable
 from priorcraft.errors import DataError, UsageError
-from priorcraft.io import Run
 from priorcraft.observe import Mask
-from priorcraft.tasks.inpaint import inpaint as inpainting
-from priorcraft.tasks.masks import named_mask
-from priorcraft.verbs.asked import opened
+from priorcraft.observe.named import named_mask
+from priorcraft.run import Run
+from priorcraft.run.data import opened
 from priorcraft.verbs.restoring import (
     Images,
     check_size,

@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from priorcraft.data import Splits
+from priorcraft.datasets import Splits
 from priorcraft.explicit.approximate.latent import principal_axes
-from priorcraft.io import Run
+from priorcraft.outputs import check_out
 from priorcraft.report.plane import latent_plane
-from priorcraft.verbs.asked import opened
+from priorcraft.run import Run
+from priorcraft.run.data import opened
 from priorcraft.verbs.codes import coded, decoded, labelled, latent_model, points_of
 from priorcraft.verbs.moved import Given, account, check_between, delivered
-from priorcraft.verbs.outputs import check_out
 
 
 def latent_map(

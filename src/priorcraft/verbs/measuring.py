@@ -8,7 +8,7 @@ from torch import Tensor
 from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
 from priorcraft.classifiers.discriminative import Discriminative
 from priorcraft.core import UNLABELLED
-from priorcraft.data import Rows, Splits
+from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import DataError
 from priorcraft.metrics.calibration import accuracy_interval, calibration_error, log_loss, reliability
 

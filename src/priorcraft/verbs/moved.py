@@ -9,11 +9,12 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED
-from priorcraft.data import Splits
+from priorcraft.datasets import Splits
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.latent import nearest
-from priorcraft.io import Run
-from priorcraft.verbs.asked import data_of, opened
+from priorcraft.outputs import check_out, write_arrays, write_bytes
+from priorcraft.run import Run
+from priorcraft.run.data import data_of, opened
 from priorcraft.verbs.codes import (
     Coded,
     Point,
@@ -23,7 +24,6 @@ from priorcraft.verbs.codes import (
     points_of,
     seen_from,
 )
-from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 
 MOST = 64  # steps of a path, or lines of a sheet
 NEAREST = "nearest real"

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from priorcraft.data import Splits
+from priorcraft.datasets import Splits
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.latent import line, liveliest, traversal
-from priorcraft.io import Run
 from priorcraft.report.sheet import Line, sheet
+from priorcraft.run import Run
 from priorcraft.verbs.codes import (
     Point,
     latent_model,

@@ -11,18 +11,19 @@ from PIL import Image
 from torch import Tensor
 
 from priorcraft import runtime
+from priorcraft.condition.restoration import Restoration, complaints
 from priorcraft.core import LinearObservation, Space
-from priorcraft.data import Splits, read_image
-from priorcraft.data.image import decode, printable, to_pixels
+from priorcraft.datasets import Splits, read_image
+from priorcraft.datasets.image import decode, printable, to_pixels
 from priorcraft.errors import DataError, UsageError
-from priorcraft.io import Run
 from priorcraft.metrics.fidelity import Judge
+from priorcraft.outputs import check_out, write_arrays, write_bytes
+from priorcraft.report.contact import COMPLETIONS, ROWS, contact_sheet
+from priorcraft.report.figures import consistency, figures
 from priorcraft.report.grid import picture, pixels
 from priorcraft.report.sheet import Line, sheet
-from priorcraft.tasks.inpaint import COMPLETIONS, ROWS, contact_sheet
-from priorcraft.tasks.restore import Restoration, complaints, consistency, figures
-from priorcraft.verbs.asked import data_of
-from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
+from priorcraft.run import Run
+from priorcraft.run.data import data_of
 from priorcraft.verbs.sampling import label_of
 
 Images = str | Path | Sequence[str | Path] | None

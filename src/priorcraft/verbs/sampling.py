@@ -10,15 +10,15 @@ import torch
 
 from priorcraft import runtime
 from priorcraft.core import Generative
-from priorcraft.data.columns import Columns
-from priorcraft.data.tables import written
+from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.tables import written
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.exact.chain import Autoregressive, Method
 from priorcraft.explicit.exact.ensemble import Ensemble
-from priorcraft.io import Run
+from priorcraft.outputs import check_out, write_arrays, write_bytes
 from priorcraft.report.grid import picture
-from priorcraft.verbs.asked import opened
-from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
+from priorcraft.run import Run
+from priorcraft.run.data import opened
 
 LARGEST = 10_000_000  # entries of one answer, n times the entries of a point, in units of a hundred
 

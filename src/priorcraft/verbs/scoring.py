@@ -9,16 +9,16 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.core import UNLABELLED, Approximate, Exact, Generative
-from priorcraft.data import Rows, Splits
+from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.approximate.check import trial
 from priorcraft.explicit.approximate.variational import Variational
-from priorcraft.io import Run
+from priorcraft.explicit.exact.orders import in_orders
 from priorcraft.metrics.bound import bound_score
 from priorcraft.metrics.likelihood import Score
 from priorcraft.metrics.likelihood import score as measure
-from priorcraft.verbs.asked import data_of, opened
-from priorcraft.verbs.orders import in_orders
+from priorcraft.run import Run
+from priorcraft.run.data import data_of, opened
 
 SPLITS = ("train", "valid", "test")
 CHECKED = 8  # rows on which two estimates are compared

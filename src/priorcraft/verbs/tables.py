@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from priorcraft.bayes import Table, update
 from priorcraft.errors import UsageError
+from priorcraft.probability import Table, update
 
 FORMATS = (".png", ".svg", ".pdf")
 LINES = 10  # states drawn, the most probable in the end

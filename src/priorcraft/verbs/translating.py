@@ -9,19 +9,19 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Space
-from priorcraft.data.image import read_image
-from priorcraft.data.plain import read_arrays
+from priorcraft.datasets.image import read_image
+from priorcraft.datasets.pairs import Pairs
+from priorcraft.datasets.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
 from priorcraft.explicit.approximate.attribute import relabelled
 from priorcraft.explicit.approximate.variational import Variational
 from priorcraft.implicit.alignment import Alignment
-from priorcraft.io import Run
+from priorcraft.outputs import check_out, write_arrays, write_bytes
 from priorcraft.report.grid import picture
-from priorcraft.tasks.forms import PAIRS
-from priorcraft.tasks.translate import Pairs
-from priorcraft.verbs.asked import opened
+from priorcraft.run import Run
+from priorcraft.run.data import opened
+from priorcraft.run.forms import PAIRS
 from priorcraft.verbs.fitting import fit
-from priorcraft.verbs.outputs import check_out, write_arrays, write_bytes
 from priorcraft.verbs.restoring import labelled
 from priorcraft.verbs.sampling import label_of
 

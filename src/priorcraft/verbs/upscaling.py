@@ -7,13 +7,13 @@ from typing import Any
 import torch
 
 from priorcraft import runtime
+from priorcraft.condition.enlarged import small_space
+from priorcraft.condition.enlarged import upscale as upscaling
 from priorcraft.core import Space
-from priorcraft.data import Splits
-from priorcraft.io import Run
+from priorcraft.datasets import Splits
 from priorcraft.observe import BlockMean
-from priorcraft.tasks.upscale import small_space
-from priorcraft.tasks.upscale import upscale as upscaling
-from priorcraft.verbs.asked import opened
+from priorcraft.run import Run
+from priorcraft.run.data import opened
 from priorcraft.verbs.restoring import (
     Images,
     check_size,

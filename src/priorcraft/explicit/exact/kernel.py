@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
 from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around, tops_of, whiten
 from priorcraft.nn.warp import affine, warped
@@ -112,7 +112,7 @@ class KernelDensity(Exact, ClosedForm):
         before = self._mean_log_likelihood(pooled, known)
         if self.classes and bool((known.sum(1) == 0).any()):
             for _ in range(LABEL_ROUNDS):
-                log_posterior, _ = bayes.posterior(self.log_prior, self._over_rows(pooled))
+                log_posterior, _ = probability.posterior(self.log_prior, self._over_rows(pooled))
                 labelled = known.sum(1, keepdim=True) > 0
                 self._set_shares(torch.where(labelled, known, log_posterior.exp().to(known)))
         return before
@@ -121,7 +121,7 @@ class KernelDensity(Exact, ClosedForm):
         log_likelihood = self._over_rows(pooled)
         constant = 0.5 * self.space.dims * math.log(2 * math.pi) + self.root.diagonal().log().sum()
         log_prior = self.log_prior if self.classes else self.log_prior.new_zeros(1)
-        _, log_evidence = bayes.posterior(log_prior, log_likelihood)
+        _, log_evidence = probability.posterior(log_prior, log_likelihood)
         given_label = torch.where(known > 0, log_likelihood, 0.0).sum(1)
         return torch.where(known.sum(1) > 0, given_label, log_evidence).mean() - constant
 

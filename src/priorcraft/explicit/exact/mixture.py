@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from priorcraft import bayes, runtime
+from priorcraft import probability, runtime
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, LatentVariable, Space
 from priorcraft.explicit.exact.components import CategoricalComponents, Components, GaussianComponents, column_moments
 from priorcraft.explicit.exact.holes import seen_points
@@ -81,7 +81,7 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
             seen: False where an entry is missing, (N, *event_shape); None if all are there or missing ones are nan.
         """
         x, seen = self._observed(x, seen)
-        log_z, log_x = bayes.posterior(self._weights(), self.components.log_prob(x.flatten(1), seen).unsqueeze(1))
+        log_z, log_x = probability.posterior(self._weights(), self.components.log_prob(x.flatten(1), seen).unsqueeze(1))
         joint = self._class_shares(log_x, given).unsqueeze(-1) * log_z.exp()
         counts = joint.sum(0) + 1.0 / joint.shape[-1]
         self.log_weights[:, : self.used] = (counts / counts.sum(-1, keepdim=True)).log()

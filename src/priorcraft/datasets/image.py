@@ -1,0 +1,141 @@
+"""One image file, read by stated rules: grey or RGB, 8 bits, upright, on white."""
+
+import os
+import stat
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from priorcraft.core import Space
+from priorcraft.datasets.points import over_white, rescale
+from priorcraft.errors import DataError, UsageError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
+)
+PIXEL_CAP = 50_000_000
+
+
+class BadImage(DataError):
+    """A file that cannot be read as an image, and the reason."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(f"{printable(path)} cannot be read as an image: {reason}.")
+        self.reason = reason
+
+
+def read_image(path: str | Path, space: Space, *, resize: bool = False) -> Tensor:
+    """One image file as a point of an image space, (C, H, W), int64 in 0 ... levels-1.
+
+    An 8-bit value v becomes round(v (levels - 1) / 255).
+
+    Args:
+        path: the file.
+        space: the image space that it must fit: one channel reads grey, three read RGB.
+        resize: whether an image of another size is cropped to the shape and resized, or refused.
+
+    Raises:
+        DataError: not an image, damaged, too large, or of another size than the space.
+        UsageError: `space` is not a space of integer images.
+    """
+    if not space.is_image or space.levels is None or space.event_shape[0] not in (1, 3):
+        raise UsageError(f"space must be grey or RGB images of integers, not {space}.")
+    channels, height, width = space.event_shape
+    image = decode(path)
+    if not resize and image.size != (width, height):
+        raise DataError(
+            f"{printable(path)} is {image.width} x {image.height} (width x height), but {width} x {height} is needed; "
+            "resize it first."
+        )
+    pixels = to_pixels(image, channels, (height, width))
+    return torch.from_numpy(rescale(pixels, 255, space.levels - 1))
+
+
+def decode(path: str | Path) -> Image.Image:
+    """The image in a file in mode "L" or "RGB": its first frame, turned upright, laid on white.
+
+    The formats are PNG, JPEG, WebP, BMP, GIF, TIFF and PPM, told by content; the pixels are counted in the header,
+    before any is decoded.
+
+    Raises:
+        BadImage: the file and the reason why it cannot be read.
+    """
+    try:
+        _check_file(path)
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
+            _check_size(image)
+            image.load()
+            return _eight_bits(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise BadImage(path, f"not {', '.join(FORMATS[:-1])} or {FORMATS[-1]} by its content") from None
+    except DataError as reason:
+        raise BadImage(path, str(reason)) from None
+    except FileNotFoundError:
+        raise BadImage(path, "no such file") from None
+    except Exception as error:  # a decoder that is fed garbage raises whatever it stumbles upon
+        raise BadImage(path, f"cannot be decoded: {error}") from error
+
+
+def to_pixels(image: Image.Image, channels: int, shape: tuple[int, int]) -> np.ndarray:
+    """An image as uint8 (C, H, W): cropped about its centre to the shape's proportions, then resized.
+
+    Shrinking averages over boxes, enlarging is Lanczos'. RGB to grey is ITU-R 601's luma.
+    """
+    height, width = shape
+    image = image.convert("L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        shrinks = min(image.width / width, image.height / height) >= 1
+        method = Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS
+        image = ImageOps.fit(image, (width, height), method)
+    return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def printable(path: str | Path) -> str:
+    """A file's name that any terminal can print, shortened in its middle."""
+    name = os.fsencode(path).decode("utf-8", "backslashreplace")
+    name = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
+    return name if len(name) <= 120 else f"{name[:60]}...{name[-57:]}"
+
+
+def _check_file(path: str | Path) -> None:
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError("not a file")
+    if status.st_size == 0:
+        raise DataError("empty file")
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > PIXEL_CAP:
+        raise DataError(f"{image.width} x {image.height} pixels, more than {PIXEL_CAP // 1_000_000} million")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Mode "L" or "RGB"; an image whose three channels agree everywhere is grey."""
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_scaled(np.asarray(image)))
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA"))
+        image = Image.fromarray(over_white(rgba[..., :3], rgba[..., 3:], 255).astype(np.uint8))
+    if image.mode in ("1", "L"):
+        return image.convert("L")
+    rgb = image.convert("RGB")
+    red, green, blue = rgb.split()
+    return red if red.tobytes() == green.tobytes() == blue.tobytes() else rgb
+
+
+def _scaled(v: np.ndarray) -> np.ndarray:
+    """16 bits divided by 257; wider integers and floats from their smallest ... largest value to 0 ... 255."""
+    low, high = v.min(), v.max()
+    if v.dtype.kind != "f" and low >= 0 and high <= 65_535:
+        return rescale(v, 65_535, 255).astype(np.uint8)
+    if not np.isfinite(v).all():
+        raise DataError("holds nan or infinity")
+    span = max(float(high) - float(low), np.finfo(float).tiny)
+    return np.rint((v.astype(float) - float(low)) / span * 255).astype(np.uint8)

@@ -1,0 +1,32 @@
+"""What a source hands over before it is checked, brought to one layout and divided."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from priorcraft.datasets.columns import Columns
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Arrays as they were found; `build` turns them into `Splits`.
+
+    Args:
+        name: what the user called it.
+        x: split to points, (N, ...); the parts that are missing are drawn from "train".
+        y: split to labels, (N,), integers, whole floats or strings; -1 or nan = not known.
+        levels: number of values of an entry, where the source states it.
+        classes: names of the classes in the order of their indices; None sorts those that occur in y.
+        notes: what the user should know so far.
+        columns: what the integers of a table stand for.
+    """
+
+    name: str
+    x: dict[str, np.ndarray]
+    y: dict[str, np.ndarray] = field(default_factory=dict)
+    levels: int | None = None
+    classes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    columns: Columns | None = None

@@ -1,0 +1,173 @@
+"""Whatever a user calls data, opened."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypedDict, TypeGuard, cast, get_args
+
+import numpy as np
+from torch import Tensor
+
+from priorcraft.datasets.arrays import Array, open_file, open_named
+from priorcraft.datasets.build import build
+from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.digits import open_digits
+from priorcraft.datasets.folder import Mode, OnBadImage, open_folder
+from priorcraft.datasets.idx import find, open_idx
+from priorcraft.datasets.image import SUFFIXES, printable
+from priorcraft.datasets.raw import Raw
+from priorcraft.datasets.splits import Splits
+from priorcraft.datasets.tables import SUFFIXES as TABLES
+from priorcraft.datasets.tables import open_table
+from priorcraft.errors import DataError, UsageError, did_you_mean
+from priorcraft.probability.reading import Frame
+
+Source = str | Path | Array | tuple[Array, Array] | Mapping[str, Array] | Frame
+NAMES = {
+    "digits": "1,797 handwritten digits, 8 x 8, 17 levels, in 1000/347/450 rows; comes with scikit-learn",
+    "mnist": "70,000 handwritten digits, 28 x 28, 256 levels, in 50,000/10,000/10,000 rows",
+    "fashion-mnist": "70,000 articles of clothing, 28 x 28, 256 levels, in 50,000/10,000/10,000 rows",
+}
+FORMS = {
+    "FOLDER": "images in folder/class/*.png, folder/*.png, or either below train/, valid/ and test/",
+    "FILE.npz": "arrays x_train, x_valid, x_test, y_train, y_valid, y_test, levels; or one x, y, levels",
+    "FILE.npy": "one array of rows",
+    "FILE.csv": "a table: a line of names, then a row an observation; numbers or words; --label NAME is the class",
+}
+
+
+class Reading(TypedDict, total=False):
+    """How a source is read, as `open_data` takes it; a run folder remembers it."""
+
+    size: int
+    levels: int
+    mode: Mode
+    on_bad_image: OnBadImage
+    limit: int
+    label: str
+
+
+def open_data(
+    source: Source,
+    *,
+    seed: int = 0,
+    size: int | None = None,
+    levels: int | None = None,
+    mode: Mode = "auto",
+    on_bad_image: OnBadImage | None = None,
+    limit: int | None = None,
+    label: str | None = None,
+    known: str | None = None,
+    columns: Columns | None = None,
+    classes: tuple[str, ...] | None = None,
+) -> Splits:
+    """Reads data, checks them, and divides them into training, validation and test rows.
+
+    Parts that the source does not give take 15 % of the training rows each, by seed, in proportion to the classes.
+    A name goes before a path of the same name: the folder is then ./digits.
+
+    Args:
+        source: "digits", "mnist", "fashion-mnist", a folder of images, an .npz, .npy or .csv file; or an array of rows
+            x, a pair (x, y), a mapping with the keys of an .npz, or a pandas data frame.
+        seed: of the division, and of the choice that `limit` makes.
+        size: side of the square that the images of a folder are brought to.
+        levels: number of values of an entry: states it where the source does not, rescales images where it does; of a
+            table, the bins of a column of numbers.
+        mode: "grey" or "rgb" for a folder; "auto" reads grey if every image is grey.
+        on_bad_image: "skip" or "error"; None skips up to 5 % of a folder's images and stops beyond.
+        limit: at most this many rows a part.
+        label: of a table, the column that is the class.
+        known: the fingerprint of data that are divided by seed; others that come in one part are then left whole, in
+            their order.
+        columns: of a table, what was found of an earlier one: this one has the same states; with `known`, every cell.
+        classes: names of the classes in the order of their numbers; None takes those that occur.
+
+    Raises:
+        UsageError: an unknown name, or an argument that does not apply.
+        DataError: data that cannot be read or are not what they must be; the sentence says what to do.
+
+    >>> digits = open_data("digits")
+    >>> digits.space, len(digits.train), len(digits.valid), len(digits.test)
+    (Space(event_shape=(1, 8, 8), levels=17), 1000, 347, 450)
+    """
+    _check(size, levels, mode, on_bad_image, limit)
+    a_folder = isinstance(source, (str, Path)) and os.path.isdir(source) and str(source) not in NAMES
+    if not a_folder and not (size is None and mode == "auto" and on_bad_image is None):
+        raise UsageError("size, mode and on_bad_image apply to a folder of images alone; leave them out here.")
+    if _is_table(source):
+        raw, levels = open_table(source, label=label, bins=levels, known=columns, whole=known is not None), None
+    elif label is not None:
+        raise UsageError("label names a column of a table (.csv); other data bring their labels with them.")
+    elif isinstance(source, (str, Path)):
+        folder = {"size": size, "mode": mode, "on_bad_image": on_bad_image}
+        raw = open_folder(Path(source), **folder) if a_folder else _open_path(source)
+    else:
+        raw = _open_arrays(cast(Any, source))
+    raw = raw if classes is None else replace(raw, classes=classes)
+    return build(raw, seed=seed, levels=levels, limit=limit, known=known)
+
+
+def names() -> list[dict[str, Any]]:
+    """What `open_data` takes, as rows {"name", "summary", "available"}."""
+    here = {name: name == "digits" or find(name) is not None for name in NAMES}
+    rows = [{"name": name, "summary": summary, "available": here[name]} for name, summary in NAMES.items()]
+    return rows + [{"name": form, "summary": summary, "available": True} for form, summary in FORMS.items()]
+
+
+def _check(size: int | None, levels: int | None, mode: str, on_bad_image: str | None, limit: int | None) -> None:
+    for name, value, least in (("size", size, 1), ("levels", levels, 2), ("limit", limit, 1)):
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    if mode not in get_args(Mode):
+        raise UsageError(f"mode must be auto, grey or rgb, not {mode!r}.")
+    if on_bad_image not in (None, *get_args(OnBadImage)):
+        raise UsageError(f"on_bad_image must be skip or error, not {on_bad_image!r}.")
+
+
+def _is_table(source: object) -> TypeGuard[str | Path | Frame]:
+    """Whether this is a data frame, or names a file of comma-separated text."""
+    return isinstance(source, Frame) or _is_file(source, TABLES)
+
+
+def _is_file(source: object, suffixes: tuple[str, ...]) -> bool:
+    """Whether this names a file that ends so."""
+    return isinstance(source, (str, Path)) and os.path.isfile(source) and Path(source).suffix.lower() in suffixes
+
+
+def _open_arrays(source: Array | tuple[Array, Array] | Mapping[str, Array]) -> Raw:
+    if isinstance(source, Mapping):
+        return open_named("arrays", source)
+    if isinstance(source, tuple) and len(source) == 2:
+        return open_named("arrays", {"x": source[0], "y": source[1]})
+    if isinstance(source, (np.ndarray, Tensor)):
+        return open_named("arrays", {"x": source})
+    raise UsageError(
+        f"source must be a name, a path, an array, a pair (x, y) or a mapping, not {type(source).__name__}."
+    )
+
+
+def _open_path(source: str | Path) -> Raw:
+    name = str(source)
+    if name == "digits":
+        return open_digits()
+    if name in NAMES:
+        return open_idx(name)
+    if _is_file(source, (".npz", ".npy")):
+        return open_file(Path(source))
+    raise _refusal(source)
+
+
+def _refusal(source: str | Path) -> DataError | UsageError:
+    """Why a source that is neither a known name, nor a folder, nor an array file cannot be opened."""
+    path, name = Path(source), printable(source)
+    forms = "an .npz, .npy or .csv file, or a folder of images"
+    if os.path.isfile(source) and path.suffix.lower() in SUFFIXES:
+        return DataError(f"{name} is a single image; a data set is a folder of them.")
+    if _is_file(source, (".xlsx", ".xls", ".feather")):
+        return DataError(f"{name} is a table of another kind; save it as .csv, in UTF-8 with a line of names, first.")
+    if os.path.isfile(source):
+        return DataError(f"{name} is not a file that can be read as data; expected {forms}.")
+    if isinstance(source, str) and len(path.parts) < 2 and not path.suffix:
+        return UsageError(f"There is no data set and no path '{name}'; {did_you_mean(name, NAMES)} Or {forms}.")
+    return DataError(f"There is no {name}; expected {forms}.")

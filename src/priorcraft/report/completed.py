@@ -1,0 +1,127 @@
+"""What fitted models make of one masked image and of one small one: p(x | y), cheap enough for every report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+from priorcraft.condition.enlarged import upscale
+from priorcraft.condition.restoration import Restoration, complaints
+from priorcraft.condition.tiles import inpaint
+from priorcraft.core import Generative, LinearObservation, Space
+from priorcraft.errors import DataError, NoDensity
+from priorcraft.observe import BlockMean, Mask
+from priorcraft.observe.named import named_mask
+from priorcraft.report.figures import figures
+
+DRAWS, SHOWN, FACTOR = 8, 4, 2
+MASK = "bottom"
+LARGE, HUGE = 256, 4096  # entries of an image above which block means, or all completions, take too long for a look
+Complete = Callable[[Generative, Generator], Restoration]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image, what is seen of it, and how a model completes it.
+
+    Args:
+        title: what is hidden.
+        observation, y: what is seen, one row.
+        seen: True where `shown` is seen, (*event_shape).
+        shown: what was seen at the size of x, (1, *event_shape).
+        truth: (1, *event_shape).
+        complete: completions by a model.
+    """
+
+    title: str
+    observation: LinearObservation
+    y: Tensor
+    seen: Tensor
+    shown: Tensor
+    truth: Tensor
+    complete: Complete
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What one model made of a task.
+
+    Args:
+        done: completions, or None where its engine has no answer.
+        said: kind, method and a few figures, or why there is no answer.
+        notes: what has to be said about an engine that did badly.
+    """
+
+    done: Restoration | None
+    said: str
+    notes: list[str]
+
+
+def tasks_for(truth: Tensor, space: Space) -> list[Task]:
+    """The lower half hidden, and block means of small images; only for images of integers, and not for huge ones.
+
+    Args:
+        truth: one image, (1, *event_shape).
+        space: where it lives.
+    """
+    if not space.is_image or space.levels is None or min(space.event_shape[1:]) < FACTOR or space.dims > HUGE:
+        return []
+    truth, even = truth.long(), not any(side % FACTOR for side in space.event_shape[1:])
+    return [_masked(truth, space), *([_small(truth)] if even and space.dims <= LARGE else [])]
+
+
+def _masked(truth: Tensor, space: Space) -> Task:
+    seen = named_mask(MASK, space)
+    y = Mask(seen).forward(truth)
+
+    def complete(model: Generative, generator: Generator) -> Restoration:
+        where = model.log_prior.device
+        return inpaint(model, truth.to(where), seen.to(where), SHOWN, draws=DRAWS, generator=generator)
+
+    return Task(f"the {MASK} half hidden", Mask(seen), y, seen, y, truth, complete)
+
+
+def _small(truth: Tensor) -> Task:
+    observation, everything = BlockMean(FACTOR), torch.ones_like(truth[0], dtype=torch.bool)
+    y = observation.forward(truth)
+    sums = (y * FACTOR**2).round().long()
+
+    def complete(model: Generative, generator: Generator) -> Restoration:
+        return upscale(model, sums.to(model.log_prior.device), FACTOR, SHOWN, draws=DRAWS, generator=generator)
+
+    shown = (observation.adjoint(y) * FACTOR**2).round().long()
+    height, width = y.shape[-2:]
+    title = f"{width} × {height} block means, {FACTOR} times smaller"
+    return Task(title, observation, y, everything, shown, truth, complete)
+
+
+def completed(model: Generative, task: Task, *, generator: Generator) -> Completed:
+    """Completions and what to say of them; a sentence where the model's engine has no answer."""
+    try:
+        with runtime.plain_products():  # many small products of many shapes
+            done = task.complete(model, generator)
+    except (DataError, NoDensity) as reason:
+        return Completed(None, f"no answer: {reason}", [])
+    scored = ~task.seen if isinstance(task.observation, Mask) else task.seen
+    found = figures(done, task.observation, task.y, task.truth, scored, model.space, generator=generator)
+    return Completed(done, sentence(done, found), complaints(done))
+
+
+def sentence(done: Restoration, found: dict[str, Any]) -> str:
+    """Kind, method and figures in one line."""
+    parts = [f"{done.kind}: {done.method}"]
+    if found["psnr_mean"] is not None:
+        parts.append(f"mean {found['psnr_mean']:.1f} dB")
+    if found["bits_per_hidden"] is not None:
+        parts.append(f"{found['bits_per_hidden']:.2f} bits a hidden pixel")
+    if "effective_share" in done.diagnostics:
+        parts.append(f"{done.diagnostics['effective_share']:.1%} of first draws count")
+    if "acceptance" in done.diagnostics:
+        parts.append(f"{done.diagnostics['acceptance']:.0%} of moves accepted")
+    parts.append(
+        f"off by {found['consistency']:.2g} where seen" if found["consistency"] else "agrees with what is seen"
+    )
+    return " · ".join([*parts, f"{done.seconds:.2f} s"])

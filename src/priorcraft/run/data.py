@@ -1,0 +1,121 @@
+"""What a question is asked of: a run, and its own data or others of the same space."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from priorcraft import runtime
+from priorcraft.core import Space
+from priorcraft.datasets import Reading, Splits, open_data
+from priorcraft.datasets.source import Source
+from priorcraft.errors import DataError, UsageError
+from priorcraft.run import Run, load
+from priorcraft.run.forms import ROWS, open_as
+
+IN_MEMORY = ("arrays", "the data frame")  # what data without a file are called
+
+
+def opened(run: str | Path | Run, device: str, *, translates: bool = False) -> tuple[Run, torch.device]:
+    """The fitted model and where it lives.
+
+    Args:
+        run: a run folder, or what `load` returned.
+        device: as in `runtime.pick_device`.
+        translates: whether a p(b | a) of pairs or domains will do.
+
+    Raises:
+        UsageError: a run that translates, where p(x) or p(x | label) is needed.
+        CheckpointError: no run, or one that cannot be loaded.
+    """
+    where = runtime.pick_device(device)
+    runtime.tune()
+    fitted = run if isinstance(run, Run) else load(run, device=where)
+    context = fitted.model.context
+    if context is not None and not context.is_label and not translates:
+        raise UsageError(
+            f"the run {fitted.path} is p(b | a), fitted to pairs of images; ask it with translate or score, and fit "
+            "without --pairs or --domains for all other questions."
+        )
+    return fitted, where
+
+
+def own_data(run: Run) -> Splits:
+    """The data that a run was fitted to, read and divided as they were."""
+    kept = run.data
+    reading = cast(Reading, kept.get("reading", {}))
+    if kept["source"] in IN_MEMORY:
+        raise DataError(f"the run {run.path} was fitted to data in memory; give the data with the question.")
+    return open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), columns=run.columns, **reading)
+
+
+def other_data(run: Run, source: Source) -> Splits:
+    """Other data, the images of a folder brought to what the model knows, if that is a square."""
+    kept, space = run.data, run.model.space
+    known, seed = kept.get("reading", {}), int(kept["seed"])
+    if not isinstance(source, str | Path):
+        return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns)
+    if kept.get("form", ROWS) != ROWS:
+        return open_as(kept["form"], source, seed=seed, **known)
+    if run.columns is not None:
+        return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns)
+    reading = cast(Reading, {key: known[key] for key in ("levels", "on_bad_image") if key in known})
+    return open_data(source, seed=seed, known=kept["fingerprint"], **brought(source, space, reading))
+
+
+def brought(source: str | Path, space: Space, reading: Reading) -> Reading:
+    """How to read a source so that it lives in a space: images of a folder get its channels, and its size if square."""
+    if not Path(source).is_dir():
+        return cast(Reading, {key: value for key, value in reading.items() if key != "on_bad_image"})
+    if not space.is_image:
+        return reading
+    colours, *sides = space.event_shape
+    size: Reading = {"size": sides[0]} if len(set(sides)) == 1 else {}
+    return {**reading, **size, "mode": "grey" if colours == 1 else "rgb"}
+
+
+def data_of(run: Run, data: Source | Splits | None) -> Splits:
+    """The run's own data as it was divided; others as their source divides them, and else whole and in their order.
+
+    Raises:
+        DataError: data that do not live where the model does, or cannot be read.
+    """
+    if not isinstance(data, Splits):
+        named = isinstance(data, str | Path) and str(data) == run.data["source"]
+        data = own_data(run) if data is None or named else other_data(run, data)
+    return within(data, run.model.space)
+
+
+def within(data: Splits, space: Space) -> Splits:
+    """Data in a space: their own, or one whose entries have numbers of levels of their own, which the rows keep to.
+
+    Raises:
+        DataError: data that do not live there.
+    """
+    if space.sizes and not data.space.sizes and data.space.event_shape == space.event_shape and data.space.levels:
+        for part in (data.train, data.valid, data.test):
+            space.check(part.x)
+        return replace(data, space=space)
+    check_space(data.space, space)
+    return data
+
+
+def check_space(found: Space, expected: Space) -> None:
+    """Raises a DataError if data do not live where the model does."""
+    if found != expected:
+        raise DataError(f"the model was fitted to {describe(expected)}, but these data are {describe(found)}.")
+
+
+def describe(space: Space) -> str:
+    """A space in words.
+
+    >>> describe(Space((1, 8, 8), 17))
+    '8 x 8 images with 1 channel and 17 levels'
+    """
+    reach = f"{min(space.sizes)} to {space.levels}" if space.sizes else space.levels
+    values = "real numbers" if space.levels is None else f"{reach} levels"
+    if space.is_image:
+        channels, height, width = space.event_shape
+        return f"{height} x {width} images with {channels} channel{'s' * (channels > 1)} and {values}"
+    return f"vectors of {space.dims} entries with {values}"

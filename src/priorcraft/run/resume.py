@@ -1,0 +1,70 @@
+"""Budgets in the user's words, and runs that are gone on with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from priorcraft.datasets import Splits
+from priorcraft.errors import CheckpointError, UsageError
+from priorcraft.run import columns_of
+from priorcraft.run.forms import ROWS, open_as
+from priorcraft.train.loop import Budget
+from priorcraft.train.run_folder import RunFolder
+
+DEFAULT_MINUTES = 2.0
+
+
+def budget_of(minutes: float | None, steps: int | None) -> Budget:
+    """The budget in the user's words."""
+    if minutes is None and steps is None:
+        minutes = DEFAULT_MINUTES
+    return Budget(steps, None if minutes is None else minutes * 60)
+
+
+def reopen(
+    out: Path,
+    data: str | Path | Splits | None,
+    minutes: float | None,
+    steps: int | None,
+    allow_data_change: bool,
+    asked: Mapping[str, Any],
+) -> tuple[RunFolder, Splits, Budget]:
+    """The run in `out`, its data and its budget, which may be given anew; nothing else that is `asked` may differ."""
+    run = RunFolder.open(out)
+    if "data" not in run.config:
+        raise CheckpointError(f"{out} was emptied and holds no training to resume; fit anew with --overwrite.")
+    saved = run.config["data"]
+    check_unchanged(out, run.config, asked)
+    form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})
+    how = {"seed": seed, "columns": columns_of(saved), **reading}
+    splits = data if isinstance(data, Splits) else open_as(form, saved["source"] if data is None else data, **how)
+    run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
+    if minutes is None and steps is None:
+        return run, splits, Budget(**run.config["budget"])
+    return run, splits, budget_of(minutes, steps)
+
+
+def check_unchanged(out: Path, config: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Raises a UsageError if a run that goes on is asked to be another one."""
+    saved = {
+        "model": config["model"],
+        "seed": config["seed"],
+        **config["settings"],
+        **config["data"].get("reading", {}),
+    }
+    for name, value in asked.items():
+        if value is not None and not same(value, saved.get(name)):
+            was = f"has {name} {saved[name]}, not {value}" if name in saved else f"was started without {name}"
+            raise UsageError(f"the run in {out} {was}; leave it out to resume that run, or fit anew in another --out.")
+
+
+def same(a: object, b: object) -> bool:
+    """Whether two settings are equal, in words or as numbers.
+
+    >>> same("1e-3", 0.001), same("vae", "gan"), same(1, None)
+    (True, False, False)
+    """
+    try:
+        return float(str(a)) == float(str(b))
+    except ValueError:
+        return str(a) == str(b)
