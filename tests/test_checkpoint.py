@@ -227,8 +227,8 @@ def make_folder(file: Path) -> None:
         (lambda f: (f.parent / "manifest.json").write_bytes(b"[]"), r"must hold one JSON object, not list"),
         (lambda f: (f.parent / "manifest.json").write_bytes(b"{}"), r"does not describe a priorcraft checkpoint"),
         (lambda f: shutil.rmtree(f.parent), r"is not a checkpoint"),
-        (lambda f: reseal(f.parent, files={"../../x": {"size": 1, "sha256": ""}}), r"not of '../../x'"),
-        (lambda f: reseal(f.parent, step="1"), r"must hold a step"),
+        (lambda f: reseal(f.parent, files={"../../x": {"size": 1, "sha256": ""}}), r"not '../../x'"),
+        (lambda f: reseal(f.parent, step="1"), r"step must be a whole number, not .1."),
     ],
 )
 def test_torn_files_are_refused_by_name_and_size(tmp_path, damage, sentence):

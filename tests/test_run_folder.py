@@ -59,11 +59,11 @@ def as_a_stranger(folder) -> None:
 
 def test_a_run_comes_back_as_it_was(run):
     run.save(7, WEIGHTS, {"a": 1})
-    run.append({"step": 1, "loss": 0.5})
+    run.append(at(1, loss=0.5))
     back = RunFolder.open(run.path)
     assert back.config == CONFIG
     assert back.newest().step == 7
-    assert back.events() == [{"step": 1, "loss": 0.5}]
+    assert back.events() == [at(1, loss=0.5)]
     (back.path / "config.json").write_bytes(b"\xef\xbb\xbf" + (back.path / "config.json").read_bytes() + b"\r\n")
     assert RunFolder.open(run.path).config == CONFIG
 
@@ -216,64 +216,69 @@ def test_a_run_that_comes_back_in_time_loses_nothing(run, tmp_path):
 # ---- events
 
 
+def at(step, **values):
+    """An event of a step."""
+    return {"kind": "step", "step": step, "progress": 0.5, "elapsed": 1.0, **values}
+
+
 def test_a_torn_last_line_is_not_an_event_and_harms_no_other(run):
-    run.append({"step": 1})
+    run.append(at(1))
     with open(run.path / "events.jsonl", "ab") as file:
         file.write(b'{"step": 2, "lo')
-    assert run.events() == [{"step": 1}]
-    run.append({"step": 3, "text": "é\n"})
-    assert run.events() == [{"step": 1}, {"step": 3, "text": "é\n"}]
+    assert run.events() == [at(1)]
+    run.append(at(3, text="é\n"))
+    assert run.events() == [at(1), at(3, text="é\n")]
     assert len((run.path / "events.jsonl").read_bytes().splitlines()) == 2
 
 
 def test_append_killed_at_any_file_operation_loses_at_most_that_line(run, tmp_path):
-    run.append({"step": 1})
+    run.append(at(1))
 
     def script():
-        run.append({"step": 2})
+        run.append(at(2))
 
     for k in range(len(operations(script, tmp_path / "log"))):
         run.truncate_events(1)
         assert run_until_operation(script, k)
-        run.append({"step": 3})
-        assert run.events() == [{"step": 1}, {"step": 3}]
+        run.append(at(3))
+        assert run.events() == [at(1), at(3)]
 
 
 def test_events_after_a_step_are_forgotten_on_resume(run, tmp_path):
-    for event in ({"event": "start"}, {"step": 1}, {"step": 2}, {"step": 3}):
+    for event in (at(0), at(1), at(2), at(3)):
         run.append(event)
 
     def script():
         run.truncate_events(2)
 
-    kept = [{"event": "start"}, {"step": 1}, {"step": 2}]
+    kept = [at(0), at(1), at(2)]
     for k in range(len(operations(script, tmp_path / "log"))):
-        run.write_bytes("events.jsonl", b"".join(json.dumps(e).encode() + b"\n" for e in [*kept, {"step": 3}]))
+        run.write_bytes("events.jsonl", b"".join(json.dumps(e).encode() + b"\n" for e in [*kept, at(3)]))
         assert run_until_operation(script, k)
-        assert run.events() in ([*kept, {"step": 3}], kept)
+        assert run.events() in ([*kept, at(3)], kept)
     script()
     assert run.events() == kept
 
 
 def test_events_are_json_for_every_reader(run):
-    run.append({"loss": float("nan"), "list": [float("inf"), 1.5], "n": {"a": None}})
-    assert run.events() == [{"loss": None, "list": [None, 1.5], "n": {"a": None}}]
+    run.append(at(1, loss=float("nan"), list=[float("inf"), 1.5], n={"a": None}))
+    assert run.events() == [at(1, loss=None, list=[None, 1.5], n={"a": None})]
     with pytest.raises(UsageError, match="event must be JSON"):
         run.append({"x": torch.ones(1)})
 
 
 def test_a_full_disk_tears_no_event(run):
-    run.append({"step": 1})
+    run.append(at(1))
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50, limit[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
     try:
         with pytest.raises(WriteFailed, match=r"needs [\d,]+ bytes; [\d,]+ are free"):
-            run.append({"step": 2, "text": "x" * 100})
+            run.append(at(2, text="x" * 100))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert run.events() == [{"step": 1}]
-    run.append({"step": 3})
-    assert run.events() == [{"step": 1}, {"step": 3}]
+    assert run.events() == [at(1)]
+    run.append(at(3))
+    assert run.events() == [at(1), at(3)]
 
 
 def test_files_are_written_whole_and_inside(run, tmp_path):

@@ -64,7 +64,7 @@ Weight = Annotated[float, Range(0, 1e6)]  # of a term in a loss
 Width = Annotated[int, Range(1, 4096)]
 Depth = Annotated[int, Range(1, 64)]
 Count = Annotated[int, Range(1, 4096)]
-LearningRate = Annotated[float, Range(0, 1e9, above=True)]  # a hopeless one diverges, and is told so
+LearningRate = Annotated[float, Range(0, 1e38, above=True)]  # a hopeless one diverges, and is told so
 WeightDecay = Annotated[float, Range(0, 1e3)]
 BatchSize = Annotated[int, Range(1, 2**20)]
 Decay = Annotated[float, Range(0, 1, below=True)]  # of a moving average

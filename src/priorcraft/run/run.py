@@ -12,9 +12,12 @@ from priorcraft import zoo
 from priorcraft.core import Generative, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.splits import Splits
-from priorcraft.errors import CheckpointError, PriorcraftError, UsageError, did_you_mean
+from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.train.checkpoint import load_into
+from priorcraft.train.config import read_config
+from priorcraft.train.formats import NewerFormat
 from priorcraft.train.objective import Objective
+from priorcraft.train.recorded import Saved
 from priorcraft.train.run_folder import RunFolder
 
 
@@ -63,9 +66,6 @@ def columns_of(data: Mapping[str, Any]) -> Columns | None:
         raise CheckpointError(f"config.json does not describe a table: {type(error).__name__} at {error}.") from None
 
 
-KEYS = ("model", "member", "settings", "space", "classes", "rows", "data", "seed", "budget", "environment", "context")
-
-
 def describe(
     name: str,
     splits: Splits,
@@ -112,52 +112,44 @@ def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple
     Raises:
         UsageError: the config does not describe a model that this version knows; nothing was imported or loaded.
     """
-    for key in config:
-        if key not in KEYS:
-            raise UsageError(f"config.json: there is no key 'config.{key}': {did_you_mean(key, KEYS)}")
+    known = read_config(config)
+    space, other = known.space.space(), known.context and known.context.space()
+    context = Space((), len(known.classes)) if known.classes else other
     try:
-        space, other = _space(config["space"]), config.get("context")
-        context = Space((), len(config["classes"])) if config["classes"] else other and _space(other)
-        return zoo.build(
-            str(config["member"]),
-            space,
-            context,
-            int(config["rows"]),
-            dict(config["settings"]),
-            seed=int(config["seed"]),
-            device=device,
-            whole=True,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        reason = str(error) if isinstance(error, PriorcraftError) else f"{type(error).__name__} at {error}"
-        raise UsageError(f"config.json does not describe a model: {reason}") from None
+        how = {"seed": known.seed, "device": device, "whole": True}
+        return zoo.build(known.member, space, context, known.rows, known.settings, **how)
+    except UsageError as error:
+        raise UsageError(f"config.json does not describe a model: {error}") from None
+    except (RuntimeError, MemoryError, ValueError, TypeError) as error:  # of a constructor that such a space surprises
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UsageError(f"config.json does not describe a model that can be built: {reason:.200}") from error
 
 
-def _space(found: dict[str, Any]) -> Space:
-    shape, levels, sizes = found["event_shape"], found["levels"], found.get("sizes", ())
-    whole = None if levels is None else int(levels)
-    return Space(tuple(int(side) for side in shape), whole, tuple(int(size) for size in sizes))
-
-
-def load(path: str | Path, *, device: str | torch.device = "cpu") -> Run:
+def load(path: str | Path, *, device: str | torch.device = "cpu", fall_back: bool = False) -> Run:
     """Opens a run folder and loads its best weights.
 
     Args:
         path: the folder that `fit` wrote.
         device: where the model shall live.
+        fall_back: take an earlier checkpoint where the last one is damaged, with a warning.
 
     Raises:
         CheckpointError: no run there, no complete checkpoint in it, or one that does not verify.
     """
     folder = RunFolder.open(Path(path))
-    checkpoint = folder.newest()
+    try:
+        checkpoint = folder.newest(fall_back=fall_back)
+    except NewerFormat:
+        raise
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} priorcraft verify {path} says what can be saved.") from None
     if checkpoint is None:
         raise CheckpointError(
             f"{path} holds no complete checkpoint yet; go on training it with fit --resume --out {path}."
         )
     model, _ = rebuild(folder.config)
-    load_into(model, checkpoint.files["model"])
-    config = folder.config
+    load_into(model, checkpoint.file("model"))
+    config, elapsed = folder.config, Saved.of(checkpoint).elapsed
     return Run(
         Path(path),
         str(config["model"]),
@@ -165,5 +157,5 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Run:
         tuple(config["classes"]),
         dict(config["data"]),
         checkpoint.step,
-        float(checkpoint.info["elapsed"]),
+        elapsed,
     )

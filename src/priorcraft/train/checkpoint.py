@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from torch import Tensor
 
+from priorcraft import schema
 from priorcraft.errors import CheckpointError, UsageError
+from priorcraft.settings import Range
 from priorcraft.train import disk, formats
 from priorcraft.train.tensors import check_finite, decode, encode, load_into
 
@@ -52,6 +54,40 @@ class Checkpoint:
     files: dict[str, dict[str, Tensor]]
     info: dict[str, Any]
     path: Path
+
+    def file(self, name: str) -> dict[str, Tensor]:
+        """The named tensors of one file.
+
+        Raises:
+            CheckpointError: the checkpoint has none of that name.
+        """
+        if name not in self.files:
+            raise CheckpointError(
+                f"{self.path} holds no {name}.safetensors, only {', '.join(self.files) or 'nothing'}."
+            )
+        return self.files[name]
+
+
+@dataclass(frozen=True)
+class FileOf:
+    """A file of a checkpoint, by its manifest."""
+
+    size: Annotated[int, Range(0, 2**63)]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest.json."""
+
+    kind: str
+    format: int
+    priorcraft: str
+    needs: str
+    step: Annotated[int, Range(0, 10**17)]
+    info: dict[str, Any]
+    files: dict[str, FileOf]
+    sha256: str
 
 
 def save(folder: Path, step: int, files: dict[str, dict[str, Tensor]], info: dict[str, Any], *, keep: int = 2) -> Path:
@@ -98,7 +134,7 @@ def _sha256(data: bytes) -> str:
 def _holds(path: Path, manifest: dict[str, Any]) -> bool:
     """Whether this very checkpoint is there already: a resumed run saves the same bytes again."""
     try:
-        return _verified(path)[0] == manifest
+        return _verified(path)[0] == schema.read(Manifest, manifest, MANIFEST)
     except CheckpointError:
         return False
 
@@ -154,17 +190,27 @@ def _order(path: Path) -> tuple[int, bool]:
     return int(path.name.removesuffix(OLD).removeprefix("step-")), not path.name.endswith(OLD)
 
 
-def newest(folder: Path, *, owner: bool = False) -> Checkpoint | None:
+def newest(folder: Path, *, owner: bool = False, fall_back: bool = True) -> Checkpoint | None:
     """The checkpoint of the highest step that verifies; torn and altered ones are named in a `CheckpointWarning`.
 
     Args:
         folder: where checkpoints live; it need not exist.
         owner: whether the caller holds the run's lock; bad checkpoints are then renamed `*.corrupt`.
+        fall_back: whether an earlier one will do where the last one is damaged.
 
     Raises:
         NewerFormat: a newer version of priorcraft made it.
+        CheckpointError: the last one is damaged, and no other will do.
     """
-    return next(_sound(_checkpoints(folder), read, owner=owner), None)
+    found = _checkpoints(folder)
+    if not fall_back:
+        return read(found[0]) if found else None
+    return next(_sound(found, read, owner=owner), None)
+
+
+def every(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, newest first, whether they verify or not."""
+    return _checkpoints(folder)
 
 
 def _sound(paths: Iterable[Path], reader: Callable[[Path], T], *, owner: bool) -> Iterator[T]:
@@ -201,40 +247,33 @@ def read(path: Path) -> Checkpoint:
     manifest, contents = _verified(path)
     files = {name.removesuffix(".safetensors"): decode(data, name) for name, data in contents.items()}
     check_finite(files.get(MODEL, {}), f"{MODEL}.safetensors")
-    return Checkpoint(manifest["step"], files, manifest["info"], path)
+    return Checkpoint(manifest.step, files, manifest.info, path)
 
 
-def _verified(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _verified(path: Path) -> tuple["Manifest", dict[str, bytes]]:
     """The manifest and the bytes of its files, each of the size and SHA-256 that the manifest says."""
     if not os.path.isdir(path):
         raise CheckpointError(f"{path} is not a checkpoint: a folder with {MANIFEST} was expected.")
-    manifest = disk.read_json(path / MANIFEST)
-    formats.check(manifest, "checkpoint", path / MANIFEST)
-    seal = manifest.pop("sha256", None)
-    if seal != _sha256(json.dumps(manifest).encode()):
+    found = disk.read_json(path / MANIFEST)
+    formats.check(found, "checkpoint", path / MANIFEST)
+    unsealed = {key: value for key, value in found.items() if key != "sha256"}
+    if found.get("sha256") != _sha256(json.dumps(unsealed).encode()):
         raise CheckpointError(f"{path / MANIFEST} does not match its SHA-256.")
-    _check_fields(manifest, path / MANIFEST)
-    contents = {name: _content(path / name, **entry) for name, entry in manifest["files"].items()}
-    return {**manifest, "sha256": seal}, contents
+    manifest = schema.read(Manifest, found, str(path / MANIFEST))
+    named = _FOLDER.fullmatch(path.name)
+    if named and int(named[1]) != manifest.step:
+        raise CheckpointError(f"{path / MANIFEST} is of step {manifest.step}, not {int(named[1])}.")
+    for name in manifest.files:  # whoever can write a file can also seal it: names must stay inside the folder
+        if not _FILE.fullmatch(name):
+            raise CheckpointError(f"{path / MANIFEST} must name files of this folder, not {name!r:.80}.")
+    return manifest, {name: _content(path / name, entry) for name, entry in manifest.files.items()}
 
 
-def _check_fields(manifest: dict[str, Any], path: Path) -> None:
-    """Whoever can write a file can also seal it: names must stay inside the folder."""
-    files = manifest.get("files")
-    if not (
-        isinstance(manifest.get("step"), int) and isinstance(manifest.get("info"), dict) and isinstance(files, dict)
-    ):
-        raise CheckpointError(f"{path} must hold a step, info and files.")
-    for name, entry in files.items():
-        if not (_FILE.fullmatch(name) and isinstance(entry, dict) and set(entry) == {"size", "sha256"}):
-            raise CheckpointError(f"{path} must give size and sha256 of files of this folder, not of {name!r:.80}.")
-
-
-def _content(path: Path, size: int, sha256: str) -> bytes:
+def _content(path: Path, entry: "FileOf") -> bytes:
     found = path.stat().st_size if os.path.isfile(path) else None
-    if found is not None and found != size:
-        raise CheckpointError(f"{path.name} has {found:,} bytes, {size:,} were expected ({path}).")
+    if found is not None and found != entry.size:
+        raise CheckpointError(f"{path.name} has {found:,} bytes, {entry.size:,} were expected ({path}).")
     data = disk.read_bytes(path)
-    if _sha256(data) != sha256:
+    if _sha256(data) != entry.sha256:
         raise CheckpointError(f"{path.name} does not match its SHA-256 ({path}).")
     return data

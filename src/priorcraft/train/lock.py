@@ -24,7 +24,7 @@ _held: set[int] = set()
 
 
 class RunLock:
-    """Holds a lock file while its `with` block runs.
+    """Holds a lock file while its `with` block runs, and blocks within that block.
 
     Args:
         path: the lock file; it stays when the lock ends.
@@ -37,6 +37,7 @@ class RunLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._fd: int | None = None
+        self._depth = 0
 
     @property
     def held(self) -> bool:
@@ -44,14 +45,20 @@ class RunLock:
         return self._fd in _held
 
     def __enter__(self) -> "RunLock":
-        with disk.explained("The lock of this run", self.path.parent):
-            self._fd = _acquire(self.path)
-        _held.add(self._fd)
+        if not self.held:
+            with disk.explained("The lock of this run", self.path.parent):
+                self._fd = _acquire(self.path)
+            _held.add(self._fd)
+            self._depth = 0
+        self._depth += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
         if self._fd is not None and self.held:
             _held.remove(self._fd)
             os.ftruncate(self._fd, 0)

@@ -1,16 +1,45 @@
 """A training whose every step can be lost without loss: events, checkpoints, and going on from them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
 from torch import Tensor
 
+from priorcraft import schema
 from priorcraft.datasets.splits import Splits
-from priorcraft.errors import Interrupted, Stopped
+from priorcraft.errors import CheckpointError, Interrupted, Stopped
+from priorcraft.settings import Range
 from priorcraft.train.checkpoint import Checkpoint, load_into
 from priorcraft.train.loop import Budget, Progress, Record, train
 from priorcraft.train.objective import Objective
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.signals import StopRequest
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint of a training says beside its tensors.
+
+    Args:
+        elapsed: seconds of training.
+        nats: the best validation score so far; None without one.
+        has_best: whether `model` holds the weights of that score.
+    """
+
+    elapsed: Annotated[float, Range(0, 1e12)]
+    nats: float | None
+    has_best: bool
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Saved":
+        """Read from a checkpoint.
+
+        Raises:
+            CheckpointError: a key that is missing, unknown or of another type.
+        """
+        return schema.read(cls, checkpoint.info, f"{checkpoint.path}: info")
+
 
 STEP_EVENTS = 400  # step records kept in one budget; the loop makes more than a curve can show
 
@@ -62,20 +91,23 @@ def save(run: RunFolder, objective: Objective, at: Progress) -> None:
     """Writes one checkpoint: `model` for those who use the model, `state` for those who go on training it."""
     averaged = {f"averaged/{name}": value for name, value in objective.averaged.state_dict().items()}
     model = at.best or objective.averaged.state_dict()
-    info = {"elapsed": at.elapsed, "nats": at.nats, "has_best": bool(at.best)}
-    run.save(at.step, {"model": dict(model), "state": averaged | dict(objective.state())}, info)
+    saved = Saved(at.elapsed, at.nats, bool(at.best))
+    run.save(at.step, {"model": dict(model), "state": averaged | dict(objective.state())}, asdict(saved))
 
 
 def restore(objective: Objective, checkpoint: Checkpoint | None) -> Progress:
     """Puts a checkpoint back into the objective; a run without one starts anew."""
     if checkpoint is None:
         return Progress()
-    state = checkpoint.files["state"]
+    saved, state = Saved.of(checkpoint), checkpoint.file("state")
     load_into(objective.averaged, part(state, "averaged/"))
-    objective.restore({name: value for name, value in state.items() if not name.startswith("averaged/")})
-    info = checkpoint.info
-    best = dict(checkpoint.files["model"]) if info["has_best"] else {}
-    return Progress(checkpoint.step, float(info["elapsed"]), info["nats"], best)
+    try:
+        objective.restore({name: value for name, value in state.items() if not name.startswith("averaged/")})
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:  # tensors that this objective did not write
+        reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        raise CheckpointError(f"{checkpoint.path} does not hold the state of this training ({reason:.200}).") from error
+    best = dict(checkpoint.file("model")) if saved.has_best else {}
+    return Progress(checkpoint.step, saved.elapsed, saved.nats, best)
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -11,18 +11,25 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor
 
+from priorcraft import schema
 from priorcraft.errors import CheckpointError, DataError, UsageError, did_you_mean
+from priorcraft.settings import Range
 from priorcraft.train import checkpoint, disk, formats
 from priorcraft.train.checkpoint import Checkpoint
 from priorcraft.train.lock import RunLock
 
 CONFIG, EVENTS, LOCK = "config.json", "events.jsonl", "lock"
+HEAD = ("kind", "step", "progress", "elapsed")  # of an event
+SENTENCES = ("note", "warning")  # kinds of events with a message
 
 
 class RunFolder:
@@ -40,7 +47,14 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: dict[str, Any], *, overwrite: bool = False) -> "RunFolder":
-        """Makes a new run folder and shows thereby that it can be written.
+        """As `created`, and gives the lock back."""
+        with cls.created(path, config, overwrite=overwrite) as run:
+            return run
+
+    @classmethod
+    @contextmanager
+    def created(cls, path: Path, config: dict[str, Any], *, overwrite: bool = False) -> Iterator["RunFolder"]:
+        """Makes a new run folder, shows thereby that it can be written, and locks it while the block runs.
 
         Args:
             path: a new or empty folder; parents are made.
@@ -57,11 +71,12 @@ class RunFolder:
         with disk.explained("The run folder", path):
             _check_vacant(path, overwrite)
             path.mkdir(parents=True, exist_ok=True)
-            with run.lock():
+        with run.lock():
+            with disk.explained("The run folder", path):
                 _check_vacant(path, overwrite)  # again: now nobody can come in between
                 _clear(path)
                 disk.replace(path / CONFIG, record)
-        return run
+            yield run
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -104,9 +119,9 @@ class RunFolder:
         """As `checkpoint.save`, trying again for a moment if the disk refuses."""
         return disk.retried(lambda: checkpoint.save(self.checkpoints, step, files, info))
 
-    def newest(self) -> Checkpoint | None:
+    def newest(self, *, fall_back: bool = True) -> Checkpoint | None:
         """As `checkpoint.newest`; within `lock()`, bad checkpoints are renamed `*.corrupt`."""
-        return checkpoint.newest(self.checkpoints, owner=self._lock.held)
+        return checkpoint.newest(self.checkpoints, owner=self._lock.held, fall_back=fall_back)
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Adds one line to events.jsonl; numbers that are not finite become null, since JSON has none.
@@ -128,15 +143,22 @@ class RunFolder:
                 os.close(fd)
 
     def events(self) -> list[dict[str, Any]]:
-        """Every event so far; a line that was torn while being written is not one."""
+        """Every event so far; a line that was torn while being written, or says no event, is passed over.
+
+        Raises:
+            CheckpointError: the file cannot be read.
+        """
         path = self.path / EVENTS
         lines = disk.read_bytes(path).split(b"\n")[:-1] if path.exists() else []
-        events = (_parsed(line) for line in lines)
+        events = [_parsed(line) for line in lines]
+        if lost := [i for i, event in enumerate(events, 1) if event is None]:
+            said = f"line {lost[0]} of {path} is no event" + (f", nor are {len(lost) - 1} others" * (len(lost) > 1))
+            warnings.warn(f"{said}; passed over.", checkpoint.CheckpointWarning, stacklevel=2)
         return [event for event in events if event is not None]
 
     def truncate_events(self, step: int) -> None:
         """Forgets the events after `step`, before a resumed run lives through them again."""
-        kept = [_json(event, "event") + b"\n" for event in self.events() if event.get("step", 0) <= step]
+        kept = [_json(event, "event") + b"\n" for event in self.events() if event["step"] <= step]
         self.write_bytes(EVENTS, b"".join(kept))
 
     def write_bytes(self, name: str, data: bytes) -> Path:
@@ -238,12 +260,25 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@dataclass(frozen=True)
+class Head:
+    """What every event says: what happened, and when."""
+
+    kind: str
+    step: Annotated[int, Range(0, 2**63)]
+    progress: Annotated[float, Range(0, 1)]
+    elapsed: Annotated[float, Range(0, 1e12)]
+
+
 def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The event in a line, if it is one: its head, and numbers or texts by name."""
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
+        event = schema.read(dict[str, object], json.loads(line), "event")
+        head = schema.read(Head, {key: event[key] for key in HEAD if key in event}, "event")
+    except (ValueError, RecursionError, CheckpointError):
         return None
-    return event if isinstance(event, dict) else None
+    sentence = isinstance(event.get("message"), str) or head.kind not in SENTENCES
+    return event if sentence else None
 
 
 def _drop_torn_line(fd: int) -> None:
