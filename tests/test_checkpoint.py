@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from crash import operations, run_until_operation
+from priorcraft.disk import WriteFailed
 from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.train import checkpoint
 from priorcraft.train.checkpoint import CheckpointWarning, load_into, newest, read, save
-from priorcraft.train.disk import WriteFailed
 from priorcraft.train.formats import NewerFormat
 from priorcraft.train.tensors import check_header, decode, encode
 

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from crash import operations, run_until_operation
+from priorcraft import disk
+from priorcraft.disk import WriteFailed
 from priorcraft.errors import CheckpointError, DataError, RunBusy, UsageError
-from priorcraft.train import disk
 from priorcraft.train import lock as lock_module
 from priorcraft.train.checkpoint import CheckpointWarning
-from priorcraft.train.disk import WriteFailed
 from priorcraft.train.formats import NewerFormat
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.signals import StopRequest

@@ -1,13 +1,14 @@
 """Files that a verb writes: refused before the work if they are there, whole or not at all."""
 
-import os
-import tempfile
+import io
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from priorcraft.errors import PriorcraftError, UsageError
+from priorcraft import disk
+from priorcraft.errors import UsageError
 
 
 def check_out(path: str | Path, suffixes: Sequence[str], *, overwrite: bool) -> Path:
@@ -26,25 +27,37 @@ def check_out(path: str | Path, suffixes: Sequence[str], *, overwrite: bool) -> 
     return path
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file by renaming a complete one over it.
+def write_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
+    """Writes a file, whole or not at all.
+
+    Args:
+        overwrite: whether what is there by now may be replaced; else the answer goes to a free name beside it.
 
     Raises:
-        PriorcraftError: the disk refuses.
+        WriteFailed: the disk refuses; nothing is left.
+        UsageError: something appeared at `path` during the work; the sentence says where the answer is.
     """
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        raise PriorcraftError(f"{path} could not be written: {error.strerror}.") from None
+        disk.publish(path, content, overwrite=overwrite)
+    except FileExistsError:
+        other = _beside(path, content)
+        raise UsageError(f"{path} appeared during the work and is kept as it is; the answer is in {other}.") from None
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an .npz of plain arrays."""
-    with tempfile.SpooledTemporaryFile() as buffer:
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
-        buffer.seek(0)
-        write_bytes(path, buffer.read())
+def _beside(path: Path, content: bytes) -> Path:
+    """Writes to the first free name of the kind answer-2.npz."""
+    for number in count(2):
+        other = path.with_stem(f"{path.stem}-{number}")
+        try:
+            disk.publish(other, content, overwrite=False)
+        except FileExistsError:
+            continue
+        return other
+    raise AssertionError("numbers do not end")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, overwrite: bool = True) -> None:
+    """Writes an .npz of plain arrays, as `write_bytes`."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
+    write_bytes(path, buffer.getvalue(), overwrite=overwrite)

@@ -8,6 +8,7 @@ from priorcraft.datasets import Splits
 from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.run import columns_of
 from priorcraft.run.forms import ROWS, open_as
+from priorcraft.train.config import read_config
 from priorcraft.train.loop import Budget
 from priorcraft.train.run_folder import RunFolder
 
@@ -33,6 +34,7 @@ def reopen(
     run = RunFolder.open(out)
     if "data" not in run.config:
         raise CheckpointError(f"{out} was emptied and holds no training to resume; fit anew with --overwrite.")
+    read_config(run.config)
     saved = run.config["data"]
     check_unchanged(out, run.config, asked)
     form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})

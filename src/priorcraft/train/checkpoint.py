@@ -18,10 +18,10 @@ from typing import Annotated, Any, TypeVar
 
 from torch import Tensor
 
-from priorcraft import schema
+from priorcraft import disk, schema
 from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.settings import Range
-from priorcraft.train import disk, formats
+from priorcraft.train import formats
 from priorcraft.train.tensors import check_finite, decode, encode, load_into
 
 __all__ = ["Checkpoint", "CheckpointWarning", "load_into", "newest", "read", "save"]

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from priorcraft import disk
 from priorcraft.errors import RunBusy
-from priorcraft.train import disk
 
 if sys.platform != "win32":
     import fcntl

@@ -20,10 +20,10 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
-from priorcraft import schema
+from priorcraft import disk, schema
 from priorcraft.errors import CheckpointError, DataError, UsageError, did_you_mean
 from priorcraft.settings import Range
-from priorcraft.train import checkpoint, disk, formats
+from priorcraft.train import checkpoint, formats
 from priorcraft.train.checkpoint import Checkpoint
 from priorcraft.train.lock import RunLock
 

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime, zoo
 from priorcraft.datasets import Reading, Rows, Splits, open_data
+from priorcraft.disk import read_json
 from priorcraft.errors import Stopped, UsageError
 from priorcraft.metrics.baselines import baselines
 from priorcraft.metrics.copies import CopyTest
@@ -26,7 +27,6 @@ from priorcraft.report.completions import completions
 from priorcraft.report.page import render
 from priorcraft.run import Run, load
 from priorcraft.run.resume import budget_of
-from priorcraft.train.disk import read_json
 from priorcraft.train.loop import Record
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.catalogue import about

@@ -1,7 +1,9 @@
 """Writing so that a reader finds the old content or the new one, whole, whenever the machine stops."""
 
+import errno
 import json
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -17,6 +19,7 @@ T = TypeVar("T")
 TEMPORARY = ".tmp"
 _PAUSES = (0.05, 0.2, 0.5)  # seconds between the attempts of a failing write
 _JSON_LIMIT = 64 * 2**20
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without second names
 
 
 class WriteFailed(CheckpointError):
@@ -29,7 +32,8 @@ def explained(what: str, folder: Path, needed: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        size = f" It needs {needed:,} bytes; {_free(folder):,} are free." if needed else ""
+        free = f"{_free(folder):,}" if needed or error.errno == errno.ENOSPC else ""
+        size = f" It needs {needed:,} bytes; {free} are free." if needed else f" {free} bytes are free." if free else ""
         raise WriteFailed(
             f"{what} could not be written in {folder}: {error.strerror}.{size} "
             "Nothing that was saved before was touched."
@@ -38,6 +42,74 @@ def explained(what: str, folder: Path, needed: int = 0) -> Iterator[None]:
 
 def _free(folder: Path) -> int:
     return shutil.disk_usage(next(p for p in (folder, *folder.absolute().parents) if os.path.exists(p))).free
+
+
+def publish(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Writes a file that others find whole or not at all, with the rights that the umask leaves, and nothing beside it.
+
+    Raises:
+        FileExistsError: something is there by now, and may not be replaced; it is as it was.
+        WriteFailed: the disk refuses.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
+    try:
+        with explained(path.name, path.parent, len(data)):
+            write_synced(temporary, data)
+            if overwrite:
+                os.replace(temporary, path)
+            free = overwrite or _linked(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if not free:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _linked(source: Path, path: Path) -> bool:
+    """Gives a file a second name, if that is free; returns whether it was."""
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _moved(source, path)
+    return True
+
+
+def _moved(source: Path, path: Path) -> bool:
+    """The same where files cannot have two names: the name is taken by an empty file first."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    except FileExistsError:
+        return False
+    try:
+        os.replace(source, path)
+    except OSError:
+        path.unlink()
+        raise
+    return True
+
+
+@contextmanager
+def tree(path: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its name when it is complete, and else was never there.
+
+    Args:
+        path: a name that is free, or an empty folder.
+
+    Raises:
+        WriteFailed: the disk refuses, or something is at `path` by now.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
+    try:
+        with explained(path.name, path.parent):
+            os.mkdir(temporary)
+        with explained(path.name, path.parent):
+            yield temporary
+            os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def retried(action: Callable[[], T]) -> T:
