@@ -55,6 +55,10 @@ class ClosedForm(ABC):
 class Trainable(ABC):
     """A density whose training loss is more than -log p or -elbo: random orders, warm-up, free bits."""
 
+    def before_step(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
+        """Moves what follows no gradient, once a step, from all rows of it; `loss_terms` may see them in parts."""
+        return
+
     @abstractmethod
     def loss_terms(
         self, x: Tensor, given: Tensor | None, *, progress: float, generator: Generator

@@ -1,6 +1,7 @@
 """Rows, and their division into training, validation and test rows."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
@@ -41,6 +42,7 @@ class Splits:
         counts: what the fingerprint covers, in words for an error message, e.g. {"train": 1000, "valid": 347}.
         notes: what a user should know: files skipped and why, duplicates across splits, conversions made.
         columns: what the integers of a table stand for; None for other data.
+        folder: where they lie prepared on disk; None where they are in memory alone.
         divided: False for rows that a question is asked of and nothing is learned from: every part is all of them.
     """
 
@@ -55,6 +57,7 @@ class Splits:
     notes: tuple[str, ...] = ()
     divided: bool = True
     columns: Columns | None = None
+    folder: Path | None = None
 
     @property
     def context(self) -> Space | None:

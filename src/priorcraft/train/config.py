@@ -74,6 +74,7 @@ class RunConfig:
         seed: of every draw.
         budget: how long.
         environment: versions and threads, for people to read.
+        shards: parts into which the rows of a step are cut, whoever computes them.
     """
 
     model: str
@@ -87,6 +88,7 @@ class RunConfig:
     budget: BudgetOf
     environment: dict[str, Any] = field(default_factory=dict)
     context: SpaceOf | None = None
+    shards: Annotated[int, Range(1, 2**16)] = 1
 
 
 def read_config(config: Mapping[str, Any]) -> RunConfig:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -102,11 +103,10 @@ class Game(Objective):
         record, part = {}, batch
         for i, part in enumerate(self._parts(batch)):
             record = self._teach_critic(part, progress, (*key, i))
-        real = self.gan.to_network(part.x)
-        record |= self._teach_generator(real, part, progress, key)
-        if self._due and len(real) >= 8:
+        record |= self._teach_generator(part, progress, key)
+        if self._due and len(part.x) >= 8:
             with torch.no_grad():
-                record["diversity"] = diversity(self._play(part, (*key, "watch")), real)
+                record["diversity"] = diversity(self._play(part, (*key, "watch")), self.gan.to_network(part.x))
         self.average.update()
         return record | self._adapt(record)
 
@@ -122,6 +122,13 @@ class Game(Objective):
             yield Batch(batch.x[index], given, batch.rows[index])
 
     def _teach_critic(self, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        seen = self._look(key) if self._due else {}
+        terms, rate = partial(self._critic_terms, progress), self.recipe.rate(progress)
+        found = self.critic.step(batch, terms, key, rate, self.shards)
+        del found["loss"]  # with the penalties
+        return seen | found | {"gradient_norm_c": found.pop("gradient_norm")}
+
+    def _critic_terms(self, progress: float, batch: Batch, key: tuple[Key, ...]) -> dict[str, Tensor]:
         real = self.gan.to_network(batch.x)
         with torch.no_grad():
             fake = self._play(batch, (*key, "critic"))
@@ -135,16 +142,8 @@ class Game(Objective):
         penalty = self.recipe.penalty(progress) / 2 * (r1 + r2)
         if self.recipe.lipschitz:
             penalty = penalty + self.recipe.lipschitz * self._slope(real, fake, batch.given, (*key, "between"))
-        seen = self._look(key) if self._due else {}
-        norm = self.critic.step(loss + penalty, batch.rows, self.recipe.rate(progress))
-        return seen | {
-            "critic_loss": float(loss.detach()),
-            "critic_real": float(on_real.detach().mean()),
-            "critic_fake": float(on_fake.detach().mean()),
-            "gradient_norm_c": norm,
-            "r1": float(r1.detach()),
-            "r2": float(r2.detach()),
-        }
+        means = {"critic_loss": loss, "critic_real": on_real.mean(), "critic_fake": on_fake.mean(), "r1": r1, "r2": r2}
+        return {"loss": loss + penalty, **means}
 
     def _slope(self, real: Tensor, fake: Tensor, given: Tensor | None, key: tuple[Key, ...]) -> Tensor:
         """The one-centred penalty."""
@@ -152,18 +151,22 @@ class Game(Objective):
         u = between(real, fake, share)
         return one_centred(self._judge(u, given), u)
 
-    def _teach_generator(self, real: Tensor, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
-        fake = self._play(batch, (*key, "generator"))
+    def _teach_generator(self, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        rate = self.recipe.rate(progress)
+        found = self.generator.step(batch, self._generator_terms, key, rate, self.shards)
+        found["loss"] = found.pop("adversary", found["loss"])  # without the score of each entry
+        return found | {"gradient_norm_g": found.pop("gradient_norm")}
+
+    def _generator_terms(self, batch: Batch, key: tuple[Key, ...]) -> dict[str, Tensor]:
+        real, fake = self.gan.to_network(batch.x), self._play(batch, (*key, "generator"))
         with torch.no_grad():
             on_real = self._judge(self.augmentation(real, *key, "real"), batch.given)
         on_fake = self._judge(self.augmentation(fake, *key, "fake"), batch.given)
         loss = self.recipe.loss.generator(on_real, on_fake)
-        record = {"loss": float(loss.detach())}
-        if self.reconstruct:
-            score = ranked(real, fake, self._play(batch, (*key, "again")))
-            record["reconstruction"] = float(score.detach())
-            loss = loss + self.reconstruct * score
-        return record | {"gradient_norm_g": self.generator.step(loss, batch.rows, self.recipe.rate(progress))}
+        if not self.reconstruct:
+            return {"loss": loss}
+        score = ranked(real, fake, self._play(batch, (*key, "again")))
+        return {"loss": loss + self.reconstruct * score, "adversary": loss, "reconstruction": score}
 
     def _play(self, batch: Batch, key: tuple[Key, ...]) -> Tensor:
         """Fakes under the labels of the batch; where a label is not known, under one drawn from p(c)."""

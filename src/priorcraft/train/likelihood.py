@@ -1,6 +1,7 @@
 """Fitting densities: by gradient on the likelihood or on its bound, or by closed-form updates."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -54,18 +55,22 @@ class MaximumLikelihood(Objective):
         """One step of AdamW."""
         if not self.model.training:
             self.model.train()
-        with runtime.borrowed_global_generator(*key, "dropout"):
-            terms = self._terms(batch, progress, runtime.keyed(*key, "noise", device=batch.x.device))
-            norm = self.descent.step(terms["loss"], batch.rows, cosine(progress))
-        self.average.update()
-        return {name: float(value.detach()) for name, value in terms.items()} | {"gradient_norm": norm}
-
-    def _terms(self, batch: Batch, progress: float, generator: torch.Generator) -> dict[str, Tensor]:
         if isinstance(self.model, Trainable):
-            return self.model.loss_terms(batch.x, batch.given, progress=progress, generator=generator)
-        if isinstance(self.model, Exact):
-            return {"loss": -self.model.log_prob(batch.x, batch.given).mean()}
-        return {"loss": -self.model.elbo(batch.x, batch.given, generator=generator).mean()}
+            noise = runtime.keyed(*key, "before", device=batch.x.device)
+            self.model.before_step(batch.x, batch.given, generator=noise)
+        terms = partial(self._terms, progress)
+        values = self.descent.step(batch, terms, key, cosine(progress), self.shards)
+        self.average.update()
+        return values
+
+    def _terms(self, progress: float, batch: Batch, key: tuple[Key, ...]) -> Mapping[str, Tensor]:
+        generator = runtime.keyed(*key, "noise", device=batch.x.device)
+        with runtime.borrowed_global_generator(*key, "dropout"):
+            if isinstance(self.model, Trainable):
+                return self.model.loss_terms(batch.x, batch.given, progress=progress, generator=generator)
+            if isinstance(self.model, Exact):
+                return {"loss": -self.model.log_prob(batch.x, batch.given).mean()}
+            return {"loss": -self.model.elbo(batch.x, batch.given, generator=generator).mean()}
 
     def state(self) -> Mapping[str, Tensor]:
         """Live weights, moments and the average's count; `averaged` is kept by the checkpoint itself."""

@@ -15,6 +15,7 @@ from priorcraft.core import Approximate, Exact, Generative
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import Diverged, UsageError
 from priorcraft.train.objective import Batch, Objective
+from priorcraft.train.shards import Shards
 from priorcraft.train.speed import Speed
 
 VALIDATIONS = 12  # in one budget
@@ -96,13 +97,14 @@ def train(
     that was never stopped. After the last record `at.best` holds the weights to keep.
     """
     at = at if at is not None else Progress()
-    began, device = at.step, objective.model.log_prior.device
+    began, device, workers = at.step, objective.model.log_prior.device, objective.shards.workers
     start, speed = time.monotonic() - at.elapsed, Speed()
     while not objective.finished and (progress := budget.progress(at.step, at.elapsed)) < 1:
         batch = draw(rows, objective.rows_at(progress), seed, at.step, device)
         with speed.step() if objective.rows_at(progress) else nullcontext():
             values = objective.step(batch, progress=progress, key=(seed, at.step))
-        at.step, at.elapsed = at.step + 1, time.monotonic() - start
+        at.step += 1
+        (at.elapsed,) = workers.first_says([time.monotonic() - start])  # on whose clock all agree
         done = budget.progress(at.step, at.elapsed)
         yield Record("step", at.step, done, at.elapsed, dict(values))
         due = int(done * VALIDATIONS) > int(progress * VALIDATIONS) or early(at.step, batch, len(rows), done)
@@ -138,8 +140,8 @@ def permutation(n: int, seed: int, epoch: int) -> Tensor:
 
 
 def whole(rows: Rows, device: torch.device) -> Batch:
-    """All rows as one batch."""
-    return taken(rows, torch.arange(len(rows)), device)
+    """All rows as one batch; on the CPU they are not copied."""
+    return Batch(rows.x.to(device), None if rows.y is None else rows.y.to(device), torch.arange(len(rows)))
 
 
 def taken(rows: Rows, index: Tensor, device: torch.device) -> Batch:
@@ -151,7 +153,7 @@ def validate(objective: Objective, valid: Rows, at: Progress, progress: float, s
     """Scores the averaged model on validation rows and keeps its weights if they are the best so far."""
     objective.settle()
     model = objective.averaged
-    nats = validation_nats(model, valid, seed)
+    nats = validation_nats(model, valid, seed, objective.shards)
     if nats is not None and not math.isfinite(nats):
         raise Diverged(
             f"-log p of the validation rows became {nats} after {at.step} steps; try a smaller learning rate "
@@ -166,16 +168,30 @@ def validate(objective: Objective, valid: Rows, at: Progress, progress: float, s
 
 
 @torch.no_grad()
-def validation_nats(model: Generative, valid: Rows, seed: int) -> float | None:
-    """Mean of -log p(x | c), or of the bound in its place, on the first validation rows; None without a density."""
+def validation_nats(model: Generative, valid: Rows, seed: int, shards: Shards | None = None) -> float | None:
+    """Mean of -log p(x | c), or of the bound in its place, on some validation rows; None without a density."""
+    if not isinstance(model, Exact | Approximate):
+        return None
     model.eval()
-    device = model.log_prior.device
-    rows = taken(valid, torch.arange(min(len(valid), VALIDATION_ROWS)), device)
-    match model:
-        case Exact():
-            return -float(model.log_prob(rows.x, rows.given).mean())
-        case Approximate():
-            generator = runtime.keyed(seed, "validation", device=device)
-            return -float(model.bound(rows.x, VALIDATION_DRAWS, rows.given, generator=generator).mean())
-        case _:
-            return None
+    device, shards = model.log_prior.device, shards or Shards()
+    some = spread(len(valid), VALIDATION_ROWS)
+
+    def part(s: int, of: slice) -> list[Tensor]:
+        rows = taken(valid, some[of], device)
+        if isinstance(model, Exact):
+            return [-model.log_prob(rows.x, rows.given).double().sum()]
+        generator = runtime.keyed(seed, "validation", *([s] if shards.count > 1 else []), device=device)
+        return [-model.bound(rows.x, VALIDATION_DRAWS, rows.given, generator=generator).double().sum()]
+
+    (total,) = shards.total(len(some), part)
+    return float(total) / len(some)
+
+
+def spread(n: int, count: int) -> Tensor:
+    """The numbers of at most `count` of n rows, evenly apart: of rows in any order they miss no stretch.
+
+    >>> spread(10, 4).tolist(), spread(3, 4).tolist()
+    ([0, 2, 5, 7], [0, 1, 2])
+    """
+    count = min(n, count)
+    return torch.arange(count) * n // max(count, 1)

@@ -11,6 +11,7 @@ from torch import Tensor
 from priorcraft import settings
 from priorcraft.core import Generative
 from priorcraft.runtime import Key
+from priorcraft.train.shards import Shards
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,21 @@ class Batch:
     given: Tensor | None
     rows: Tensor
 
+    def part(self, rows: slice) -> "Batch":
+        """Some of the rows."""
+        return Batch(self.x[rows], None if self.given is None else self.given[rows], self.rows[rows])
+
 
 class Objective(ABC):
     """One way to fit a model: owns its optimisers and their state, never the data or the clock."""
 
     model: Generative
     batch_size: int | None = None  # None: every step sees all rows
+    shards: Shards = Shards()  # how the rows of a step are cut
+
+    def cut(self, shards: Shards) -> None:
+        """Cuts the rows of every step so from now on."""
+        self.shards = shards
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses settings outside the ranges that the constructor declares, before anything is made."""

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 import torch
@@ -10,8 +10,12 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from priorcraft.errors import Diverged
+from priorcraft.runtime import Key
+from priorcraft.train.objective import Batch
+from priorcraft.train.shards import Shards
 
 Module = TypeVar("Module", bound=nn.Module)
+Terms = Callable[[Batch, tuple[Key, ...]], Mapping[str, Tensor]]
 OFTEN, EVERY = 100, 8  # updates after each of which an average moves, and how often it does later
 
 
@@ -38,26 +42,59 @@ class Descent:
         self.moments = {name: [torch.zeros_like(p), torch.zeros_like(p)] for name, p in self.named.items()}
         self.counts = {name: torch.zeros((), device=p.device) for name, p in self.named.items()}
 
-    def step(self, loss: Tensor, rows: Tensor, scale: float = 1.0) -> float:
-        """One step down the gradient of `loss` at learning rate lr * scale; returns the gradient norm.
+    def step(
+        self, batch: Batch, terms: Terms, key: tuple[Key, ...], scale: float = 1.0, shards: Shards | None = None
+    ) -> dict[str, float]:
+        """One step at learning rate lr * scale down the gradient of the mean of terms(...)["loss"] over the batch.
+
+        Args:
+            batch: the rows.
+            terms: from rows and a key, on which its draws depend, to scalars that are means over these rows: "loss",
+                which is descended, and others to record.
+            key: of the step; a part of the batch has a key of its own.
+            scale: of the learning rate.
+            shards: how the batch is cut.
+
+        Returns:
+            The mean of every term, and "gradient_norm".
 
         Raises:
             Diverged: the loss or a gradient is not finite; nothing was updated.
         """
-        if not bool(torch.isfinite(loss)):
-            raise Diverged(f"the loss is {float(loss.detach())} {_named(rows)}; {_REMEDY}")
-        found = torch.autograd.grad(loss, list(self.named.values()), allow_unused=True)
-        gradients = {n: aligned(g, p) for (n, p), g in zip(self.named.items(), found, strict=True) if g is not None}
+        values, gradients = self._gradients(batch, terms, key, shards or Shards())
+        if not math.isfinite(values["loss"]):
+            raise Diverged(f"the loss is {values['loss']} {_named(batch.rows)}; {_REMEDY}")
         norm = nn.utils.get_total_norm(gradients.values())
         if not bool(torch.isfinite(norm)):
-            raise Diverged(f"the gradient of {first_bad(gradients)} is not finite {_named(rows)}; {_REMEDY}")
+            raise Diverged(f"the gradient of {first_bad(gradients)} is not finite {_named(batch.rows)}; {_REMEDY}")
         shrink = norm / self.clip if self.clip is not None and norm > self.clip else None
         if shrink is not None and len({g.data_ptr() for g in gradients.values()}) < len(gradients):
-            gradients = {
-                name: g.clone() for name, g in gradients.items()
-            }  # adamw divides in place: each its own memory
+            # adamw divides in place: each its own memory
+            gradients = {name: g.clone() for name, g in gradients.items()}
         self._move(gradients, self.lr * scale, shrink)
-        return float(norm)
+        return values | {"gradient_norm": float(norm)}
+
+    def _gradients(
+        self, batch: Batch, terms: Terms, key: tuple[Key, ...], shards: Shards
+    ) -> tuple[dict[str, float], dict[str, Tensor]]:
+        """The terms, and the gradient of every parameter that the loss depends on: means over the batch."""
+        parameters, names = list(self.named.values()), list[str]()
+
+        def part(s: int, rows: slice) -> list[Tensor]:
+            own = batch.part(rows)
+            found = terms(own, key if shards.count == 1 else (*key, "shard", s))
+            names[:] = found
+            gradients = torch.autograd.grad(found["loss"], parameters, allow_unused=True)
+            used = torch.tensor([float(g is not None) for g in gradients], device=batch.x.device)
+            dense = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True)]
+            each, share = [*(term.detach() for term in found.values()), used, *dense], len(own.x) / len(batch.x)
+            return each if share == 1 else [number * share for number in each]
+
+        summed = shards.total(len(batch.x), part)
+        values = {name: float(value) for name, value in zip(names, summed, strict=False)}
+        used, dense = summed[len(names)].tolist(), summed[len(names) + 1 :]
+        found = zip(self.named.items(), dense, used, strict=True)
+        return values, {name: aligned(gradient, p) for (name, p), gradient, share in found if share}
 
     @torch.no_grad()
     def _move(self, gradients: Mapping[str, Tensor], lr: float, shrink: Tensor | None) -> None:

@@ -1,8 +1,10 @@
 """A training whose every step can be lost without loss: events, checkpoints, and going on from them."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from torch import Tensor
 
@@ -15,6 +17,7 @@ from priorcraft.train.loop import Budget, Progress, Record, train
 from priorcraft.train.objective import Objective
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.signals import StopRequest
+from priorcraft.train.tensors import decode, encode
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Saved:
         return schema.read(cls, checkpoint.info, f"{checkpoint.path}: info")
 
 
+FILES = ("model", "state")  # of a checkpoint
+TOGETHER = ("step", "validation")  # records that every worker has in the same order
 STEP_EVENTS = 400  # step records kept in one budget; the loop makes more than a curve can show
 
 
@@ -59,9 +64,11 @@ def train_recorded(
     Raises:
         Stopped: a signal came; the step was finished and saved, and the run can be resumed.
     """
-    with run.lock(), StopRequest() as stop:
+    workers = objective.shards.workers
+    with run.lock(), StopRequest() as stop, objective.shards.threads():
         at = restore(objective, run.newest()) if resume else Progress()
         run.truncate_events(at.step)
+        tell(objective, at)
         shown = int(budget.progress(at.step, at.elapsed) * STEP_EVENTS)
         for record in train(objective, splits.train, splits.valid, budget, seed=seed, at=at):
             if record.kind != "step" or int(record.progress * STEP_EVENTS) > shown:
@@ -74,11 +81,43 @@ def train_recorded(
                 yield warning
             if record.kind == "validation":
                 save(run, objective, at)
-            if stop.signal is not None:
+            if record.kind in TOGETHER and (signal := workers.largest(stop.signal or 0)):
                 save(run, objective, at)
-                raise halted(stop.signal, run)
+                raise halted(signal, run)
         if at.step:
             save(run, objective, at)
+
+
+def train_beside(objective: Objective, splits: Splits, budget: Budget, *, seed: int) -> None:
+    """Trains along with a first worker, which keeps the run folder and says where to begin.
+
+    Raises:
+        Stopped: a signal came to any of the workers.
+    """
+    workers = objective.shards.workers
+    with StopRequest() as stop, objective.shards.threads():
+        at = hear(objective)
+        for record in train(objective, splits.train, splits.valid, budget, seed=seed, at=at):
+            if record.kind in TOGETHER and workers.largest(stop.signal or 0):
+                raise Stopped("stopped along with the first worker, which saved.")
+
+
+def tell(objective: Objective, at: Progress) -> None:
+    """Says to all other workers where the training stands."""
+    workers = objective.shards.workers
+    if workers.count > 1:
+        files, info = snapshot(objective, at)
+        workers.share(json.dumps({**info, "step": at.step}).encode())
+        for tensors in files.values():
+            workers.share(encode(tensors))
+
+
+def hear(objective: Objective) -> Progress:
+    """Goes to where the first worker stands."""
+    workers = objective.shards.workers
+    info = json.loads(workers.share(b""))
+    files = {name: decode(workers.share(b""), name) for name in FILES}
+    return restore(objective, Checkpoint(info.pop("step"), files, info, Path("what the first worker said")))
 
 
 def halted(signal: int, run: RunFolder) -> Stopped:
@@ -89,10 +128,15 @@ def halted(signal: int, run: RunFolder) -> Stopped:
 
 def save(run: RunFolder, objective: Objective, at: Progress) -> None:
     """Writes one checkpoint: `model` for those who use the model, `state` for those who go on training it."""
+    run.save(at.step, *snapshot(objective, at))
+
+
+def snapshot(objective: Objective, at: Progress) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """What a checkpoint holds."""
     averaged = {f"averaged/{name}": value for name, value in objective.averaged.state_dict().items()}
     model = at.best or objective.averaged.state_dict()
     saved = Saved(at.elapsed, at.nats, bool(at.best))
-    run.save(at.step, {"model": dict(model), "state": averaged | dict(objective.state())}, asdict(saved))
+    return dict(zip(FILES, (dict(model), averaged | dict(objective.state())), strict=True)), asdict(saved)
 
 
 def restore(objective: Objective, checkpoint: Checkpoint | None) -> Progress:

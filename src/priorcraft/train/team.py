@@ -11,6 +11,7 @@ from priorcraft.runtime import Key
 from priorcraft.settings import BatchSize, Decay, LearningRate, WeightDecay
 from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood
 from priorcraft.train.objective import Batch, Objective
+from priorcraft.train.shards import Shards
 
 PATIENCE = 5  # updates in closed form without a gain on held-out rows
 GAIN = 2e-4  # of the held-out score, below which it is no gain
@@ -48,6 +49,12 @@ class Team(Objective):
         self.averaged_model.log_prior.copy_(self.model.log_prior)
         for part in self.parts:
             part.prepare(held_out)
+
+    def cut(self, shards: Shards) -> None:
+        """Cuts the rows of every member's steps so."""
+        super().cut(shards)
+        for part in self.parts:
+            part.cut(shards)
 
     @property
     def averaged(self) -> Ensemble:

@@ -134,7 +134,6 @@ class VQVAE(Approximate, Encoder, Trainable):
         x, given = self.space.check(x), completed(self, x, given, generator)
         e = self._vectors(x, given)
         z = self._nearest(e)
-        self._count(z, e.detach().flatten(0, 1), generator)
         words = F.embedding(z, self.book)
         pull = (e.detach() - words).square().sum((1, 2)) + COMMITMENT * (e - words.detach()).square().sum((1, 2))
         reconstruction = -self._log_likelihood(e + (words - e).detach(), x, given).mean()
@@ -150,13 +149,17 @@ class VQVAE(Approximate, Encoder, Trainable):
             "perplexity": perplexity,
         }
 
-    def _count(self, z: Tensor, vectors: Tensor, generator: Generator) -> None:
+    @torch.no_grad()
+    def before_step(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
         """Keeps a moving average of how often each word is used, 1 for a fair share, and revives the forgotten."""
+        x, given = self.space.check(x), completed(self, x, given, generator)
+        vectors = self._vectors(x, given)
+        z = self._nearest(vectors)
         share = torch.bincount(z.flatten(), minlength=len(self.book)) * (len(self.book) / z.numel())
         self.usage.lerp_(share.to(self.usage), 0.02)
         dead = self.usage < FORGOTTEN
-        if self.training and bool(dead.any()):
-            self._revive(vectors, dead, generator)
+        if bool(dead.any()):
+            self._revive(vectors.flatten(0, 1), dead, generator)
 
     def prior(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """n draws of z from p(z | c), numbers of words, (n, positions)."""

@@ -1,0 +1,1 @@
+"""The same answers from more processes: training, and questions in chunks."""
