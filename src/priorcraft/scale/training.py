@@ -58,11 +58,13 @@ def train_together(
         with _gathered(workers, data, device, int(run.config.get("shards", 1))) as group:
             objective.cut(Shards(int(run.config.get("shards", 1)), group))
             if group.count > 1:
-                group.share(json.dumps({"config": run.config, "budget": asdict(budget), "seed": seed}).encode())
+                asked = {"config": run.config, "budget": asdict(budget), "seed": seed}
+                asked["precision"] = torch.get_float32_matmul_precision()
+                group.share(json.dumps(asked).encode())
                 agree(group, data)
             yield from train_recorded(run, objective, data, budget, seed=seed, resume=resume, watch=watch)
     except WorkerLost as lost:
-        raise WorkerLost(f"{str(lost).rstrip('.')}. Go on with: priorcraft fit --resume --out {run.path}") from None
+        raise WorkerLost(f"{str(lost).rstrip('.')}. Go on with: priorcraft fit --resume --out {run.path}") from lost
 
 
 @contextmanager
@@ -87,6 +89,7 @@ def assist(group: Workers, data: Splits, device: torch.device) -> None:
     asked: dict[str, Any] = json.loads(group.share(b""))
     agree(group, data)
     runtime.tune()
+    torch.set_float32_matmul_precision(asked["precision"])  # the first worker's: others give other bits
     _, objective = rebuild(asked["config"], device)
     objective.cut(Shards(int(asked["config"].get("shards", 1)), group))
     objective.prepare(whole(data.valid, device))

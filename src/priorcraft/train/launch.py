@@ -29,26 +29,27 @@ def launched() -> bool:
 @contextmanager
 def joined(device: torch.device) -> Iterator[Workers]:
     """This process among those that a launcher started."""
-    own = not dist.is_initialized()
-    if own:
-        dist.init_process_group(backend(device), timeout=PATIENCE)
-    with belonging(device, own) as group:
+    if dist.is_initialized():
+        with membership(device) as group:
+            yield group
+        return
+    dist.init_process_group(backend(device), timeout=PATIENCE)
+    with membership(device) as group:  # after a loss an exchange stays open, and ends with the process
         yield group
+    dist.destroy_process_group()
 
 
 @contextmanager
-def belonging(device: torch.device, own: bool) -> Iterator[Workers]:
+def membership(device: torch.device) -> Iterator[Workers]:
     """Member of the group until the block ends."""
-    group = Group(device)
+    group, lost = Group(device), False
     try:
         yield group
     except WorkerLost:
-        own = False  # an exchange is still open; ending the process ends it
+        lost = True
         raise
     finally:
-        group.part()
-        if own:
-            dist.destroy_process_group()
+        group.part(lost)
 
 
 def backend(device: torch.device) -> str:
@@ -76,16 +77,18 @@ def crew(count: int, command: Sequence[str], device: torch.device) -> Iterator[W
     try:
         _gather(store, others)
         dist.init_process_group(backend(device), store=PrefixStore("group", store), rank=0, world_size=count)
-        with belonging(device, own=True) as group:
+        with membership(device) as group:
             yield group
-            for other in others:
-                other.wait()
+        for other in others:
+            other.wait()
     except WorkerLost as error:
         time.sleep(0.5)  # one that was killed may be a moment in ending
-        raise next((lost for other in others if (lost := other.end()) is not None), error) from None
+        raise next((lost for other in others if (lost := other.end()) is not None), error) from error
     finally:
         for other in others:
             other.kill()
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def _gather(store: TCPStore, others: "Sequence[Other]") -> None:
@@ -106,8 +109,9 @@ def beside(device: torch.device) -> Iterator[Workers]:
     store = TCPStore(os.environ[ADDRESS], int(os.environ[PORT]), count, is_master=False, timeout=PATIENCE)
     store.set(f"here/{rank}", "")
     dist.init_process_group(backend(device), store=PrefixStore("group", store), rank=rank, world_size=count)
-    with belonging(device, own=True) as group:
+    with membership(device) as group:
         yield group
+    dist.destroy_process_group()
 
 
 class Other:

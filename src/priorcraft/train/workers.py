@@ -11,6 +11,7 @@ from torch import Tensor
 from priorcraft.errors import PriorcraftError
 
 BEAT, SILENCE = 2.0, 20  # seconds from one sign of life to the next, and without any until a worker is taken for lost
+GOODBYE = 10.0  # seconds that one waits for the others in the end
 
 
 class WorkerLost(PriorcraftError):
@@ -118,9 +119,11 @@ class Group(Workers):
             self._wait(lambda: dist.broadcast(said, 0, async_op=True))
         return said.cpu().numpy().tobytes()
 
-    def part(self) -> None:
-        """The work in common is over."""
+    def part(self, lost: bool = False) -> None:
+        """The work in common is over; unless one is lost, nobody hangs up before all have heard the last word."""
         self.heart.stop()
+        if not lost:
+            self.heart.farewell()
 
     def _wait(self, begin: Callable[[], dist.Work | None]) -> None:
         """Until the others have done their part; looks up now and then, where a blocked call could not."""
@@ -161,6 +164,16 @@ class Heart:
         """The process goes on without the others."""
         self._ended.set()
         self._thread.join(timeout=BEAT)
+
+    def farewell(self) -> None:
+        """Waits a moment until all processes have come to their end."""
+        deadline = time.monotonic() + GOODBYE
+        try:
+            self.store.set(f"end/{self.rank}", "")
+            while not self.store.check([f"end/{r}" for r in self.others]) and time.monotonic() < deadline:
+                time.sleep(0.005)
+        except RuntimeError:  # the first worker, with which the store is, has seen all
+            return
 
     def _beat(self) -> None:
         beats = 0

@@ -1,0 +1,137 @@
+"""Several processes, one training: the same bits as one process, and a sentence when one of them is lost."""
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from priorcraft import runtime
+from priorcraft.datasets import Rows, Splits
+from priorcraft.datasets.fingerprint import fingerprint
+from priorcraft.datasets.prepared import open_prepared, save
+from priorcraft.errors import DataError, UsageError
+from priorcraft.run.run import describe, rebuild
+from priorcraft.scale.training import train_together
+from priorcraft.train.loop import Budget, Record, spread, whole
+from priorcraft.train.run_folder import RunFolder
+from priorcraft.train.shards import Shards
+from priorcraft.train.workers import WorkerLost, Workers
+
+SMALL = {
+    "vae": {"latent": 2, "hidden": 16, "depth": 1, "batch_size": 64},
+    "gan": {"latent": 2, "hidden": 16, "layers": 1, "batch_size": 64},
+    "masked-mlp": {"width": 16, "depth": 1, "orders": 2, "batch_size": 64},
+    "mixture": {"components": 5},
+}
+PARTS = {"train": 200, "valid": 20, "test": 20}
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def few(digits: Splits) -> Splits:
+    """Two hundred digits."""
+    parts = {name: Rows(digits.rows(name).x[:n], digits.rows(name).y[:n]) for name, n in PARTS.items()}
+    return replace(digits, **parts, fingerprint=fingerprint(parts, digits.space, digits.classes), counts=PARTS)
+
+
+def trained(
+    data: Splits, name: str, out: Path, *, workers: int, steps: int = STEPS, until: int | None = None
+) -> RunFolder:
+    """A run of so many workers; `until` leaves after so many steps, as a killed process does; gone on with if there."""
+    budget, found = Budget(steps=steps), out.exists()
+    if not found:
+        config = describe(name, data, SMALL[name], source="digits", seed=0, budget=budget)
+        RunFolder.create(out, config | {"shards": 4})
+    run = RunFolder.open(out)
+    model, objective = rebuild(run.config)
+    start = whole(data.train, torch.device("cpu"))
+    if run.newest() is None:
+        model.initialise(start.x, start.given, generator=runtime.keyed(0, "start"))
+    objective.prepare(whole(data.valid, torch.device("cpu")))
+    for record in train_together(run, objective, data, budget, seed=0, workers=workers, resume=found):
+        if record.step == until:
+            break
+    return run
+
+
+def weights(run: RunFolder) -> dict[str, bytes]:
+    """The bytes of the newest checkpoint."""
+    folder = max(p for p in run.checkpoints.iterdir() if p.suffix == "")
+    return {p.name: p.read_bytes() for p in folder.glob("*.safetensors")}
+
+
+@pytest.mark.parametrize("name", ["gan", "mixture"])
+def test_weights_do_not_depend_on_the_number_of_processes(name, few, tmp_path):
+    alone, two = (trained(few, name, tmp_path / str(n), workers=n) for n in (1, 2))
+    assert weights(alone) == weights(two)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_weights_are_those_of_one_two_and_four_processes_also_after_resuming_under_another_number(name, few, tmp_path):
+    alone, two, four = (weights(trained(few, name, tmp_path / str(n), workers=n)) for n in (1, 2, 4))
+    assert alone == two == four
+    trained(few, name, tmp_path / "cut", workers=4, until=3)
+    assert weights(trained(few, name, tmp_path / "cut", workers=2)) == alone
+
+
+def test_shards_sum_to_the_same_bits_however_they_are_spread():
+    numbers = torch.randn(12, 1000) * 10.0 ** torch.randint(-6, 6, (12, 1000))
+    whole_sum = Workers().sum_in_order(list(numbers))
+    assert torch.equal(Shards(12).total(12, lambda s, rows: [numbers[s, :400], numbers[s, 400:]])[1], whole_sum[400:])
+    for count in (3, 5, 12):
+        cut = Shards(count).cut(17)
+        assert [i for rows in cut for i in range(17)[rows]] == list(range(17))
+
+
+def test_a_number_of_workers_that_does_not_divide_the_shards_is_refused(few, tmp_path):
+    with pytest.raises(UsageError, match="must divide the number of shards, 4; 3 does not"):
+        trained(few, "gan", tmp_path / "run", workers=3)
+
+
+def children() -> list[int]:
+    """Processes that this one has started and that still run."""
+    found = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "scale.training"], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def test_a_killed_worker_ends_the_training_with_a_sentence_and_leaves_nobody_behind(few, tmp_path):
+    budget = Budget(steps=100_000)
+    run = RunFolder.create(
+        tmp_path / "run", describe("gan", few, SMALL["gan"], source="", seed=0, budget=budget) | {"shards": 2}
+    )
+    _, objective = rebuild(run.config)
+    objective.prepare(whole(few.valid, torch.device("cpu")))
+    began = time.monotonic()
+
+    def kill_at_five(record: Record) -> list[str]:
+        nonlocal began
+        if record.step == 5:
+            began = time.monotonic()
+            os.kill(children()[0], signal.SIGKILL)
+        return []
+
+    with pytest.raises(WorkerLost, match=r"worker 1 .*ended by signal 9.* --resume --out .*run"):
+        list(train_together(run, objective, few, budget, seed=0, workers=2, watch=kill_at_five))
+    assert time.monotonic() - began < 30
+    assert children() == []
+
+
+def test_a_worker_that_sees_other_data_is_refused_before_the_first_step(few, tmp_path):
+    there = open_prepared(save(few, tmp_path / "data"))
+    x = few.train.x.clone()
+    x[0, 0, 0, 0] = 16 - x[0, 0, 0, 0]
+    other = {"train": Rows(x, few.train.y), "valid": few.valid, "test": few.test}
+    changed = replace(few, **other, fingerprint=fingerprint(other, few.space, few.classes), folder=there.folder)
+    with pytest.raises(DataError, match="worker 1 sees other data"):
+        trained(changed, "gan", tmp_path / "run", workers=2)
+    assert RunFolder.open(tmp_path / "run").newest() is None
+
+
+def test_validation_rows_miss_no_stretch():
+    assert spread(100, 7).tolist() == [0, 14, 28, 42, 57, 71, 85]
