@@ -225,7 +225,7 @@ def test_rescale_keeps_both_ends_and_round_trips_upwards():
         ({"x": noise(4, 2), "x_test": noise(4, 2)}, {}, "call the training rows x_train"),
         ({"x_train": noise(9, 2), "y_test": np.zeros(9)}, {}, "y_test without x_test"),
         ({"x_train": noise(9, 2), "x_test": noise(9, 3)}, {}, "must agree"),
-        ({"x": noise(9, 2), "levels": np.array(1)}, {}, "at least 2"),
+        ({"x": noise(9, 2), "levels": np.array(1)}, {}, "whole number of 2 ... 65536"),
         ({"x": noise(9, 2), "levels": np.array(17)}, {}, "larger than every entry"),
         ((noise(9, 2), np.zeros(8)), {}, r"expected \(9,\)"),
         ((noise(9, 2), np.zeros((9, 2))), {}, r"expected \(9,\)"),

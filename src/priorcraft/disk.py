@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from priorcraft.errors import CheckpointError
+from priorcraft.errors import CheckpointError, DataError, PriorcraftError
 
 T = TypeVar("T")
 
@@ -168,6 +168,46 @@ def discard(folder: Path) -> None:
     os.rename(folder, temporary)
     sync_folder(folder.parent)
     shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def parsing(path: str | Path, what: str, remedy: str = "") -> Iterator[None]:
+    """Whatever a library raises at the bytes of a file becomes one sentence that names the file.
+
+    No list of exceptions would be complete: a decoder that is fed garbage raises whatever it stumbles upon.
+
+    Args:
+        path: the file.
+        what: what it should be, e.g. "an array file".
+        remedy: a sentence.
+
+    Raises:
+        DataError: in place of any exception within that is not a sentence already.
+    """
+    try:
+        yield
+    except (PriorcraftError, ImportError):
+        raise
+    except Exception as error:
+        said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "") or type(error).__name__
+        sentence = f"{printable(path)} cannot be read as {what}: {escaped(str(said)).rstrip('.'):.200}. {remedy}"
+        raise DataError(sentence.rstrip()) from error
+
+
+def escaped(name: str | Path) -> str:
+    """A name that any terminal can print: what is no character, or none that can be seen, by its number.
+
+    >>> escaped("a\\0b\\n")
+    'a\\\\x00b\\\\n'
+    """
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def printable(path: str | Path) -> str:
+    """The same, shortened in its middle."""
+    name = escaped(path)
+    return name if len(name) <= 120 else f"{name[:60]}...{name[-57:]}"
 
 
 def read_bytes(path: Path) -> bytes:

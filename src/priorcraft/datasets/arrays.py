@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from priorcraft.datasets.plain import read_arrays
+from priorcraft.datasets.plain import plain, read_arrays
+from priorcraft.datasets.points import MOST_LEVELS
 from priorcraft.datasets.raw import SPLITS, Raw
 from priorcraft.errors import DataError
 
@@ -31,7 +32,7 @@ def open_named(name: str, named: Mapping[str, Array]) -> Raw:
     Raises:
         DataError: neither x nor x_train, or both; labels without points; levels that are not one whole number.
     """
-    known = {key: np.asarray(named[key]) for key in KEYS if key in named}
+    known = {key: plain(named[key], f"{key} of {name}") for key in KEYS if key in named}
     _check_keys(name, set(known), set(named))
     x, y = _parts(known, "x"), _parts(known, "y")
     others = sorted(set(named) - set(known))
@@ -62,6 +63,6 @@ def _check_keys(name: str, known: set[str], found: set[str]) -> None:
 def _levels(name: str, levels: np.ndarray | None) -> int | None:
     if levels is None:
         return None
-    if levels.size != 1 or levels.dtype.kind not in "iu" or int(levels.item()) < 2:
-        raise DataError(f"levels in {name} must be one whole number of at least 2, not {levels}.")
+    if levels.size != 1 or levels.dtype.kind not in "iu" or not 2 <= int(levels.item()) <= MOST_LEVELS:
+        raise DataError(f"levels in {name} must be one whole number of 2 ... {MOST_LEVELS}, not {levels!s:.40}.")
     return int(levels.item())

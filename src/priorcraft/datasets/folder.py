@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from priorcraft.datasets.image import SUFFIXES, BadImage, decode, printable, to_pixels
+from priorcraft.datasets.image import SUFFIXES, BadImage, decode, to_pixels
 from priorcraft.datasets.raw import Raw
+from priorcraft.disk import escaped, printable
 from priorcraft.errors import DataError
 
 Mode = Literal["auto", "grey", "rgb"]
@@ -48,18 +49,18 @@ def open_folder(
     Raises:
         DataError: no image, too many bad ones, or more pixels than fit into memory.
     """
-    paths, notes = find_images(root)
+    paths, notes, closed = find_images(root)
     seen, bad, strays = _scan(root, paths)
-    notes += [*_judge(bad, len(paths), on_bad_image), *strays]
+    notes += [*_judge([*closed, *bad], len(paths) + len(closed), on_bad_image), *strays]
     shape, how = _common_shape(seen, size)
     channels = 1 if mode == "grey" or (mode == "auto" and all(image.grey for image in seen)) else 3
     _check_memory(len(seen), channels, shape)
     return _read(root, seen, channels, shape, [*notes, *how])
 
 
-def find_images(root: Path) -> tuple[list[Path], list[str]]:
-    """Every image file, told by its suffix, in the order of the names; and notes on what was passed over."""
-    files, again = _walk(root)
+def find_images(root: Path) -> tuple[list[Path], list[str], list[str]]:
+    """Every image file, told by its suffix, in order of the names; notes on what was passed over; closed folders."""
+    files, again, closed = _walk(root)
     images = [file for file in files if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
     others = Counter(file.suffix.lower() or file.name for file in set(files).difference(images))
     kinds = ", ".join(f"{n} {printable(kind)}" for kind, n in others.most_common(8))
@@ -67,17 +68,20 @@ def find_images(root: Path) -> tuple[list[Path], list[str]]:
     notes = [f"{others.total()} other files passed over: {kinds}."] if others else []
     notes += [f"{again} links to folders that were entered already are left out."] if again else []
     if not images:
-        found = f" {notes[0]}" if notes else ""
+        found = "".join(f" {said}" for said in [*notes[:1], *(f"{folder} is closed." for folder in closed[:5])])
         raise DataError(f"{printable(root)} holds no image files ({', '.join(sorted(SUFFIXES))}).{found}")
-    return images, notes
+    return images, notes, closed
 
 
-def _walk(root: Path) -> tuple[list[Path], int]:
-    """Every file below root, and how many times a folder was met again: each is entered once, so that loops end."""
+def _walk(root: Path) -> tuple[list[Path], int, list[str]]:
+    """Every file below root, and how many times a folder was met again: each is entered once, so that loops end.
+
+    Folders that cannot be entered are named, with the reason.
+    """
     entered: set[tuple[int, int]] = set()
     files: list[Path] = []
-    again = 0
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    again, closed = 0, list[OSError]()
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=closed.append):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in entered:
             again += 1
@@ -86,7 +90,7 @@ def _walk(root: Path) -> tuple[list[Path], int]:
         entered.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith((".", "__MACOSX")))
         files += (Path(folder, name) for name in names)
-    return sorted(files), again
+    return sorted(files), again, [f"the folder {printable(error.filename)} ({error.strerror})" for error in closed]
 
 
 def _scan(root: Path, paths: list[Path]) -> tuple[list[Seen], list[str], list[str]]:
@@ -115,10 +119,10 @@ def _is_divided(folders: set[str]) -> bool:
 def _place(folders: tuple[str, ...], divided: bool) -> tuple[str, str] | None:
     """Split and label of a file in root/folders; None if it is outside the splits."""
     if not divided:
-        return "train", printable(folders[0]) if folders else ""
+        return "train", escaped(folders[0]) if folders else ""
     if not folders or folders[0].lower() not in SPLIT_NAMES:
         return None
-    return SPLIT_NAMES[folders[0].lower()], printable(folders[1]) if len(folders) > 1 else ""
+    return SPLIT_NAMES[folders[0].lower()], escaped(folders[1]) if len(folders) > 1 else ""
 
 
 def _judge(bad: list[str], total: int, on_bad_image: OnBadImage | None) -> list[str]:

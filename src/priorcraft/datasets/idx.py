@@ -3,14 +3,15 @@
 import gzip
 import math
 import os
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from priorcraft.datasets.arrays import open_file
+from priorcraft.datasets.plain import MOST_BYTES
 from priorcraft.datasets.raw import Raw
+from priorcraft.disk import parsing
 from priorcraft.errors import DataError
 
 CLASSES = {
@@ -76,13 +77,12 @@ def read_idx(path: Path) -> np.ndarray:
     Format: two zero bytes, the type, the number of axes, each axis as a big-endian 32-bit integer, the entries.
     """
     opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rb") as file:
-            zeros, kind, axes = np.frombuffer(file.read(4), ">u2, u1, u1")[0].tolist()
-            shape = np.frombuffer(file.read(4 * axes), ">u4").tolist()
-            entries = file.read(math.prod(shape) + 1)
-    except (OSError, EOFError, ValueError, IndexError, OverflowError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as an IDX file: {error}. Fetch it again.") from error
+    with parsing(path, "an IDX file", "Fetch it again."), opener(path, "rb") as file:
+        zeros, kind, axes = np.frombuffer(file.read(4), ">u2, u1, u1")[0].tolist()
+        shape = np.frombuffer(file.read(4 * axes), ">u4").tolist()
+        if math.prod(shape) > MOST_BYTES:
+            raise ValueError(f"it promises {math.prod(shape):,} bytes, more than is read")
+        entries = file.read(math.prod(shape) + 1)
     if (zeros, kind, len(shape)) != (0, UBYTE, axes) or len(entries) != math.prod(shape):
         raise DataError(f"{path} is not an IDX file of unsigned bytes, or is cut short. Fetch it again.")
     return np.frombuffer(entries, np.uint8).reshape(shape)

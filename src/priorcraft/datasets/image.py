@@ -12,6 +12,7 @@ from torch import Tensor
 
 from priorcraft.core import Space
 from priorcraft.datasets.points import over_white, rescale
+from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -94,13 +95,6 @@ def to_pixels(image: Image.Image, channels: int, shape: tuple[int, int]) -> np.n
         method = Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS
         image = ImageOps.fit(image, (width, height), method)
     return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
-
-
-def printable(path: str | Path) -> str:
-    """A file's name that any terminal can print, shortened in its middle."""
-    name = os.fsencode(path).decode("utf-8", "backslashreplace")
-    name = "".join(c if c.isprintable() else repr(c)[1:-1] for c in name)
-    return name if len(name) <= 120 else f"{name[:60]}...{name[-57:]}"
 
 
 def _check_file(path: str | Path) -> None:

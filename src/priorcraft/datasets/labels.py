@@ -8,6 +8,7 @@ from priorcraft.core import UNLABELLED
 from priorcraft.errors import DataError, did_you_mean
 
 Labels = dict[str, np.ndarray]
+DIGITS = 4000  # of a name that is a number; Python reads no longer ones
 
 
 def to_classes(
@@ -38,7 +39,7 @@ def by_number(name: str) -> tuple[bool, int, str]:
     >>> sorted(["10", "9", "cat"], key=by_number)
     ['9', '10', 'cat']
     """
-    number = name.isascii() and name.removeprefix("-").isdigit()
+    number = len(name) <= DIGITS and name.isascii() and name.removeprefix("-").isdigit()
     return (not number, int(name) if number else 0, name)
 
 
@@ -47,14 +48,26 @@ def _names(y: np.ndarray, what: str, n: int) -> np.ndarray:
     if y.shape != (n,):
         raise DataError(f"{what} has shape {y.shape}; expected ({n},), one label a row.")
     if y.dtype.kind == "U":
-        return y
+        return _texts(y, what)
     if y.dtype.kind not in "biuf":
         raise DataError(f"{what} must hold integers or strings, not {y.dtype}.")
     unknown = np.isnan(y) if y.dtype.kind == "f" else y == UNLABELLED
     whole = np.where(unknown, UNLABELLED, y)
     if not (np.isfinite(whole) & (whole == np.rint(whole))).all():
         raise DataError(f"{what} holds fractions; labels are whole numbers or strings.")
+    if y.size and float(np.abs(whole).max()) > (2**53 if y.dtype.kind == "f" else 2**63 - 1):
+        raise DataError(f"{what} holds numbers that 64 bits do not tell apart; save such labels as text.")
     return np.where(whole == UNLABELLED, "", whole.astype(np.int64).astype(str))
+
+
+def _texts(y: np.ndarray, what: str) -> np.ndarray:
+    """Labels that are text, if they are."""
+    try:
+        for name in np.unique(y).tolist():
+            name.encode()
+    except ValueError as error:  # half a character, or a number that is none
+        raise DataError(f"{what} holds text that is no Unicode: {error}.") from None
+    return y
 
 
 def _indices(names: np.ndarray | None, index: dict[str, int], n: int) -> Tensor:

@@ -1,15 +1,21 @@
-"""Array files: plain arrays alone, and one sentence for all that is wrong with a file."""
+"""Array files: plain arrays alone, their sizes counted before they are read, and one sentence for all that is wrong."""
 
+import math
+import os
 import zipfile
-import zlib
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from torch import Tensor
 
-from priorcraft.datasets.image import printable
+from priorcraft.disk import parsing, printable
 from priorcraft.errors import DataError
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY")  # of .npz, of an empty one, of .npy
+MOST_BYTES = 4 * 2**30  # of one file's arrays
+BOMB_BYTES, BOMB_RATIO = 2**28, 200  # a compressed array beyond this size that shrinks beyond this is no data
+REMEDY = "Save plain arrays of numbers with numpy.savez or numpy.save."
 
 
 def read_arrays(path: str | Path, wanted: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
@@ -20,26 +26,70 @@ def read_arrays(path: str | Path, wanted: tuple[str, ...] | None = None) -> dict
         wanted: read these alone, and give an empty array for every other name; None reads all.
 
     Raises:
-        DataError: no such file, another kind of file, a damaged one, or arrays of Python objects.
+        DataError: no such file, another kind of file, a damaged one, one that would fill the memory, or arrays of
+            Python objects.
     """
-    try:
-        return _loaded(Path(path), wanted)
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        objects = "allow_pickle" in str(error)  # numpy's own remedy would run whatever the file says
-        reason = getattr(error, "strerror", None) or str(error)
-        reason = "arrays of Python objects are never loaded" if objects else reason.rstrip(".")
-        raise DataError(
-            f"{printable(path)} cannot be read as an array file: {reason}. Save plain arrays of numbers with "
-            "numpy.savez or numpy.save."
-        ) from None
-
-
-def _loaded(path: Path, wanted: tuple[str, ...] | None) -> dict[str, np.ndarray]:
-    with open(path, "rb") as file:
+    with parsing(path, "an array file", REMEDY), open(path, "rb") as file:
         if not file.read(6).startswith(MAGIC):
             raise ValueError("by its content it is neither .npz nor .npy")
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return {"x": loaded}
-    with loaded:
-        return {key: loaded[key] if wanted is None or key in wanted else np.empty(0) for key in loaded}
+        file.seek(0)
+        if file.read(6) == MAGIC[2]:
+            file.seek(0)
+            return {"x": plain(_array(file, os.fstat(file.fileno()).st_size), f"x of {printable(path)}")}
+        with zipfile.ZipFile(file) as archive:
+            return _members(archive, wanted, printable(path))
+
+
+def plain(found: Any, name: str) -> np.ndarray:
+    """An array as this machine computes with it: native bytes, no mask, no wider numbers than float64 and int64.
+
+    Raises:
+        DataError: masked entries, or integers beyond int64.
+    """
+    if isinstance(found, np.ma.MaskedArray) and np.ma.getmaskarray(found).any():
+        n = int(np.ma.getmaskarray(found).sum())
+        raise DataError(f"{name} holds {n} masked entries; take these rows out, or fill them (array.filled).")
+    if isinstance(found, Tensor):
+        found = found.detach().cpu()
+        found = (found.float() if found.is_floating_point() and found.element_size() < 4 else found).numpy()
+    array = np.asarray(found)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    if array.dtype == np.uint64:
+        if array.size and int(array.max()) > np.iinfo(np.int64).max:
+            raise DataError(f"{name} holds {int(array.max())}, beyond 64-bit integers; rescale it, or save it as text.")
+        return array.astype(np.int64)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _members(archive: zipfile.ZipFile, wanted: tuple[str, ...] | None, name: str) -> dict[str, np.ndarray]:
+    arrays = dict[str, np.ndarray]()
+    left = MOST_BYTES
+    for member in archive.infolist():
+        key = member.filename.removesuffix(".npy")
+        if wanted is not None and key not in wanted:
+            arrays[key] = np.empty(0)
+            continue
+        left -= member.file_size
+        if left < 0 or (member.file_size > BOMB_BYTES and member.file_size > BOMB_RATIO * member.compress_size):
+            raise ValueError(f"'{key}' unpacks to {member.file_size:,} bytes, more than is read")
+        with archive.open(member) as stream:
+            arrays[key] = plain(_array(stream, member.file_size), f"{key} of {name}")
+    return arrays
+
+
+def _array(stream: IO[bytes], size: int) -> np.ndarray:
+    """One array in NumPy's format, once its header agrees with the bytes that follow."""
+    version = np.lib.format.read_magic(stream)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if header is None:
+        raise ValueError(f"NumPy's format {version[0]}.{version[1]} is not one of plain arrays")
+    shape, _, dtype = header(stream)
+    if dtype.hasobject:
+        raise ValueError("arrays of Python objects are never loaded")
+    if min(shape, default=0) < 0 or math.prod(shape) * max(dtype.itemsize, 1) > size - stream.tell():
+        raise ValueError(f"its header promises {dtype} of shape {shape}, more than its {size:,} bytes")
+    if size > MOST_BYTES:
+        raise ValueError(f"{size:,} bytes are more than is read at once")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)

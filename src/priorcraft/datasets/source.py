@@ -15,14 +15,18 @@ from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.digits import open_digits
 from priorcraft.datasets.folder import Mode, OnBadImage, open_folder
 from priorcraft.datasets.idx import find, open_idx
-from priorcraft.datasets.image import SUFFIXES, printable
+from priorcraft.datasets.image import SUFFIXES
+from priorcraft.datasets.points import MOST_LEVELS
 from priorcraft.datasets.raw import Raw
 from priorcraft.datasets.splits import Splits
 from priorcraft.datasets.tables import SUFFIXES as TABLES
 from priorcraft.datasets.tables import open_table
+from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.probability.reading import Frame
+from priorcraft.settings import Range, whole
 
+SIZE, LEVELS, LIMIT = Range(1, 65_536), Range(2, MOST_LEVELS), Range(1, 2**53)
 Source = str | Path | Array | tuple[Array, Array] | Mapping[str, Array] | Frame
 NAMES = {
     "digits": "1,797 handwritten digits, 8 x 8, 17 levels, in 1000/347/450 rows; comes with scikit-learn",
@@ -116,9 +120,9 @@ def names() -> list[dict[str, Any]]:
 
 
 def _check(size: int | None, levels: int | None, mode: str, on_bad_image: str | None, limit: int | None) -> None:
-    for name, value, least in (("size", size, 1), ("levels", levels, 2), ("limit", limit, 1)):
-        if value is not None and (not isinstance(value, int) or value < least):
-            raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")
+    for name, value, reach in (("size", size, SIZE), ("levels", levels, LEVELS), ("limit", limit, LIMIT)):
+        if value is not None:
+            whole(name, value, reach)
     if mode not in get_args(Mode):
         raise UsageError(f"mode must be auto, grey or rgb, not {mode!r}.")
     if on_bad_image not in (None, *get_args(OnBadImage)):

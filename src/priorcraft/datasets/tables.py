@@ -11,6 +11,7 @@ import numpy as np
 from priorcraft.datasets.columns import BINS, MOST, Column, Columns, column_of, empty
 from priorcraft.datasets.labels import by_number
 from priorcraft.datasets.raw import Raw
+from priorcraft.disk import parsing
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.probability.reading import Frame, Rows, from_csv, from_frame
 
@@ -31,13 +32,12 @@ def read_table(source: str | Path | Frame) -> Rows:
     try:
         from pandas import read_parquet
 
-        return replace(from_frame(read_parquet(source)), source=str(source))
+        with parsing(source, "parquet"):
+            return replace(from_frame(read_parquet(source)), source=str(source))
     except ImportError:
         raise DataError(
             f"{source} needs pandas and pyarrow: pip install 'priorcraft[tables]', or save a .csv."
         ) from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{source} cannot be read as parquet: {str(error).splitlines()[0]}") from None
 
 
 def open_table(

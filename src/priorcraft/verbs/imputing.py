@@ -12,9 +12,9 @@ from priorcraft.condition.filled import impute as imputing
 from priorcraft.condition.restoration import complaints
 from priorcraft.core import UNLABELLED
 from priorcraft.datasets.columns import Columns, empty
-from priorcraft.datasets.image import printable
 from priorcraft.datasets.plain import read_arrays
 from priorcraft.datasets.tables import SUFFIXES, cells_of, encoded, read_table, written
+from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 from priorcraft.outputs import check_out, write_arrays, write_bytes
 from priorcraft.probability.reading import Frame, Rows

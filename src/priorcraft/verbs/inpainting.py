@@ -12,7 +12,8 @@ from priorcraft import runtime
 from priorcraft.condition.tiles import inpaint as inpainting
 from priorcraft.core import Space
 from priorcraft.datasets import Splits
-from priorcraft.datasets.image import decode, printable
+from priorcraft.datasets.image import decode
+from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 from priorcraft.observe import Mask
 from priorcraft.observe.named import named_mask

@@ -14,7 +14,8 @@ from priorcraft import runtime
 from priorcraft.condition.restoration import Restoration, complaints
 from priorcraft.core import LinearObservation, Space
 from priorcraft.datasets import Splits, read_image
-from priorcraft.datasets.image import decode, printable, to_pixels
+from priorcraft.datasets.image import decode, to_pixels
+from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.outputs import check_out, write_arrays, write_bytes
