@@ -36,7 +36,7 @@ def main() -> None:
     settings = dict(pair.split("=", 1) for pair in options.set)
     digits = open_data("digits")
     judge, tell = Judge(digits), TwoSampleTest(digits)
-    low, high = tell.floor
+    low, high = tell.test(digits.valid.x, power=False).floor
     print(
         f"judge {judge.accuracy:.4f} on real test digits; two-sample AUC of real against real {low:.3f} to {high:.3f}"
     )

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import json
 import math
-import time
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from torch import nn
 from priorcraft.core import Approximate, Exact, Implicit, Space
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import DataError, UsageError
-from priorcraft.metrics import two_sample as two_sample_module
+from priorcraft.metrics import sights
 from priorcraft.metrics.baselines import baselines
 from priorcraft.metrics.calibration import accuracy_interval, calibration_error, log_loss, wilson
 from priorcraft.metrics.copies import CopyTest, copies
@@ -21,6 +20,7 @@ from priorcraft.metrics.features import Features, draw, noise
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.frechet import frechet
 from priorcraft.metrics.likelihood import Kind, score
+from priorcraft.metrics.relabel import Relabelled, auc
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import TwoSampleTest, two_sample
 from priorcraft.runtime import keyed, normal
@@ -198,15 +198,19 @@ class TestBaselines:
 
 class TestTwoSample:
     def test_controls(self, test_of_two):
-        low, high = test_of_two.floor
-        assert 0.4 < low < 0.5 < high < 0.6
-        assert test_of_two.controls["noise"] > 0.99
-        assert low <= test_of_two.controls["training copy"] <= high
+        assert test_of_two.controls == {
+            "noise": True,
+            "independent pixels": True,
+            "one row repeated": True,
+            "a class removed": True,
+            "blurred": True,
+            "other real rows": False,
+        }
 
     def test_real_rows_pass_at_the_stated_rate(self, digits):
         """Twelve perfect samplers at an error rate of 5 %: more than three errors have probability 0.2 %."""
         found = [
-            two_sample(draw(again.train, 150, generator=keyed(seed)).x, again, seed=seed).verdict
+            TwoSampleTest(again, seed=seed).test(draw(again.train, 150, generator=keyed(seed)).x, power=False).verdict
             for seed in range(12)
             for again in [resplit(digits, seed)]
         ]
@@ -215,61 +219,83 @@ class TestTwoSample:
     def test_independent_pixels_are_found(self, test_of_two, independent):
         found = test_of_two.test(independent)
         assert found.verdict == "distinguishable"
-        assert found.auc > 0.95
-        assert found.n == 450
+        assert found.auc > 0.9
+        assert found.n == found.m == 450
+        assert found.told.startswith("Distinguishable by ")
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_a_missing_class_is_found_and_named(self, digits, seed):
+        """450 digits without the threes beside 450 with them; seen in all of 20 draws (benchmarks/truth.py)."""
+        x, y = (torch.cat([getattr(p, k) for p in (digits.train, digits.valid, digits.test)]) for k in "xy")
+        order = torch.randperm(len(x), generator=keyed(seed, "missing"))
+        x, y = x[order], y[order]
+        without = (y[:600] != 3).nonzero()[:450, 0]
+        parts = [Rows(x[a:b], y[a:b]) for a, b in ((600, 1100), (1100, 1347), (1347, 1797))]
+        splits = dataclasses.replace(digits, train=parts[0], valid=parts[1], test=parts[2])
+        found = TwoSampleTest(splits, seed=seed).test(x[without])
+        assert found.verdict == "distinguishable"
+        assert "class 3" in found.told
 
     def test_repeated_images_are_found(self, test_of_two, digits):
         few = digits.train.x[:100][torch.randint(100, (450,), generator=keyed(0))]
         assert test_of_two.test(few).auc > 0.9
 
-    def test_copies_of_test_rows_are_found_below_the_floor(self, test_of_two, digits):
+    def test_copies_of_test_rows_lie_below_the_floor(self, test_of_two, digits):
         found = test_of_two.test(digits.test.x)
         assert found.auc < 0.1
-        assert found.verdict == "distinguishable"
+        assert found.verdict == "repeats these rows"
 
-    def test_smallest_size_has_power(self, digits, independent):
-        assert two_sample(independent[:100], digits).verdict == "distinguishable"
-        assert two_sample(independent[:99], digits).as_dict() == {
-            "auc": None,
-            "floor": None,
-            "verdict": "too few rows",
-        }
+    def test_wrong_labels_are_found_by_the_judge(self, test_of_two, digits):
+        found = test_of_two.test(digits.valid.x, (digits.valid.y + 1) % 10)
+        assert "rows that are of the class they are said to be" in found.told
+
+    def test_few_rows_convict_but_do_not_acquit(self, test_of_two, digits, independent):
+        assert test_of_two.test(independent[:60]).verdict == "distinguishable"
+        few = test_of_two.test(digits.valid.x[:60])
+        assert few.verdict == "too few rows"
+        assert "at least 100 of each are needed, and there are 60 samples" in few.told
 
     def test_same_seed_same_figures_and_the_global_generator_untouched(self, digits, independent):
         state = torch.get_rng_state()
-        assert two_sample(independent[:120], digits, seed=3) == two_sample(independent[:120], digits, seed=3)
+        once, again = (two_sample(independent[:120], digits, seed=3).as_dict() for _ in range(2))
+        assert once == again
         assert torch.equal(state, torch.get_rng_state())
 
-    def test_cross_validation_in_closed_form_equals_refitting(self):
-        f = torch.randn(40, 3, generator=keyed(0), dtype=torch.double)
-        K, y = torch.exp(-torch.cdist(f, f)), torch.sign(f[:, 0])
-        folds = torch.arange(40) % 10
-        found = two_sample_module._out_of_fold(K, y, folds)
-        for fold in range(10):
-            out, kept = folds == fold, folds != fold
-            fitted = torch.linalg.solve(K[kept][:, kept] + two_sample_module.RIDGE * torch.eye(36), y[kept])
-            assert torch.allclose(found[out], K[out][:, kept] @ fitted)
+    def test_leave_one_out_in_closed_form_equals_refitting(self):
+        f = torch.randn(40, 3, generator=keyed(0))
+        who = Relabelled.of(20, 20, 0, generator=keyed(0))
+        distances = torch.cdist(f, f).square()
+        K = (-distances / (sights.WIDTH * distances[:20, 20:].median())).exp()
+        y, scores = who.contrast[:, 0], []
+        for i in range(40):
+            kept = torch.arange(40) != i
+            scores.append(K[i, kept] @ torch.linalg.solve(K[kept][:, kept] + sights.RIDGE * torch.eye(39), y[kept]))
+        by_hand = auc(torch.stack(scores)[:, None], who.drawn)
+        assert float(sights.kernel_regression(f, who)) == pytest.approx(float(by_hand), abs=1e-6)
 
     def test_cannot_tell_where_noise_is_the_truth(self, digits):
         parts = [Rows(noise(digits, n, generator=keyed(n))) for n in (300, 101, 150)]
         splits = Splits("noise", digits.space, (), *parts, "none", {})
         assert two_sample(noise(digits, 150, generator=keyed(9)), splits).verdict == "cannot tell"
 
-    def test_real_numbers(self):
+    def test_real_numbers_and_what_would_have_been_seen(self):
         a, b, c, d = torch.randn(4, 300, 5, generator=keyed(0)).cumsum(-1)
         splits = Splits("walks", Space((5,)), (), Rows(a), Rows(b), Rows(c), "none", {})
         test = TwoSampleTest(splits)
-        assert test.test(d).verdict == "not distinguishable"
+        found = test.test(d)
+        assert found.verdict == "not distinguishable"
+        assert "would have been seen with 95 % probability: " in found.told
         assert test.test(d[:, torch.randperm(5, generator=keyed(1))]).verdict == "distinguishable"
 
-    def test_speed(self, digits, independent):
-        start = time.process_time()
-        two_sample(independent, digits)
-        assert time.process_time() - start < 4  # on an idle core about 1 s
+    def test_what_is_said_to_be_seen_is_seen(self, test_of_two, digits):
+        """The stated share of a missing class, taken out of fresh draws by other means."""
+        told = next(p.told for p in test_of_two.simulation.power(450) if "missing" in p.told)
+        share = float(told.split("missing from ")[1].split("%")[0]) / 100
+        assert share <= 0.1
 
     def test_refusals(self, test_of_two, independent):
-        with pytest.raises(UsageError, match="at least 450 rows, not 200"):
-            test_of_two.test(independent[:200])
+        with pytest.raises(UsageError, match="at least one row"):
+            test_of_two.test(independent[:0])
         with pytest.raises(DataError, match="samples must lie in 0"):
             test_of_two.test(independent.long() + 17)
 

@@ -18,6 +18,7 @@ def psnr(x: Tensor, truth: Tensor, scored: Tensor, peak: float) -> float:
         scored: True where the entry counts, broadcast to the shape of x.
         peak: largest value.
 
+    >>> import torch
     >>> round(psnr(torch.zeros(1, 4), torch.ones(1, 4), torch.ones(4).bool(), 10), 2)
     20.0
     """
@@ -35,6 +36,7 @@ def ssim(x: Tensor, truth: Tensor, peak: float) -> float:
         x, truth: images, (B, C, H, W).
         peak: largest value.
 
+    >>> import torch
     >>> ssim(torch.ones(1, 1, 8, 8), torch.ones(1, 1, 8, 8), 16)
     1.0
     """

@@ -1,173 +1,180 @@
-"""Can a classifier tell samples from real rows?"""
+"""Can samples be told from real rows, by any of several tests, and what would have been?"""
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import UsageError
-from priorcraft.metrics.features import Features, draw, noise
+from priorcraft.metrics.defects import Image
+from priorcraft.metrics.family import ERROR, Family, Side
+from priorcraft.metrics.look import Look
+from priorcraft.metrics.power import Power, Simulation
+from priorcraft.metrics.values import Values
 
-MAX_ROWS = 500  # of each kind: beyond it the cost, cubic in rows, buys power that no sampler so far has needed
-MIN_ROWS = 100  # below it, the floor is so wide that even poor samplers pass
-REPEATS = 39  # one more draw falls outside the range of 39 of its like with probability 2/40 = 5 %
-POOL = 4 * MAX_ROWS
-FOLDS = 10
-RIDGE = 0.1
-WIDTH = 0.5  # of the kernel, in median squared distances between real rows
-SOFTENING = 0.03  # keeps pixels that never vary in real rows from outweighing all others
+MIN_ROWS = 100  # below it, samples that are not told are not acquitted either
+MAX_ROWS = 5_000  # of each kind
 
 
 class Verdict(StrEnum):
-    """What the two-sample test concludes."""
+    """What the two-sample tests conclude."""
 
     SAME = "not distinguishable"
     DIFFERENT = "distinguishable"
+    REPEATS = "repeats these rows"
     TOO_FEW = "too few rows"
     CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True)
 class TwoSample:
-    """What a classifier could do with samples and real rows.
+    """What several tests could do with samples and real rows.
 
     Args:
-        auc: out-of-fold area under the ROC curve: 0.5 without fault, 1 at worst, far below 0.5 if samples repeat test
-            rows; None if refused.
-        floor: range of the same figure for real rows against real rows; None if refused.
-        verdict: "not distinguishable" if auc lies in the floor, else "distinguishable"; "too few rows" if refused;
-            "cannot tell" if not even noise could be told from real rows.
-        controls: the same figure for "noise" and for a "training copy".
-        n: rows of each kind.
+        verdict: "distinguishable" if a test's figure lies above what chance allows; "repeats these rows" if one lies
+            below it; "too few rows" with fewer than 100 of a kind; "cannot tell" if not even noise is told from real
+            rows; else "not distinguishable".
+        looks: what each test saw. A perfect sampler is told by any of them with probability 5 % at most.
+        power: what would have been seen; () unless "not distinguishable".
+        controls: faults that must be seen, by name, and whether they were.
+        n, m: rows of samples and of real rows that were compared.
     """
 
-    auc: float | None
-    floor: tuple[float, float] | None
     verdict: Verdict
-    controls: dict[str, float]
+    looks: tuple[Look, ...]
+    power: tuple[Power, ...]
+    controls: dict[str, bool]
     n: int
+    m: int
+
+    @property
+    def auc(self) -> float | None:
+        """Area under the ROC curve of the classifier: 0.5 without fault, 1 at worst, far below 0.5 for repeats."""
+        return self.looks[0].value if self.looks else None
+
+    @property
+    def floor(self) -> tuple[float, float] | None:
+        """Where 95 % of its figures for relabelled rows lie."""
+        return self.looks[0].floor if self.looks else None
+
+    @property
+    def guilty(self) -> tuple[Look, ...]:
+        """The tests that saw a difference, the surest first."""
+        found = [look for look in self.looks if look.p <= ERROR / len(self.looks)]
+        return tuple(sorted(found, key=lambda look: look.p))
+
+    @property
+    def told(self) -> str:
+        """The verdict in a sentence that says what it could not have seen."""
+        if self.guilty:
+            by = "; ".join(f"{k.test} on {k.space}" + (f" ({k.told})" if k.told else "") for k in self.guilty)
+            return f"{self.verdict.value.capitalize()} by {by}."
+        if self.verdict is Verdict.TOO_FEW:
+            there = f"there are {self.n} samples and {self.m} real rows"
+            return f"Too few rows to acquit: at least {MIN_ROWS} of each are needed, and {there}."
+        if self.verdict is Verdict.CANNOT_TELL:
+            return "Cannot tell: not even noise is told from these real rows."
+        seen, blind = ("; ".join(p.told for p in self.power if p.found is kind) for kind in (True, False))
+        would = f": these would have been seen with 95 % probability: {seen}" if seen else ""
+        not_seen = f" These would not have been: {blind}." if blind else ""
+        rows = f"{self.n} samples and {self.m} real rows"
+        return f"Not distinguishable by {len(self.looks)} tests of {rows}{would}.{not_seen}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The verdict and its floor as plain values for JSON."""
-        return {"auc": self.auc, "floor": self.floor and list(self.floor), "verdict": self.verdict.value}
+        """Plain values for JSON."""
+        return {
+            "auc": self.auc,
+            "floor": self.floor and list(self.floor),
+            "verdict": self.verdict.value,
+            "told": self.told,
+            "tests": [look.as_dict() for look in self.looks],
+            "error": ERROR,
+            "power": [{"fault": p.told, "seen": p.found} for p in self.power],
+            "controls": self.controls,
+            "n": self.n,
+            "real": self.m,
+        }
 
 
 class TwoSampleTest:
-    """A classifier two-sample test (Lopez-Paz & Oquab 2017, arXiv:1610.06545) with its floor and its controls.
+    """Several two-sample tests with one error rate, their controls and their power.
 
-    The classifier is a kernel ridge regression of ±1 on standardised features, its ten-fold cross-validation in closed
-    form. The floor is the range of its AUC over 39 re-divisions of the real rows into two parts of n, so a perfect
-    sampler is called distinguishable with probability 5 %. Floor and controls depend on the data alone and are
-    computed once. The AUC is a lower bound on what the best classifier could do: passing proves nothing more than that
-    this one failed.
+    Every test's figure is compared with the same figure for relabelled rows, so that each errs at its rate, whatever
+    the data; with J tests each may err with 5 % / J (Bonferroni). They are: a classifier (gradient-boosted trees on
+    the raw values of tables, kernel ridge regression on all; Lopez-Paz & Oquab 2017, arXiv:1610.06545), nearest
+    neighbours (Schilling 1986), the largest difference of single columns, pairs and regressions (Neyman 1937), and the
+    shares of classes and groups. Passing proves only that these failed; `TwoSample.power` says what they would have
+    seen.
 
     Args:
-        splits: the data set.
-        seed: of the choice of rows, folds and re-divisions; the same seed gives the same figures.
-        rows: of each kind; at most 500, the number of test rows, and half of all rows.
+        splits: the data set. Samples are compared with test rows; classes, groups, scales and regressions are learned
+            from training and validation rows, a third of which is kept for the simulation of faults.
+        seed: of all draws.
+        rows: most of each kind that are compared.
     """
 
     def __init__(self, splits: Splits, *, seed: int = 0, rows: int = MAX_ROWS) -> None:
-        parts = (splits.train, splits.valid, splits.test)
-        self.n = min(rows, MAX_ROWS, len(splits.test), sum(map(len, parts)) // 2)
-        self.splits, self.seed = splits, seed
-        self._features = Features(splits)
-        self._real = draw(splits.test, self.n, generator=runtime.keyed(seed, "two-sample", "real")).x
+        self.splits, self.seed, self.rows = splits, seed, rows
+        self.image: Image | None = None
+        if splits.space.is_image:
+            channels, height, width = splits.space.event_shape
+            self.image = channels, height, width
+        self.real = self._side(splits.test).drawn(rows, self._keyed("real"))
+        known = self._side(splits.train).beside(self._side(splits.valid)).drawn(2 * rows, self._keyed("background"))
+        third = len(known) // 3
+        self.family = Family(known[torch.arange(third, len(known))], self.image, seed)
+        self.simulation = Simulation(self.family, known[torch.arange(third)], self.real)
 
-    def test(self, samples: Tensor) -> TwoSample:
-        """Judges samples (at least n, *event_shape); of more than n, n are drawn.
+    @property
+    def n(self) -> int:
+        """Real rows that samples are compared with."""
+        return len(self.real)
+
+    def test(self, samples: Tensor, y: Tensor | None = None, *, power: bool = True) -> TwoSample:
+        """Judges samples (n, *event_shape), of classes y (n,) where they are known.
+
+        Args:
+            samples: of more than `rows`, so many are drawn.
+            y: the classes that they should be of, -1 where not known.
+            power: whether to simulate what would have been seen, seconds, if the verdict is "not distinguishable".
 
         Raises:
             DataError: samples outside the space.
-            UsageError: fewer samples than n; `two_sample` uses fewer rows then.
+            UsageError: no samples.
         """
-        samples = self.splits.space.check(samples, "samples").cpu()
-        if self.n < MIN_ROWS:
-            return TwoSample(None, None, Verdict.TOO_FEW, {}, self.n)
-        if len(samples) < self.n:
-            raise UsageError(f"samples must hold at least {self.n} rows, not {len(samples)}; draw more of them.")
-        auc = self._against_real(draw(Rows(samples), self.n, generator=self._keyed("samples")).x)
-        return TwoSample(auc, self.floor, self._verdict(auc), self.controls, self.n)
+        x = self.splits.space.check(samples, "samples").cpu()
+        if not len(x):
+            raise UsageError("samples must hold at least one row; found none.")
+        drawn = self._side(Rows(x, y)).drawn(self.rows, self._keyed("samples"))
+        looks = self.family.looks(drawn, self.real)
+        verdict = self._verdict(looks, len(drawn))
+        seen = self.simulation.power(len(drawn)) if verdict is Verdict.SAME and power else ()
+        return TwoSample(verdict, looks, seen, self.controls if seen else {}, len(drawn), self.n)
 
-    def _verdict(self, auc: float) -> Verdict:
-        low, high = self.floor
-        if self.controls["noise"] <= high:
-            return Verdict.CANNOT_TELL
-        return Verdict.SAME if low <= auc <= high else Verdict.DIFFERENT
+    @property
+    def controls(self) -> dict[str, bool]:
+        """Faults of which there can be no doubt, and whether they are seen; "other real rows" must not be."""
+        return self.simulation.controls
 
-    @cached_property
-    def controls(self) -> dict[str, float]:
-        """The AUC of samples whose answer is known: noise, near 1, and rows of the training set, near 0.5."""
-        return {
-            "noise": self._against_real(noise(self.splits, self.n, generator=self._keyed("noise"))),
-            "training copy": self._against_real(draw(self.splits.train, self.n, generator=self._keyed("copy")).x),
-        }
+    def _verdict(self, looks: tuple[Look, ...], n: int) -> Verdict:
+        told = [look for look in looks if look.p <= ERROR / len(looks)]
+        if told:
+            return Verdict.DIFFERENT if any(look.above < look.below for look in told) else Verdict.REPEATS
+        if min(n, self.n) < MIN_ROWS:
+            return Verdict.TOO_FEW
+        return Verdict.SAME if self.controls["noise"] else Verdict.CANNOT_TELL
 
-    @cached_property
-    def floor(self) -> tuple[float, float]:
-        """The smallest and the largest AUC of real rows against real rows."""
-        K, generator = self._kernel(self._pool), self._keyed("floor")
-        picks = [torch.randperm(len(K), generator=generator)[: 2 * self.n] for _ in range(REPEATS)]
-        found = [_auc(K.index_select(0, pick).index_select(1, pick)) for pick in picks]
-        return min(found), max(found)
+    def _side(self, rows: Rows) -> Side:
+        return Side(Values.of(self.splits.space, rows.x, self.splits.columns), rows.y)
 
-    @cached_property
-    def _pool(self) -> Tensor:
-        """Real rows of all three splits, standardised, (at most POOL, D)."""
-        x = torch.cat([rows.x for rows in (self.splits.train, self.splits.valid, self.splits.test)])
-        return self._standard(draw(Rows(x), POOL, generator=self._keyed("pool")).x)
-
-    @cached_property
-    def _scale(self) -> tuple[Tensor, Tensor]:
-        f = self._features(draw(self.splits.train, POOL, generator=self._keyed("scale")).x)
-        return f.mean(0), f.std(0, correction=0) + SOFTENING
-
-    def _standard(self, x: Tensor) -> Tensor:
-        mean, spread = self._scale
-        return (self._features(x) - mean) / spread
-
-    @cached_property
-    def _width(self) -> float:
-        return WIDTH * float(torch.pdist(self._pool[:MAX_ROWS]).median().square().clamp_min(1e-6))
-
-    def _kernel(self, f: Tensor) -> Tensor:
-        """k(f, f') = exp(-|f - f'|^2 / width), (N, N)."""
-        return torch.cdist(f, f).square_().div_(-self._width).exp_()
-
-    def _against_real(self, x: Tensor) -> float:
-        return _auc(self._kernel(self._standard(torch.cat([self._real, x]))))
-
-    def _keyed(self, purpose: str) -> torch.Generator:
+    def _keyed(self, purpose: str) -> Generator:
         return runtime.keyed(self.seed, "two-sample", purpose)
 
 
-def two_sample(samples: Tensor, splits: Splits, *, seed: int = 0) -> TwoSample:
-    """`TwoSampleTest` on as many rows as there are samples; for several samplers, keep one test and its floor."""
-    return TwoSampleTest(splits, seed=seed, rows=len(samples)).test(samples)
-
-
-def _auc(K: Tensor) -> float:
-    """Out-of-fold AUC = p(f(x) > f(x')) + p(f(x) = f(x')) / 2, x in the kernel's first half and x' in its second."""
-    n = len(K) // 2
-    y = torch.cat([torch.ones(n), -torch.ones(n)])
-    folds = torch.arange(n).remainder(FOLDS).repeat(2)
-    answer = _out_of_fold(K, y, folds)
-    return (1 + float((answer[:n, None] - answer[n:]).sign().double().mean())) / 2
-
-
-def _out_of_fold(K: Tensor, y: Tensor, folds: Tensor) -> Tensor:
-    """What kernel ridge regression says of each fold when fitted to the others, (N,).
-
-    With G = (K + ridge I)^-1, the answer for fold B is y_B - (G_BB)^-1 (G y)_B: no refitting is needed.
-    """
-    G = torch.cholesky_inverse(torch.linalg.cholesky(K + RIDGE * torch.eye(len(K))))
-    a, answer = G @ y, torch.empty_like(y)
-    for fold in range(FOLDS):
-        B = (folds == fold).nonzero().flatten()
-        answer[B] = y[B] - torch.linalg.solve(G[B][:, B], a[B])
-    return answer
+def two_sample(samples: Tensor, splits: Splits, *, seed: int = 0, y: Tensor | None = None) -> TwoSample:
+    """`TwoSampleTest` once; for several samplers, keep one test."""
+    return TwoSampleTest(splits, seed=seed).test(samples, y)

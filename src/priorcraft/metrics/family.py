@@ -1,0 +1,135 @@
+"""The tests that are put to samples and real rows together, each with the error rate that is its part."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+from priorcraft.core import UNLABELLED
+from priorcraft.metrics import sights
+from priorcraft.metrics.characters import characters
+from priorcraft.metrics.defects import Image
+from priorcraft.metrics.groups import Groups
+from priorcraft.metrics.look import Look, largest
+from priorcraft.metrics.relabel import RELABELLINGS, Relabelled, auc
+from priorcraft.metrics.standard import Standard
+from priorcraft.metrics.values import Values
+
+ERROR = 0.05  # probability that a perfect sampler is told from real rows by any of the tests
+MAX_NEAR = 700  # rows of each kind where all distances are taken
+MAX_TREES = 5_000  # rows of each kind that trees are grown on
+FEW_COLUMNS = 64  # columns up to which trees are grown
+BEYOND = "rows with a cell out of the ordinary"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows of one kind: values, and classes (N,) where there are any, -1 where not known."""
+
+    values: Values
+    y: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Tensor) -> "Side":
+        return Side(self.values[rows], None if self.y is None else self.y[rows])
+
+    def first(self, n: int) -> "Side":
+        """At most n of them, in their order."""
+        return self[torch.arange(min(n, len(self)))]
+
+    def drawn(self, n: int, generator: Generator) -> "Side":
+        """At most n of them, drawn without replacement."""
+        return self[torch.randperm(len(self), generator=generator)[:n]]
+
+    def beside(self, other: "Side") -> "Side":
+        """These rows, then the others."""
+        y = None if self.y is None or other.y is None else torch.cat([self.y.cpu(), other.y.cpu()])
+        return Side(self.values.beside(other.values), y)
+
+
+class Family:
+    """Tests of different sight. What they need to know of the data, they learn from real rows that are not compared.
+
+    Args:
+        background: real rows to learn from.
+        image: (channels, height, width) if the numbers are pixels.
+        seed: of relabellings, folds and groups.
+    """
+
+    def __init__(self, background: Side, image: Image | None, seed: int) -> None:
+        self.background, self.image, self.seed = background, image, seed
+        self.standard = Standard(background.values, pixels=image is not None)
+        self.groups = Groups.of(self.standard(background.values), background.y, seed=seed)
+        self.grows = image is None and len(background.values.names) <= FEW_COLUMNS
+        self.space = "pixels" if image else "ranks and indicators"
+
+    @property
+    def size(self) -> int:
+        """How many tests."""
+        return 6 if self.grows else 5
+
+    def looks(self, samples: Side, real: Side) -> tuple[Look, ...]:
+        """What every test sees, classifiers first."""
+        f, who = self._near(samples, real, RELABELLINGS)
+        kernel = Look("kernel regression", self.space, sights.kernel_regression(f, who))
+        trees = [self._trees(samples, real)] if self.grows and len(samples) > 1 else []
+        return (*trees, kernel, *self.quick(samples, real, RELABELLINGS))
+
+    def _trees(self, samples: Side, real: Side) -> Look:
+        """Grown on half of the samples and the background, tried on the other half and the real rows."""
+        half, known = len(samples) // 2, self.background.first(MAX_TREES).values
+        grown, tried = samples.first(half).values, samples[torch.arange(half, len(samples))].values
+        scores = sights.boosted_trees(known, grown, tried.beside(real.values))
+        who = Relabelled.of(len(tried), len(real), generator=self._keyed("grown"))
+        return Look("boosted trees", "raw values", auc(scores[:, None].expand(who.drawn.shape), who.drawn), both=False)
+
+    def quick(self, samples: Side, real: Side, times: int) -> tuple[Look, ...]:
+        """What all tests but classifiers see, with so many relabellings."""
+        f, near = self._near(samples, real, times)
+        who = Relabelled.of(len(samples), len(real), times, generator=self._keyed("all"))
+        pooled = samples.beside(real)
+        each = characters(pooled.values, self.standard)
+        shares, names = self._shares(pooled)
+        what = "class shares" if self.groups.judges else "group shares"
+        return (
+            Look("nearest neighbours", self.space, sights.neighbours(f, near)),
+            largest("columns, pairs and regressions", "ranks", sights.differences(each.figures, who), each.names),
+            largest(what, self.space, sights.differences(shares, who), names),
+            largest(
+                BEYOND,
+                "raw values",
+                sights.differences(self.standard.beyond(pooled.values), who),
+                ["out of the ordinary", "far out"],
+            ),
+        )
+
+    def _near(self, samples: Side, real: Side, times: int) -> tuple[Tensor, Relabelled]:
+        a, b = samples.first(MAX_NEAR).values, real.first(MAX_NEAR).values
+        return self.standard(a.beside(b)), Relabelled.of(len(a), len(b), times, generator=self._keyed("near"))
+
+    def _shares(self, pooled: Side) -> tuple[Tensor, list[str]]:
+        """Indicators of groups, and of rows that are judged to be of the class that they are said to be."""
+        f = self.standard(pooled.values)
+        figures, names = self.groups.shares(f)
+        if not self.groups.judges or pooled.y is None:
+            return figures, names
+        hit = (self.groups.judged(f) == pooled.y) & (pooled.y != UNLABELLED)
+        return torch.cat([figures, hit.float()[:, None]], 1), [*names, "rows that are of the class they are said to be"]
+
+    def _keyed(self, purpose: str) -> Generator:
+        return runtime.keyed(self.seed, "two-sample", purpose)
+
+    @cached_property
+    def _limits(self) -> dict[tuple[int, int], list[tuple[float, float]]]:
+        return {}
+
+    def limits(self, samples: Side, real: Side) -> list[tuple[float, float]]:
+        """Between what figures the quick tests leave rows alone: those of as many real rows, relabelled."""
+        sizes = len(samples), len(real)
+        if sizes not in self._limits:
+            self._limits[sizes] = [k.limits(ERROR / self.size) for k in self.quick(samples, real, RELABELLINGS)]
+        return self._limits[sizes]

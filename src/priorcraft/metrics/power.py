@@ -1,0 +1,122 @@
+"""What tests would have seen: faults planted in the user's own rows, and the smallest of each kind that is found."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from priorcraft import runtime
+from priorcraft.metrics.defects import (
+    Defect,
+    Real,
+    blurred,
+    defects,
+    repeated,
+    shuffled,
+    structureless,
+    without_group,
+)
+from priorcraft.metrics.family import MAX_NEAR, Family, Side
+from priorcraft.metrics.values import Values
+
+DRAWS, MISSES = 20, 1  # simulated sets of a fault, and how many of them may stay unseen
+SURE, CLEAR = 4, 0.5  # so many sets are enough if all are seen so clearly, in widths of the floor
+
+
+@dataclass(frozen=True)
+class Power:
+    """The smallest fault of one kind that the tests find with 95 % probability, simulated on the user's own rows.
+
+    Args:
+        told: the fault, in words.
+        found: whether it was seen in at least 19 of 20 simulated sets; if not, this is the largest one that was tried.
+    """
+
+    told: str
+    found: bool
+
+
+class Simulation:
+    """Faults planted in real rows that nothing was learned from, put to the quick tests of a family.
+
+    All tests together find no less than the quick ones, so that what is said to be found is.
+
+    Args:
+        family: the tests.
+        spare: real rows that it has not learned from.
+        real: those that samples are compared with.
+    """
+
+    def __init__(self, family: Family, spare: Side, real: Side) -> None:
+        self.family, self.spare, self.real = family, spare, real
+
+    @cached_property
+    def controls(self) -> dict[str, bool]:
+        """Faults of which there can be no doubt, and whether they are seen; "other real rows" must not be."""
+        generator = runtime.keyed(self.family.seed, "controls")
+        rows = self._real(self.spare)
+        largest = float(rows.group.bincount().max()) / max(len(rows), 1)
+        of = "pixels" if rows.image else "columns"
+        sets = {
+            "noise": structureless(rows, generator),
+            f"independent {of}": shuffled(rows, generator),
+            "one row repeated": repeated(rows, 1.0, generator),
+            "a class removed" if rows.classes else "a group removed": without_group(rows, largest, generator),
+            "blurred" if rows.image else "noise on the numbers": blurred(rows, 1.0, generator),
+            "other real rows": rows.values,
+        }
+        return {name: self._margin(found, self.real.values) > 0 for name, found in sets.items()}
+
+    def power(self, n: int) -> tuple[Power, ...]:
+        """The smallest fault of each kind that is found in at least 19 of 20 sets of n rows, or fewer where few are."""
+        n = min(n, len(self.spare), MAX_NEAR)
+        if n not in self._power:
+            pool = self._real(self._pool)
+            self._power[n] = tuple(self._smallest(fault, pool, n) for fault in defects(pool))
+        return self._power[n]
+
+    @cached_property
+    def _power(self) -> dict[int, tuple[Power, ...]]:
+        return {}
+
+    def _smallest(self, fault: Defect, pool: Real, n: int) -> Power:
+        low, high = 0, len(fault.sizes)  # sizes before low are not found, those from high on are
+        while low < high:
+            middle = (low + high) // 2
+            found = self._finds(fault, fault.sizes[middle], pool, n)
+            low, high = (low, middle) if found else (middle + 1, high)
+        return Power(fault.words(fault.sizes[min(low, len(fault.sizes) - 1)]), low < len(fault.sizes))
+
+    def _finds(self, fault: Defect, size: float, pool: Real, n: int) -> bool:
+        m, margins = min(len(pool) - n, len(self.real)), list[float]()
+        for draw in range(DRAWS):
+            generator = runtime.keyed(self.family.seed, "power", fault.told, str(size), draw)
+            order = torch.randperm(len(pool), generator=generator)
+            planted = fault.plant(pool[order[m:]], size, generator)
+            margins.append(self._margin(planted[torch.arange(min(n, len(planted)))], pool.values[order[:m]]))
+            if len(margins) == SURE and min(margins) > CLEAR:
+                return True
+            if sum(margin <= 0 for margin in margins) > MISSES:
+                return False
+        return True
+
+    def _margin(self, samples: Values, real: Values) -> float:
+        """How far the farthest figure of a quick test lies beyond its floor, in widths of it; below 0 if within."""
+        pool, n = self._pool, len(samples)
+        a, b = (pool[torch.arange(k, k + rows) % len(pool)] for k, rows in ((0, n), (n, len(real))))
+        limits = self.family.limits(Side(a.values), Side(b.values))
+        looks = self.family.quick(Side(samples), Side(real), 0)
+        spans = zip(looks, limits, strict=True)
+        return max(max(look.value - high, low - look.value) / max(high - low, 1e-9) for look, (low, high) in spans)
+
+    @cached_property
+    def _pool(self) -> Side:
+        """All real rows of which nothing was learned, in an order of their own."""
+        return self.spare.beside(self.real).drawn(10**9, runtime.keyed(self.family.seed, "pool"))
+
+    def _real(self, side: Side) -> Real:
+        """Rows ready for faults to be planted."""
+        known = side.y is not None and self.family.groups.judges
+        f = self.family.standard(side.values)
+        group = side.y.clamp_min(0) if side.y is not None and known else self.family.groups.cluster(f)
+        return Real(side.values, group.long(), self.family.image, known)

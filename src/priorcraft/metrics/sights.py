@@ -1,0 +1,94 @@
+"""Ways of looking at samples and real rows side by side; each sees other defects."""
+
+import numpy as np
+import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
+from torch import Tensor
+
+from priorcraft.metrics.relabel import Relabelled, auc
+from priorcraft.metrics.values import Values
+
+RIDGE = 0.1
+WIDTH = 0.5  # of the kernel, in median squared distances
+NEIGHBOURS = 5
+TREES, LEAVES = 100, 15
+MOST_STATES = 254  # of a column of words, for the trees
+
+
+def differences(figures: Tensor, who: Relabelled) -> Tensor:
+    """The difference of means of each figure in its standard errors, (1 + R, D).
+
+    Args:
+        figures: (N, D).
+        who: samples and real rows.
+    """
+    n = int(who.drawn[:, 0].sum())
+    centred = figures - figures.mean(0)
+    spread = centred.std(0, correction=0)
+    error = spread * (1 / n + 1 / (len(figures) - n)) ** 0.5
+    difference = who.contrast.T @ centred
+    return torch.where(spread > 1e-6, difference / error.clamp_min(1e-12), torch.zeros_like(difference)).abs()
+
+
+def kernel_regression(f: Tensor, who: Relabelled) -> Tensor:
+    """AUC of a kernel ridge regression of who is a sample, each row answered by the fit to all others, (1 + R,).
+
+    With G = (K + ridge I)^-1, the answer for row i is y_i - (G y)_i / G_ii: no refitting is needed, whoever the samples
+    are. k(f, f') = exp(-|f - f'|^2 / width).
+
+    Args:
+        f: vectors, (N, D).
+        who: samples and real rows.
+    """
+    distances = torch.cdist(f, f).square_()
+    middle = distances[: len(f) // 2, len(f) // 2 :].median().clamp_min(1e-6)
+    K = distances.div_(-WIDTH * middle).exp_()
+    G = torch.cholesky_inverse(torch.linalg.cholesky(K + RIDGE * torch.eye(len(K))))
+    y = who.contrast * len(f)
+    return auc(y - (G @ y) / G.diag()[:, None], who.drawn)
+
+
+def neighbours(f: Tensor, who: Relabelled) -> Tensor:
+    """How often the nearest rows are of the same side, 1/2 where sides are alike, (1 + R,).
+
+    The nearest-neighbour test (Schilling 1986; Henze 1988), each side weighing as much as the other. Far below 1/2,
+    samples lie where real rows lie, closer than those lie to one another: they repeat them.
+
+    Args:
+        f: vectors, (N, D).
+        who: samples and real rows.
+    """
+    distances = torch.cdist(f, f)
+    distances.fill_diagonal_(torch.inf)
+    near = distances.topk(min(NEIGHBOURS, len(f) - 1), largest=False).indices
+    c = who.contrast
+    around = torch.stack([c[near[:, k]] for k in range(near.shape[1])]).mean(0)
+    n = int(who.drawn[:, 0].sum())
+    most = 1 / n + 1 / (len(f) - n)  # if all neighbours were of the same side
+    return 0.5 + 0.5 * (c * around).sum(0) / most
+
+
+def boosted_trees(known: Values, samples: Values, pooled: Values) -> Tensor:
+    """How much gradient-boosted trees, grown to tell samples from other real rows, take each row for a sample, (N,).
+
+    Args:
+        known: real rows that are not compared.
+        samples: some of the samples; the trees are grown on both.
+        pooled: the other samples and the real rows that they are compared with, of which the trees know nothing.
+    """
+    grown, n = _matrix(samples.beside(known)), len(samples)
+    is_word = np.arange(grown.shape[1]) >= pooled.numbers.shape[1]
+    trees = HistGradientBoostingClassifier(
+        max_iter=TREES,
+        max_leaf_nodes=LEAVES,
+        categorical_features=is_word,
+        class_weight="balanced",
+        random_state=0,
+    ).fit(grown, np.arange(len(grown)) < n)
+    return torch.from_numpy(trees.decision_function(_matrix(pooled)))
+
+
+def _matrix(values: Values) -> np.ndarray:
+    """Raw values as the trees take them: nan where empty, words as integers."""
+    words = values.words.clamp_max(MOST_STATES).double()
+    return torch.cat([values.numbers, torch.where(words < 0, torch.nan, words)], 1).numpy()

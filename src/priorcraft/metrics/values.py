@@ -1,0 +1,62 @@
+"""Rows as a two-sample test sees them: numbers and words, either with holes."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from priorcraft.core import Space
+from priorcraft.datasets.columns import Columns, as_number
+from priorcraft.errors import DataError
+
+
+@dataclass(frozen=True)
+class Values:
+    """Rows of raw values, before anything is put into bins.
+
+    Args:
+        numbers: (N, P), float64, nan where empty.
+        words: (N, Q), int64, -1 where empty; the same word has the same integer in all sets that are compared.
+        names: of the P columns of numbers, then of the Q columns of words.
+
+    >>> ages = Values.of(Space((2,)), torch.tensor([[31.0, 1.5], [64.0, float("nan")]]))
+    >>> len(ages), ages.names, len(ages[torch.tensor([1])])
+    (2, ('entry 0', 'entry 1'), 1)
+    """
+
+    numbers: Tensor
+    words: Tensor
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, rows: Tensor) -> "Values":
+        return Values(self.numbers[rows], self.words[rows], self.names)
+
+    def beside(self, other: "Values") -> "Values":
+        """These rows, then the others.
+
+        Raises:
+            DataError: other columns.
+        """
+        if self.names != other.names or self.numbers.shape[1] != other.numbers.shape[1]:
+            raise DataError(f"samples must have the columns {', '.join(self.names)}, not {', '.join(other.names)}.")
+        return Values(torch.cat([self.numbers, other.numbers]), torch.cat([self.words, other.words]), self.names)
+
+    @classmethod
+    def of(cls, space: Space, x: Tensor, columns: Columns | None = None) -> "Values":
+        """Points x (B, *event_shape) of a space: pixels, bits and real numbers are numbers, other integers words."""
+        flat = x.detach().cpu().flatten(1)
+        names = tuple(c.name for c in columns.columns) if columns else tuple(f"entry {i}" for i in range(space.dims))
+        if columns is not None:
+            counts = [all(as_number(state) is not None for state in column.states) for column in columns.columns]
+        else:
+            counts = [space.levels in (None, 2) or space.is_image] * space.dims
+        return cls.split(flat, names, torch.tensor(counts))
+
+    @classmethod
+    def split(cls, flat: Tensor, names: tuple[str, ...], counts: Tensor) -> "Values":
+        """Columns (N, D) divided into numbers, where `counts` (D,) says so, and words."""
+        ordered = [names[int(i)] for i in torch.cat([counts.nonzero()[:, 0], (~counts).nonzero()[:, 0]])]
+        return cls(flat[:, counts].double(), flat[:, ~counts].long(), tuple(ordered))
