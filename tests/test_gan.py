@@ -372,13 +372,13 @@ def test_a_hundredfold_learning_rate_is_detected(digits):
 
 
 def test_a_frozen_critic_is_detected(digits, monkeypatch):
-    step = Game._teach_critic
+    step = Game.teach_critic
 
     def frozen(game: Game, *arguments) -> dict[str, float]:
         game.critic.lr = 0.0
         return step(game, *arguments)
 
-    monkeypatch.setattr(Game, "_teach_critic", frozen)
+    monkeypatch.setattr(Game, "teach_critic", frozen)
     assert "fooled critic" in detectors.judge(healthy(digits))
 
 

@@ -102,8 +102,8 @@ class Game(Objective):
         self.critic.betas = self.generator.betas = self.recipe.moments(progress)
         record, part = {}, batch
         for i, part in enumerate(self._parts(batch)):
-            record = self._teach_critic(part, progress, (*key, i))
-        record |= self._teach_generator(part, progress, key)
+            record = self.teach_critic(part, progress, (*key, i))
+        record |= self.teach_generator(part, progress, key)
         if self._due and len(part.x) >= 8:
             with torch.no_grad():
                 record["diversity"] = diversity(self._play(part, (*key, "watch")), self.gan.to_network(part.x))
@@ -121,7 +121,8 @@ class Game(Objective):
             given = None if batch.given is None else self.gan.see(batch.given[index])
             yield Batch(batch.x[index], given, batch.rows[index])
 
-    def _teach_critic(self, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+    def teach_critic(self, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        """One step of the critic alone, on a batch whose contexts are as the networks take them."""
         seen = self._look(key) if self._due else {}
         terms, rate = partial(self._critic_terms, progress), self.recipe.rate(progress)
         found = self.critic.step(batch, terms, key, rate, self.shards)
@@ -151,7 +152,8 @@ class Game(Objective):
         u = between(real, fake, share)
         return one_centred(self._judge(u, given), u)
 
-    def _teach_generator(self, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+    def teach_generator(self, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        """One step of the generator alone, beside the same kind of batch."""
         rate = self.recipe.rate(progress)
         found = self.generator.step(batch, self._generator_terms, key, rate, self.shards)
         found["loss"] = found.pop("adversary", found["loss"])  # without the score of each entry

@@ -108,11 +108,44 @@ def _sign(fd: int) -> None:
 
 
 def _holder(fd: int) -> str:
-    try:
-        holder: dict[str, Any] = json.loads(os.read(fd, 4096))
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    holder = _signature(fd)
+    if holder is None:
         return "another process"  # which has not signed yet
+    return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+
+
+def _signature(fd: int) -> dict[str, Any] | None:
+    try:
+        holder: dict[str, Any] = json.loads(os.pread(fd, 4096, 0))
+        return {"pid": int(holder["pid"]), "host": str(holder["host"]), "since": holder["since"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def writer_of(path: Path) -> int | None:
+    """The process on this host that holds a lock file, so that it can be sent a signal; None if none does.
+
+    The lock itself is only tried where a process has signed that never unsigned, so that nobody who comes to take
+    it finds it taken by a look.
+
+    >>> writer_of(Path("nowhere/lock")) is None
+    True
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    holder = _signature(fd)
+    try:
+        if holder is not None and holder["host"] == socket.gethostname() and sys.platform != "win32":
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None if holder is None else holder["pid"]
+    except OSError:  # a file system without locks
+        return None
+    finally:
+        os.close(fd)
+    return None
 
 
 def _forget() -> None:

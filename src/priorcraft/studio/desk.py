@@ -1,0 +1,84 @@
+"""Work off the event loop; what a newer request made stale is dropped."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class Stale(Exception):
+    """A newer request of the same kind came before this one was begun."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    key: str
+    number: int
+    work: Callable[[], Any]
+    done: Callable[[Any, BaseException | None], None]
+
+
+class Desk:
+    """A few threads that do one job after another.
+
+    Of several jobs with one key only the newest is worth doing: a slider moves faster than a network answers. The
+    threads end with the process, whatever they are doing.
+
+    Args:
+        workers: how many jobs are done side by side.
+    """
+
+    def __init__(self, workers: int = 2) -> None:
+        self.jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self.newest: dict[str, int] = {}
+        for i in range(workers):
+            threading.Thread(target=self._work, name=f"desk {i}", daemon=True).start()
+
+    async def ask(self, key: str, work: Callable[[], Answer]) -> Answer:
+        """The answer of `work`, done by a thread.
+
+        Args:
+            key: of jobs that replace one another; "" for one that nothing replaces.
+            work: a function without arguments.
+
+        Raises:
+            Stale: a newer job of the same key came before this one was begun.
+        """
+        loop, number = asyncio.get_running_loop(), self.newest.get(key, 0) + 1
+        future: asyncio.Future[Answer] = loop.create_future()
+        self.newest[key] = number
+
+        def done(answer: Any, error: BaseException | None) -> None:
+            loop.call_soon_threadsafe(settle, future, answer, error)
+
+        self.jobs.put(_Job(key, number, work, done))
+        return await future
+
+    def _work(self) -> None:
+        while True:
+            job = self.jobs.get()
+            if job.key and self.newest[job.key] != job.number:
+                job.done(None, Stale())
+                continue
+            try:
+                answer, error = job.work(), None
+            except BaseException as raised:
+                answer, error = None, raised
+            try:
+                job.done(answer, error)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                return
+
+
+def settle(future: "asyncio.Future[Any]", answer: Any, error: BaseException | None) -> None:
+    """Hands a result over to whoever still waits for it."""
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(answer)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,77 @@
+// @ts-check
+/** Elements, and the numbers in them. */
+
+/**
+ * An element with its properties and children; `on` holds listeners, `data` attributes, false and null leave one out.
+ * @param {string} name tag, with classes after dots
+ * @param {Record<string, any>} [properties]
+ * @param {...(Node | string | number | null | false | undefined | (Node | string | null | false)[])} children
+ * @returns {any}
+ */
+export function el(name, properties = {}, ...children) {
+  const [tag, ...classes] = name.split(".");
+  const node = document.createElement(tag);
+  if (classes.length) node.className = classes.join(" ");
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key === "on") for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+    else if (key === "style") for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
+    else if (key in node && !key.startsWith("aria") && key !== "list" && key !== "role") /** @type {any} */ (node)[key] = value;
+    else node.setAttribute(key, value === true ? "" : String(value));
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== false && child !== undefined).map((c) => (c instanceof Node ? c : String(c))));
+  return node;
+}
+
+/** @param {Element} node @param {...any} children */
+export function fill(node, ...children) {
+  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== false && child !== undefined));
+}
+
+let last = 0;
+/** A control with a label of its own.
+ * @param {string} text @param {any} control @param {string} [note] */
+export function field(text, control, note) {
+  control.id ||= `f${++last}`;
+  return el("div.field", {}, el("label", { htmlFor: control.id }, text), control, note && el("p.note", {}, note));
+}
+
+/** @param {[string, string][]} options value and text @param {string} value @param {(value: string) => void} changed */
+export function select(options, value, changed) {
+  const node = el("select", { on: { change: () => changed(node.value) } }, options.map(([v, text]) => el("option", { value: v, selected: v === value }, text)));
+  return node;
+}
+
+/** @param {string} text @param {() => void} pressed @param {Record<string, any>} [more] */
+export function button(text, pressed, more = {}) {
+  const { kind, ...rest } = more;
+  return el(kind ? `button.${kind}` : "button", { type: "button", on: { click: pressed }, ...rest }, text);
+}
+
+/** A slider. @param {{min: number, max: number, step: number, value: number, changed: (value: number) => void, label?: string}} how */
+export function slider({ min, max, step, value, changed, label }) {
+  const node = el("input", { type: "range", min, max, step, "aria-label": label, on: { input: () => changed(Number(node.value)) } });
+  node.value = String(value);
+  return node;
+}
+
+/** A number with its kind: "=" exact, "≤" an upper bound, "≥" a lower one, "" neither.
+ * @param {string} kind @param {number | null | undefined} value @param {string} [unit] @param {number} [digits] */
+export function number(kind, value, unit = "", digits = 1) {
+  const text = value === null || value === undefined || !Number.isFinite(value) ? "–" : value.toFixed(digits).replace("-", "−");
+  return el("span.number", {}, kind && el("span.kind", {}, kind), text, unit && el("span.unit", {}, ` ${unit}`));
+}
+
+/** Figures side by side. @param {[string, any][]} items */
+export function figures(items) {
+  return el("dl.figures", {}, items.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+}
+
+/** Says something to those who listen to the page. @param {string} text */
+export function say(text) {
+  const node = document.getElementById("said");
+  if (node && node.textContent !== text) node.textContent = text;
+}
+
+/** @param {number} p */
+export const percent = (p) => (p > 0 && p < 0.0005 ? "< 0.1 %" : `${(100 * p).toFixed(1)} %`);

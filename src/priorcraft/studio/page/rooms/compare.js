@@ -1,0 +1,44 @@
+// @ts-check
+/** Compare: runs side by side, and one sentence for the question. */
+import { post } from "../lib/api.js";
+import { button, el, field, fill, number, say, select } from "../lib/dom.js";
+import { t } from "../lib/i18n.js";
+import { allRuns, short } from "../lib/runs.js";
+
+/** Questions, each with who can answer it and what makes one answer better; smaller is better. @type {Record<string, {can: (line: any) => boolean, cost: (line: any) => number, why: (line: any) => string}>} */
+const QUESTIONS = {
+  probability: { can: (l) => l.nats !== null, cost: (l) => l.nats + (l.sign === "=" ? 0 : 1e-6), why: (l) => t(l.sign === "=" ? "why.exact" : "why.bound", { nats: l.nats.toFixed(2) }) },
+  fill: { can: (l) => l.family === "exact" || l.can.includes("approximate"), cost: (l) => (l.family === "exact" ? 0 : 1e6) + l.nats, why: (l) => t(l.family === "exact" ? "why.fill.exact" : "why.fill.chain", { nats: l.nats.toFixed(2) }) },
+  fast: { can: () => true, cost: (l) => l.sampling, why: (l) => t("why.fast", { ms: (1000 * l.sampling).toFixed(0) }) },
+  latent: { can: (l) => l.can.includes("latent"), cost: (l) => (l.can.includes("encoder") ? 0 : 1e6) + (l.nats ?? 1e5), why: (l) => t(l.can.includes("encoder") ? "why.encoder" : "why.decoder") },
+};
+
+/** @param {HTMLElement} root */
+export async function room(root) {
+  const runs = (await allRuns()).filter((run) => run.state !== "empty");
+  if (!runs.length) return fill(root, el("div.sheet.empty", {}, el("p", {}, t("compare.none")), el("a", { href: "#/data" }, t("data.name"))));
+  const groups = [...new Set(runs.map((run) => run.data))];
+  let group = groups[0], question = "probability";
+  /** @type {any[]} */
+  let lines = [];
+  const table = el("div.scroll"), answer = el("p.lead", { style: { "margin-bottom": 0 } }), wait = el("p.note", { role: "status" });
+  const judge = () => {
+    const how = QUESTIONS[question], best = lines.filter(how.can).sort((a, b) => how.cost(a) - how.cost(b))[0];
+    const text = best ? t("compare.use", { question: t(`question.${question}`), run: best.run, why: how.why(best) }) : t("compare.nobody");
+    fill(answer, text);
+    say(text);
+  };
+  const measure = async () => {
+    wait.textContent = t("compare.wait");
+    fill(table);
+    const mine = runs.filter((run) => run.data === group).slice(0, 12);
+    try { lines = await post("compare", { runs: mine.map((run) => run.id) }); } catch (e) { wait.textContent = /** @type {Error} */ (e).message; return; }
+    wait.textContent = "";
+    lines.sort((a, b) => (a.nats ?? Infinity) - (b.nats ?? Infinity));
+    fill(table, el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.family", "compare.nats", "compare.bits", "compare.sampling", "compare.minutes", "compare.can"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, lines.map((line) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)" } }, line.run), el("td", {}, t(`family.${line.family}`)), el("td", {}, number(line.sign, line.nats, line.error === null ? "" : `± ${line.error.toFixed(2)}`, 2)), el("td", {}, number(line.sign, line.bits, "", 3)), el("td", {}, number("", 1000 * line.sampling, "ms", 0)), el("td", {}, number("", line.minutes, "min", 1)), el("td", {}, line.can.map((/** @type {string} */ c) => t(`can.${c}`)).join(", ")))))));
+    judge();
+  };
+  fill(root, el("div.row", {}, groups.length > 1 ? field(t("data.data"), select(groups.map((g) => [g, short(g)]), group, (g) => { group = g; measure(); })) : null, field(t("compare.question"), select(Object.keys(QUESTIONS).map((q) => [q, t(`question.${q}`)]), question, (q) => { question = q; judge(); })), button(t("again"), measure)),
+    el("div.sheet.gap", {}, answer, wait), el("div.sheet.gap", {}, table, el("p.note", {}, t("compare.note"))));
+  await measure();
+}

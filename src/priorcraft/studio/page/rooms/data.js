@@ -1,0 +1,128 @@
+// @ts-check
+/** Data: dropped on the page, looked at, and fitted. */
+import { arrays, ask, get, post } from "../lib/api.js";
+import { button, el, field, figures, fill, number, say, select } from "../lib/dom.js";
+import { pictures } from "../lib/images.js";
+import { t } from "../lib/i18n.js";
+import { allRuns, follow, short } from "../lib/runs.js";
+
+/** @param {HTMLElement} root */
+export async function room(root) {
+  const about = await get("about"), watching = new AbortController();
+  const shown = el("div.sheet"), trainings = el("div"), runs = el("div.scroll");
+  let source = about.data, label = "";
+
+  const open = async () => {
+    try {
+      const message = await arrays("data", { source, label: label || null }, watching.signal);
+      if (message) fill(shown, told(message, (name) => { label = name; open(); }));
+      say(t("data.said", { name: message?.values.name ?? "" }));
+    } catch (e) { fill(shown, el("p.bad", { role: "alert" }, /** @type {Error} */ (e).message)); }
+  };
+  const sources = el("div");
+  const choices = (/** @type {string[]} */ more) => fill(sources, field(t("data.source"), select([...new Set([about.data, ...about.data_sets, ...more])].map((s) => [s, short(s)]), source, (s) => { source = s; label = ""; open(); })));
+  /** @type {string[]} */
+  const own = [];
+  const drop = dropping(async (files, progress) => {
+    const { id } = await post("uploads");
+    try {
+      for (let i = 0; i < files.length; i++) {
+        await ask(`uploads/${id}?name=${encodeURIComponent(files[i].name)}`, { method: "POST", body: files[i].file, signal: watching.signal });
+        progress(t("data.sent", { i: i + 1, n: files.length }));
+      }
+    } catch (e) { await ask(`uploads/${id}`, { method: "DELETE" }).catch(() => {}); throw e; }
+    own.push(id);
+    source = id;
+    label = "";
+    choices(own);
+    await open();
+  });
+
+  const known = new Set();
+  const watch = (/** @type {string} */ run) => {
+    if (known.has(run)) return;
+    known.add(run);
+    const sheet = el("div.sheet", { "data-run": run }), stop = button(t("data.stop"), () => post(`runs/${run}/stop`).catch(() => {}));
+    fill(sheet, el("div.row", { style: { "justify-content": "space-between" } }, el("h2", {}, run), stop), follow(run, (state, error) => {
+      stop.remove();
+      known.delete(run);
+      if (state === "failed") sheet.append(el("p.bad", { role: "alert" }, error ?? ""));
+      else sheet.append(el("p.note", {}, t(`state.${state}`)));
+      list();
+    }, watching.signal));
+    trainings.prepend(sheet);
+  };
+  const list = async () => {
+    const all = await allRuns();
+    all.filter((run) => run.state === "running").forEach((run) => watch(run.id));
+    fill(runs, all.length ? el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.data", "data.family", "data.score", "data.state", "data.do"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, all.map((run) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)", "font-size": ".95rem" } }, run.id), el("td", {}, short(run.data)), el("td", {}, t(`family.${run.family}`)), el("td", {}, number(run.family === "implicit" ? "" : run.family === "exact" ? "=" : "≤", run.nats, run.nats === null ? "" : "nats", 2)), el("td", {}, el(`span.state.${run.state}`, {}, t(`state.${run.state}`))), el("td", {}, run.state === "stopped" ? button(t("data.resume"), async () => { await post(`runs/${run.id}/resume`); setTimeout(() => watch(run.id), 300); }, { "aria-label": t("data.resume.run", { run: run.id }) }) : ""))))) : el("p.note", {}, t("data.none")));
+  };
+
+  const model = select(Object.entries(about.models).map(([name, family]) => [name, `${name} · ${t(`family.${family}`)}`]), "vae", () => {});
+  const minutes = el("input", { type: "number", min: 0.1, max: 1440, step: 0.1 });
+  minutes.value = "0.5";
+  const setting = el("input", { type: "text", placeholder: "latent=8", maxLength: 200 });
+  const said = el("p.bad", { role: "alert" });
+  const fit = async (/** @type {string[]} */ models) => {
+    said.textContent = "";
+    try {
+      for (const name of models) {
+        const settings = Object.fromEntries((models.length > 1 ? "" : setting.value).split(/[\s,]+/).filter(Boolean).map((pair) => pair.split("=", 2)));
+        const { run } = await post("fit", { data: source, model: name, minutes: Number(minutes.value), settings });
+        watch(run);
+      }
+    } catch (e) { said.textContent = /** @type {Error} */ (e).message; }
+  };
+  fill(root, el("div.sides", {},
+    el("section", {}, drop, el("div.gap", {}, sources), el("div.gap", {}, shown)),
+    el("section", {},
+      el("div.sheet", {}, el("h2", {}, t("data.fit")), el("p.note", {}, t("data.fit.note")), el("div.row.gap", {}, field(t("data.model"), model), field(t("data.minutes"), minutes), field(t("data.settings"), setting)), el("div.row", {}, button(t("data.begin"), () => fit([model.value]), { kind: "main", id: "fit" }), button(t("data.all"), () => fit(["autoregressive", "vae", "gan"]))), said),
+      trainings, el("div.sheet.gap", {}, el("h2", {}, t("data.runs")), runs))));
+  choices(own);
+  await Promise.all([open(), list()]);
+  return () => watching.abort();
+}
+
+/** What data were read as. @param {import("../lib/api.js").Message} message @param {(label: string) => void} labelled */
+function told(message, labelled) {
+  const v = message.values, words = v.shape.length === 3 ? t("data.images", { h: v.shape[1], w: v.shape[2], c: v.shape[0] }) : t("data.table", { n: v.shape[0] });
+  const columns = v.columns.length ? el("div.row.gap", {}, field(t("data.label"), select([["", "–"], ...v.columns.map((/** @type {string} */ name) => [name, name])], v.label ?? "", labelled))) : null;
+  return [el("h2", {}, v.name), el("p", {}, `${words}, ${v.levels === null ? t("data.reals") : t("data.levels", { n: v.levels })}`),
+    figures([[t("data.train"), v.rows.train], [t("data.valid"), v.rows.valid], [t("data.test"), v.rows.test], [t("data.classes"), v.classes.length || "–"]]),
+    message.arrays.pictures ? el("div.pictures.gap", { style: { "--tile": "2.6rem" } }, pictures(message.arrays.pictures)) : columns,
+    ...v.notes.map((/** @type {string} */ note) => el("p.warning", {}, note))];
+}
+
+/**
+ * A place to drop files and folders on, which is a file chooser too.
+ * @param {(files: {name: string, file: File}[], progress: (text: string) => void) => Promise<void>} taken
+ */
+function dropping(taken) {
+  const said = el("p", { role: "status", style: { margin: ".6rem 0 0" } });
+  const files = el("input.unseen", { type: "file", multiple: true, tabIndex: -1, "aria-hidden": "true", on: { change: () => take(Array.from(files.files ?? [], (file) => ({ name: file.name, file }))) } });
+  const folder = el("input.unseen", { type: "file", webkitdirectory: true, tabIndex: -1, "aria-hidden": "true", on: { change: () => take(Array.from(folder.files ?? [], (file) => ({ name: file.webkitRelativePath.split("/").slice(1).join("/"), file }))) } });
+  const take = async (/** @type {{name: string, file: File}[]} */ found) => {
+    const kept = found.filter(({ name }) => !name.split("/").pop()?.startsWith("."));
+    if (!kept.length) return;
+    said.className = "";
+    try { await taken(kept, (text) => { said.textContent = text; }); } catch (e) { said.className = "bad"; said.textContent = /** @type {Error} */ (e).message; }
+    files.value = folder.value = "";
+  };
+  const node = el("div.drop", { on: {
+    dragover: (/** @type {DragEvent} */ e) => { e.preventDefault(); node.classList.add("over"); }, dragleave: () => node.classList.remove("over"),
+    drop: async (/** @type {DragEvent} */ e) => { e.preventDefault(); node.classList.remove("over"); take((await Promise.all(Array.from(e.dataTransfer?.items ?? [], (item) => walked(/** @type {any} */ (item.webkitGetAsEntry()), "")))).flat()); },
+  } }, el("p", {}, t("data.drop")), el("div.row", { style: { "justify-content": "center" } }, button(t("data.files"), () => files.click()), button(t("data.folder"), () => folder.click())), files, folder, said);
+  return node;
+}
+
+/**
+ * Every file of what was dropped, named from inside the folder that was dropped.
+ * @param {any} entry @param {string | null} prefix null for what was dropped itself @returns {Promise<{name: string, file: File}[]>}
+ */
+async function walked(entry, prefix) {
+  if (!entry) return [];
+  if (entry.isFile) return new Promise((done) => entry.file((/** @type {File} */ file) => done([{ name: (prefix ?? "") + file.name, file }]), () => done([])));
+  const reader = entry.createReader(), inside = [];
+  for (let some; (some = await new Promise((done) => reader.readEntries(done, () => done([])))).length; ) inside.push(...some);
+  return (await Promise.all(inside.map((one) => walked(one, prefix === null ? "" : `${prefix}${entry.name}/`)))).flat();
+}

@@ -1,0 +1,31 @@
+"""What each room of the page asks: one file a room."""
+
+from fastapi import FastAPI
+
+from priorcraft import runtime
+from priorcraft.studio.desk import Desk
+from priorcraft.studio.rooms import (
+    classifiers,
+    compare,
+    data,
+    evidence,
+    game,
+    latent,
+    order,
+    tables,
+    trainings,
+    vae,
+)
+from priorcraft.studio.rooms.floor import Floor
+from priorcraft.studio.workspace import Workspace
+
+ROOMS = (data, trainings, tables, classifiers, latent, order, vae, game, evidence, compare)
+
+
+def include(app: FastAPI, workspace: Workspace, desk: Desk) -> FastAPI:
+    """The application with the routes of all rooms."""
+    runtime.tune()
+    floor = Floor(workspace, desk)
+    for room in ROOMS:
+        app.include_router(room.routes(floor), prefix="/api")
+    return app

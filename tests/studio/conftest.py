@@ -1,0 +1,97 @@
+"""One workspace with small runs, one server and one browser for all tests of the studio."""
+
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from priorcraft.cli import main
+
+RUNS = {"mixture": 3, "flat-vae": 40, "masked-mlp": 25, "gan": 20, "ppca": 3}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+START = "import sys; from pathlib import Path; from priorcraft.studio.server import serve; "
+START += "serve(Path(sys.argv[1]), browser=False, port=int(sys.argv[2]))"
+
+
+@dataclass
+class Server:
+    """A studio in a process of its own."""
+
+    folder: Path
+    port: int = 0
+    process: Any = field(default=None)
+    url: str = ""
+
+    def start(self) -> "Server":
+        command = [sys.executable, "-c", START, str(self.folder), str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=self.folder.parent)
+        self.url = self.process.stdout.readline().strip()
+        self.port = int(urlparse(self.url).port or 0)
+        return self
+
+    @property
+    def token(self) -> str:
+        return parse_qs(urlparse(self.url).query)["token"][0]
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, token: bool = True
+    ) -> tuple[int, bytes]:
+        """Status and body of one request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        given = {"Authorization": f"Bearer {self.token}"} if token else {}
+        try:
+            connection.request(method, path, body, {**given, **(headers or {})})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small run of each kind on the digits."""
+    folder = tmp_path_factory.mktemp("studio") / "runs"
+    for model, steps in RUNS.items():
+        settings = ["--set", "latent=4"] if model == "flat-vae" else []
+        main(["fit", "digits", model, "--out", str(folder / model), "--steps", str(steps), "--quiet", *settings])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(workspace: Path) -> Iterator[Server]:
+    running = Server(workspace).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; apt-get install chromium")
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "locale": "en-GB", "viewport": {"width": 1280, "height": 900}}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All in one worker: the server, the browser and the runs are made once."""
+    here = str(Path(__file__).parent) + os.sep
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.xdist_group("studio"))
