@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -84,10 +85,8 @@ def create(folder: Path, token: str, port: int, *, data: str = "digits", run: st
     desk = Desk()
 
     def make() -> FastAPI:
-        from priorcraft.studio import rooms  # imports torch, which takes longer than the page to open
-        from priorcraft.studio.workspace import Workspace
-
-        return with_errors(rooms.include(api(), Workspace(folder, data, run), desk))
+        rooms = import_module("priorcraft.studio.rooms")  # and torch, which takes longer than the page to open
+        return with_errors(rooms.include(api(), folder, data, run, desk))
 
     return Guard(Studio(Deferred(make, desk)), token, port)
 

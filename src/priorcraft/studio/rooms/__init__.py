@@ -1,5 +1,7 @@
 """What each room of the page asks: one file a room."""
 
+from pathlib import Path
+
 from fastapi import FastAPI
 
 from priorcraft import runtime
@@ -22,10 +24,10 @@ from priorcraft.studio.workspace import Workspace
 ROOMS = (data, trainings, tables, classifiers, latent, order, vae, game, evidence, compare)
 
 
-def include(app: FastAPI, workspace: Workspace, desk: Desk) -> FastAPI:
-    """The application with the routes of all rooms."""
+def include(app: FastAPI, folder: Path, data: str, run: str | None, desk: Desk) -> FastAPI:
+    """The application with the routes of all rooms, on a workspace; arguments as in `app.create`."""
     runtime.tune()
-    floor = Floor(workspace, desk)
+    floor = Floor(Workspace(folder, data, run), desk)
     for room in ROOMS:
         app.include_router(room.routes(floor), prefix="/api")
     return app
