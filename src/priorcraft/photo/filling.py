@@ -1,0 +1,107 @@
+"""What a mask hides in a photograph, from the windows of the photograph itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft.errors import DataError
+from priorcraft.photo.evidence import held_out, verdict
+from priorcraft.photo.field import Field, smooth
+from priorcraft.photo.prior import PatchPrior, noise_of
+from priorcraft.photo.rounds import SIDE, STEP, TRIAL_DRAWS, Rounds, colour_basis, everywhere, prior_of, turned
+from priorcraft.photo.windows import corners, taken
+
+SIZES = (1, 32, 32, 32)  # Gaussians of the prior in each round
+LEAST_SEEN = 64  # pixels
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A photograph whose hidden part follows from what was seen of it.
+
+    Args:
+        mean: posterior mean, (C, H, W).
+        draws: (n, C, H, W).
+        weights: of the first, smooth picture and of each round's field in the mean.
+        stretch: by which factor the spread of the field was multiplied to hold 90 % of the pixels it was tried on.
+    """
+
+    mean: Tensor
+    draws: Tensor
+    weights: tuple[float, ...]
+    stretch: float
+
+
+@torch.no_grad()
+def fill(
+    picture: Tensor, hidden: Tensor, *, peak: float, n: int = 8, others: Sequence[Tensor] = (), generator: Generator
+) -> Drawn:
+    """The hidden pixels of a photograph, by fields of its own windows. Approximate; its spread is calibrated.
+
+    A thin plate (biharmonic) comes first; then, round after round, a mixture of Gaussians is fitted to the windows of
+    the picture as it stands, every window takes its most probable Gaussian, and all of them give one Gaussian field
+    (Zoran & Weiss 2011, doi:10.1109/ICCV.2011.6126278). The same is done with a share of the seen pixels hidden, too:
+    what the rounds make of these gives each its weight in the mean, and the spread its scale.
+
+    Args:
+        picture: (C, H, W); hidden pixels may hold anything finite.
+        hidden: (H, W), True where hidden.
+        peak: largest value.
+        n: draws.
+        others: further pictures (C, H, W) whose windows count, too.
+        generator: source of randomness.
+
+    Raises:
+        DataError: fewer than 64 seen pixels.
+
+    >>> slope = torch.arange(16.0).expand(1, 16, 16) * 10
+    >>> hidden = torch.zeros(16, 16).bool()
+    >>> hidden[6:9, 6:9] = True
+    >>> filled = fill(slope * ~hidden, hidden, peak=255, generator=torch.Generator().manual_seed(0))
+    >>> bool((filled.mean - slope).abs().max() < 1)
+    True
+    """
+    if int((~hidden).sum()) < min(LEAST_SEEN, hidden.numel() // 2):
+        raise DataError(
+            f"the mask leaves {int((~hidden).sum())} pixels of the photograph; more must be seen to learn from."
+        )
+    if not bool(hidden.any()):
+        return Drawn(picture.float(), picture.float().expand(n, *picture.shape), (1.0,), 1.0)
+    basis = colour_basis(picture, hidden)
+    own, *more = [turned(basis, each) for each in (torch.where(hidden, 0, picture), *others)]
+    held = held_out(hidden, generator)
+    tried = _rounds(own, hidden | held, more, peak, generator)
+    found = verdict(
+        torch.stack(tried.pictures)[..., held],
+        tried.field.deviations(TRIAL_DRAWS, generator)[..., held],
+        own[:, held],
+        basis,
+    )
+    done = _rounds(own, hidden, more, peak, generator, tried)
+    mean = found.mean(torch.stack(done.pictures))
+    drawn = torch.cat([mean[None], mean + found.stretch * done.field.deviations(n, generator)])
+    back = torch.where(hidden, turned(basis.T, drawn).clamp(0, peak), picture.float())
+    return Drawn(back[0], back[1:], tuple(found.weights.tolist()), found.stretch)
+
+
+def _rounds(
+    own: Tensor, hidden: Tensor, more: Sequence[Tensor], peak: float, generator: Generator, tried: Rounds | None = None
+) -> Rounds:
+    """Rounds on a picture; with the priors of those that were tried, if there were any."""
+    side, shape = min(SIDE, *hidden.shape), (hidden.shape[0], hidden.shape[1])
+    share = taken(hidden, all_corners := corners(shape, side), side).sum(1)
+    clearest = share.float().sort().values[int(0.3 * (len(share) - 1))]
+    sources = [all_corners[share <= clearest], *(everywhere(other, side) for other in more)]
+    where = corners(shape, side, STEP)
+    where = where[taken(hidden, where, side).any(1)]
+
+    def field(prior: PatchPrior, picture: Tensor) -> Field:
+        return Field(prior, where, prior.nearest(taken(picture[0], where, side)), hidden, side)
+
+    def fitted(size: int, picture: Tensor) -> PatchPrior:
+        return prior_of([picture, *more], sources, size, noise_of(peak), side, generator)
+
+    return Rounds(smooth(own, hidden), tried.again() if tried else [partial(fitted, size) for size in SIZES], field)
