@@ -48,6 +48,13 @@ class Diverged(PriorcraftError):
     exit_code = 4
 
 
+class OutOfMemory(PriorcraftError):
+    """The machine's memory does not suffice; names what for."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"there is not enough memory for {what}.")
+
+
 class Stopped(PriorcraftError):
     """Stopped by a signal at the end of a step; the run can be resumed."""
 
@@ -58,6 +65,20 @@ class Interrupted(Stopped):
     """Stopped from the keyboard; the run can be resumed."""
 
     exit_code = 130
+
+
+_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "bad_alloc", "could not create a primitive")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: torch's own has another class on every device.
+
+    >>> out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
+    True
+    >>> out_of_memory(RuntimeError("size mismatch, memory format"))
+    False
+    """
+    return isinstance(error, MemoryError) or any(said in str(error) for said in _MEMORY)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -2,18 +2,26 @@
 
 import ctypes
 import hashlib
+import os
 import platform
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from priorcraft.errors import UsageError
+from priorcraft.settings import Range, whole
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Key = int | str
+SEEDS = Range(0, 2**63, below=True)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
@@ -99,10 +107,14 @@ def _product_rate(device: torch.device, dtype: torch.dtype, side: int = 1024, se
 def mix(*key: Key) -> int:
     """A 63-bit seed that is a stable function of `key`.
 
+    Raises:
+        UsageError: a number that is not whole or lies outside 0 ... 2^63 - 1.
+
     >>> mix(0, "noise", 3) == mix(0, "noise", 3) != mix(0, "noise", 4)
     True
     """
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    plain = tuple(part if isinstance(part, str) else whole("a seed", part, SEEDS) for part in key)
+    digest = hashlib.blake2b(repr(plain).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
@@ -151,6 +163,41 @@ def invert_cdf(log_p: Tensor, u: Tensor) -> Tensor:
     """The smallest k with u < cumulative softmax(log_p), for uniforms u of shape (..., 1)."""
     cdf = log_p.softmax(-1).cumsum(-1)
     return (u * cdf[..., -1:] >= cdf[..., :-1]).sum(-1)
+
+
+@contextmanager
+def borrowed_process() -> Iterator[None]:
+    """A process whose settings are the caller's again afterwards, whatever is set or drawn within.
+
+    Precision of products, default type of numbers (float32 within), threads, the generators of Python, NumPy and torch,
+    and the environment.
+    """
+    precision, dtype, threads = torch.get_float32_matmul_precision(), torch.get_default_dtype(), torch.get_num_threads()
+    generators, environment = (random.getstate(), np.random.get_state(), torch.get_rng_state()), {**os.environ}
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_float32_matmul_precision(precision)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        for restore, kept in zip((random.setstate, np.random.set_state, torch.set_rng_state), generators, strict=True):
+            restore(kept)
+        if os.environ != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+
+
+def undisturbed(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, called within `borrowed_process`."""
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        with borrowed_process():
+            return function(*args, **kwargs)
+
+    return called
 
 
 @contextmanager

@@ -57,6 +57,7 @@ def shown(number: float) -> str:
     return f"{number:,.0f}" if number == round(number) and abs(number) <= 1e6 else f"{number:.3g}"
 
 
+DRAWS = Range(1, 10**9)  # of one call
 Share = Annotated[float, Range(0, 1)]
 Dropout = Annotated[float, Range(0, 1, below=True)]
 Smoothing = Annotated[float, Range(0, 1e6)]  # imagined rows

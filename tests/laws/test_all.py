@@ -86,7 +86,7 @@ def test_a_row_without_a_label_still_teaches(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_bad_arguments_are_sentences(name):
     model = tiny(name)
-    with pytest.raises(UsageError, match="n must be at least 1"):
+    with pytest.raises(UsageError, match="n must be a whole number"):
         model.sample(0)
     with pytest.raises(DataError, match=r"given must lie in 0 \.\.\. 2"):
         model.sample(2, given=torch.tensor(3))

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from priorcraft import runtime, settings
 from priorcraft.core.space import UNLABELLED, Space
 from priorcraft.errors import NoDensity, UsageError
+from priorcraft.settings import DRAWS, whole
 
 MOST_DRAWS = 10**6  # of z for one x
 PILOT, NEGLIGIBLE = 32, 1e-4  # draws that show which classes matter to a row, and the share of one that does not
@@ -65,8 +66,7 @@ class Generative(nn.Module, ABC):
             given: one context for all, or n of them, (n, *context shape). Without it, classes are drawn from p(c).
             generator: source of randomness; a new one if None.
         """
-        if n < 1:
-            raise UsageError(f"n must be at least 1, not {n}.")
+        n = whole("n", n, DRAWS)
         generator = runtime.fresh(generator)
         return self._sample(n, self._context_for(n, given, generator), generator)
 

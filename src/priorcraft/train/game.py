@@ -205,6 +205,10 @@ class Game(Objective):
             self.augmentation.look(record["critic_real"], record["critic_valid"], record["critic_fake"])
         return {"augment": self.augmentation.p} if self.augmentation.active else {}
 
+    def findings(self) -> list[str]:
+        """Whether batches were cut for want of memory."""
+        return max(self.generator.pieces, self.critic.pieces, key=lambda pieces: pieces.count).findings()
+
     def state(self) -> Mapping[str, Tensor]:
         """The live generator and buffers, both optimisers, how often the average was taken, and the augmentation."""
         live = {f"live/{k}": v for k, v in self._live().items()}

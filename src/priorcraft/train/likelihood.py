@@ -72,6 +72,10 @@ class MaximumLikelihood(Objective):
                 return {"loss": -self.model.log_prob(batch.x, batch.given).mean()}
             return {"loss": -self.model.elbo(batch.x, batch.given, generator=generator).mean()}
 
+    def findings(self) -> list[str]:
+        """Whether batches were cut for want of memory."""
+        return self.descent.pieces.findings()
+
     def state(self) -> Mapping[str, Tensor]:
         """Live weights, moments and the average's count; `averaged` is kept by the checkpoint itself."""
         live = {f"live/{name}": value for name, value in self.model.state_dict().items()}

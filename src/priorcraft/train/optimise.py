@@ -12,6 +12,7 @@ from torch.optim.adamw import adamw
 from priorcraft.errors import Diverged
 from priorcraft.runtime import Key
 from priorcraft.train.objective import Batch
+from priorcraft.train.pieces import Pieces
 from priorcraft.train.shards import Shards
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -40,6 +41,7 @@ class Descent:
         self.named = dict(named_parameters)
         self.lr, self.betas, self.weight_decay, self.clip = lr, betas, weight_decay, clip
         self.moments = {name: [torch.zeros_like(p), torch.zeros_like(p)] for name, p in self.named.items()}
+        self.pieces = Pieces()
         self.counts = {name: torch.zeros((), device=p.device) for name, p in self.named.items()}
 
     def step(
@@ -80,14 +82,22 @@ class Descent:
         """The terms, and the gradient of every parameter that the loss depends on: means over the batch."""
         parameters, names = list(self.named.values()), list[str]()
 
-        def part(s: int, rows: slice) -> list[Tensor]:
+        def piece(key: tuple[Key, ...], rows: slice) -> list[Tensor]:
             own = batch.part(rows)
-            found = terms(own, key if shards.count == 1 else (*key, "shard", s))
+            found = terms(own, key)
             names[:] = found
             gradients = torch.autograd.grad(found["loss"], parameters, allow_unused=True)
             used = torch.tensor([float(g is not None) for g in gradients], device=batch.x.device)
             dense = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True)]
-            each, share = [*(term.detach() for term in found.values()), used, *dense], len(own.x) / len(batch.x)
+            return [*(term.detach() for term in found.values()), used, *dense]
+
+        def part(s: int, rows: slice) -> list[Tensor]:
+            own = key if shards.count == 1 else (*key, "shard", s)
+
+            def cut(i: int, few: slice) -> list[Tensor]:
+                return piece(own if few == rows else (*own, "piece", i), few)
+
+            each, share = self.pieces.mean(rows, cut), (rows.stop - rows.start) / len(batch.x)
             return each if share == 1 else [number * share for number in each]
 
         summed = shards.total(len(batch.x), part)
@@ -121,12 +131,17 @@ class Descent:
         """The moments and step counts, named prefix/parameter/moment."""
         named = {"mean": 0, "square": 1}
         moments = {f"{prefix}/{n}/{key}": self.moments[n][i] for n in self.named for key, i in named.items()}
-        return moments | {f"{prefix}/{name}/count": count for name, count in self.counts.items()}
+        counts = {f"{prefix}/{name}/count": count for name, count in self.counts.items()}
+        return (
+            moments | counts | ({f"{prefix}/pieces": torch.tensor(self.pieces.count)} if self.pieces.count > 1 else {})
+        )
 
     def restore(self, prefix: str, state: Mapping[str, Tensor]) -> None:
         """Puts back what `state` gave under the same prefix."""
+        self.pieces.count = 1
         for key, value in self.state(prefix).items():
             value.copy_(state[key])
+        self.pieces.count = max(int(state.get(f"{prefix}/pieces", 1)), 1)
 
 
 def aligned(gradient: Tensor, parameter: Tensor) -> Tensor:

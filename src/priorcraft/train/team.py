@@ -95,6 +95,10 @@ class Team(Objective):
         """Weighs the members by the held-out rows."""
         self.averaged_model.eval().weigh(self.held_out.x, self.held_out.given)
 
+    def findings(self) -> list[str]:
+        """What the members have to tell."""
+        return [sentence for part in self.parts for sentence in part.findings()]
+
     def state(self) -> Mapping[str, Tensor]:
         """Every member's state, whose turn it is, and since when."""
         states = {f"{i}/{k}": v for i, part in enumerate(self.parts) for k, v in part.state().items()}

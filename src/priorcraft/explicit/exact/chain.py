@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.core import Exact, Likelihood, Space
 from priorcraft.errors import UsageError
+from priorcraft.settings import DRAWS, whole
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,7 @@ class Autoregressive(Exact):
         Returns:
             The draws (n, *event_shape), and the report.
         """
-        if n < 1:
-            raise UsageError(f"n must be at least 1, not {n}.")
+        n = whole("n", n, DRAWS)
         generator = runtime.fresh(generator)
         began = time.perf_counter()
         context = self._context_for(n, given, generator)

@@ -13,6 +13,7 @@ from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.forest import Forest, Upward
 from priorcraft.explicit.exact.holes import seen_points
+from priorcraft.settings import DRAWS, whole
 
 NUMBERS = 2**22  # of one (N, C, R, K) tensor; rows are taken in pieces of this size
 
@@ -99,8 +100,7 @@ class TreeModel(Exact, ClosedForm):
 
         Args as in `log_marginal`.
         """
-        if n < 1:
-            raise UsageError(f"n must be at least 1, not {n}.")
+        n = whole("n", n, DRAWS)
         x, seen = self._observed(x, seen)
         generator = runtime.fresh(generator)
         log_class = self._log_class(x, seen, given).repeat_interleave(n, 0)
