@@ -173,7 +173,8 @@ def borrowed_process() -> Iterator[None]:
     and the environment.
     """
     precision, dtype, threads = torch.get_float32_matmul_precision(), torch.get_default_dtype(), torch.get_num_threads()
-    generators, environment = (random.getstate(), np.random.get_state(), torch.get_rng_state()), {**os.environ}
+    python, numbers, tensors = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    environment = {**os.environ}
     torch.set_default_dtype(torch.float32)
     try:
         yield
@@ -182,8 +183,9 @@ def borrowed_process() -> Iterator[None]:
         torch.set_float32_matmul_precision(precision)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        for restore, kept in zip((random.setstate, np.random.set_state, torch.set_rng_state), generators, strict=True):
-            restore(kept)
+        random.setstate(python)
+        np.random.set_state(numbers)
+        torch.set_rng_state(tensors)
         if os.environ != environment:
             os.environ.clear()
             os.environ.update(environment)
