@@ -43,7 +43,8 @@ def test_a_step_in_pieces_is_the_step(monkeypatch):
     assert few.descent.pieces.count == 4
     assert "cut into 4 pieces" in few.findings()[0]
     assert one.findings() == []
-    assert all_at_once[0] == pytest.approx(in_pieces[0], rel=1e-5)
+    assert all_at_once[0]["loss"] == pytest.approx(in_pieces[0]["loss"], rel=1e-5)
+    assert all_at_once[0]["gradient_norm"] == pytest.approx(in_pieces[0]["gradient_norm"], rel=1e-2)
     for a, b in zip(all_at_once, in_pieces, strict=True):
         assert a["loss"] == pytest.approx(b["loss"], rel=1e-3)  # Adam follows the sign of the smallest gradients
     for a, b in zip(one.model.parameters(), few.model.parameters(), strict=True):
