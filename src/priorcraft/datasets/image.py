@@ -3,11 +3,13 @@
 import os
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from priorcraft.core import Space
@@ -61,6 +63,17 @@ def read_image(path: str | Path, space: Space, *, resize: bool = False) -> Tenso
 def decode(path: str | Path) -> Image.Image:
     """The image in a file in mode "L" or "RGB": its first frame, turned upright, laid on white.
 
+    Raises:
+        BadImage: the file and the reason why it cannot be read.
+    """
+    with image_file(path) as image:
+        return _eight_bits(ImageOps.exif_transpose(image))
+
+
+@contextmanager
+def image_file(path: str | Path, *, load: bool = True) -> Iterator[ImageFile.ImageFile]:
+    """An open image file, its pixels loaded; what goes wrong with it, there and within, is a BadImage.
+
     The formats are PNG, JPEG, WebP, BMP, GIF, TIFF and PPM, told by content; the pixels are counted in the header,
     before any is decoded.
 
@@ -71,8 +84,11 @@ def decode(path: str | Path) -> Image.Image:
         _check_file(path)
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
             _check_size(image)
-            image.load()
-            return _eight_bits(ImageOps.exif_transpose(image))
+            if load:
+                image.load()
+            yield image
+    except BadImage:
+        raise
     except UnidentifiedImageError:
         raise BadImage(path, f"not {', '.join(FORMATS[:-1])} or {FORMATS[-1]} by its content") from None
     except DataError as reason:
