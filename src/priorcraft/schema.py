@@ -18,7 +18,7 @@ def read(kind: type[T], found: object, at: str, *, refuse: type[PriorcraftError]
     """`found`, which JSON gave, as a value of the type `kind`.
 
     Dataclasses and TypedDicts are objects with these keys and no others; fields with a default may be missing. Tuples
-    of one type are lists. `Annotated[..., Range(...)]` bounds a number.
+    of one type are lists. `Annotated[..., Range(...)]` bounds a number. A class with a `from_json` reads itself.
 
     Args:
         kind: the type.
@@ -67,6 +67,11 @@ def _value(kind: Any, found: object, at: str) -> Any:
         return tuple(_value(members[0], item, f"{at}[{i}]") for i, item in enumerate(found))
     if origin in (dict, Mapping):
         return {key: _value(members[1], item, f"{at}.{key}") for key, item in _object(found, at).items()}
+    if (own := getattr(kind, "from_json", None)) is not None:
+        try:
+            return own(_object(found, at))
+        except (PriorcraftError, KeyError, TypeError, ValueError, AttributeError) as fault:
+            raise _Fault(f"{at} does not describe {kind.__name__}: {type(fault).__name__} at {fault}") from None
     if is_dataclass(kind):
         optional = {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
         known = {f.name for f in fields(kind) if f.init}

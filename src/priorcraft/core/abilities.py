@@ -52,6 +52,14 @@ class ClosedForm(ABC):
         """One update; returns the mean log-likelihood of the rows before it, nats."""
 
 
+class LearnsFromHoles(ClosedForm):
+    """A model whose closed-form update sums over what is missing, and so learns from rows with holes exactly."""
+
+    @abstractmethod
+    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
+        """One update from the entries that are there, bool (N, *event_shape), all if None; as `ClosedForm.update`."""
+
+
 class Trainable(ABC):
     """A density whose training loss is more than -log p or -elbo: random orders, warm-up, free bits."""
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import torch
+
 from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.datasets.audit import audit
@@ -46,7 +48,8 @@ def _splits(
     raw: Raw, space: Space, classes: tuple[str, ...], parts: dict[str, Rows], notes: list[str], divided: bool = True
 ) -> Splits:
     marks = {"fingerprint": fingerprint(parts, space, classes), "counts": counts(parts, space, classes)}
-    return Splits(raw.name, space, classes, **parts, **marks, notes=tuple(notes), divided=divided, columns=raw.columns)
+    told = {"notes": tuple(notes), "divided": divided, "columns": raw.columns, "table": raw.table}
+    return Splits(raw.name, space, classes, **parts, **marks, **told)
 
 
 def _rows(raw: Raw, levels: int | None) -> tuple[dict[str, Rows], Space, tuple[str, ...], list[str]]:
@@ -55,9 +58,18 @@ def _rows(raw: Raw, levels: int | None) -> tuple[dict[str, Rows], Space, tuple[s
         space = replace(space, sizes=raw.columns.sizes)
     y, classes = to_classes(raw.y, {part: len(points) for part, points in x.items()}, raw.classes)
     if len(classes) > 1:
-        return {part: Rows(x[part], y[part]) for part in x}, space, classes, list(raw.notes)
+        return {part: _of_table(Rows(x[part], y[part]), raw) for part in x}, space, classes, list(raw.notes)
     ignored = [f"labels left out: '{name}' is the only one, so it says nothing." for name in classes]
-    return {part: Rows(x[part]) for part in x}, space, (), [*raw.notes, *ignored]
+    return {part: _of_table(Rows(x[part]), raw) for part in x}, space, (), [*raw.notes, *ignored]
+
+
+def _of_table(rows: Rows, raw: Raw) -> Rows:
+    """The rows with what else is known of them, if they are a table's."""
+    if raw.table is None:
+        return rows
+    found = {"seen": raw.seen, "rest": raw.rest, "strange": raw.strange}
+    more = {name: None if part is None else torch.from_numpy(part) for name, part in found.items()}
+    return replace(rows, **more, place=torch.arange(len(rows)))
 
 
 def _at_most(limit: int | None, rows: Rows, seed: int, part: str) -> Rows:

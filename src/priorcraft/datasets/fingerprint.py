@@ -16,7 +16,7 @@ def fingerprint(parts: Mapping[str, Rows], space: Space, classes: tuple[str, ...
     digest = hashlib.sha256(repr(where).encode())
     for part, rows in sorted(parts.items()):
         digest.update(repr((part, len(rows), rows.y is not None)).encode())
-        for tensor in (rows.x, rows.y):
+        for tensor in (rows.x, rows.y, rows.seen):
             if tensor is not None:
                 digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()

@@ -20,6 +20,7 @@ from priorcraft.errors import DataError
 
 DESCRIPTION, FORMAT = "data.json", 1
 MAGIC = "priorcraft data"
+OF_TABLES = ("seen", "rest", "strange")  # what else is known of the rows of a table, see `Rows`
 
 
 def is_prepared(source: object) -> bool:
@@ -37,8 +38,8 @@ def save(data: Splits, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for part in SPLITS:
         rows = data.rows(part)
-        for name, tensor in (("x", rows.x), ("y", rows.y)):
-            if tensor is not None:
+        for name in ("x", "y", *OF_TABLES):
+            if (tensor := getattr(rows, name)) is not None:
                 np.save(folder / f"{part}.{name}.npy", tensor.numpy(), allow_pickle=False)
     describe(data, folder)
     return folder
@@ -73,18 +74,18 @@ def open_prepared(folder: Path) -> Splits:
     """
     found = _description(folder)
     try:
-        parts = {part: Rows(_mapped(folder, part, "x"), _labels(folder, part, found)) for part in SPLITS}
+        train, valid, test = (_rows(folder, part, found) for part in SPLITS)
         space = _space(found["space"])
         columns = None if found["columns"] is None else Columns.from_json(found["columns"])
         data = Splits(
-            found["name"], space, tuple(found["classes"]), **parts, fingerprint=found["fingerprint"],
+            found["name"], space, tuple(found["classes"]), train, valid, test, fingerprint=found["fingerprint"],
             counts=dict(found["counts"]), notes=tuple(found["notes"]), divided=bool(found["divided"]), columns=columns,
             folder=folder,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, OSError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise DataError(f"{printable(folder)} is damaged ({reason}); prepare the data anew.") from None
-    for part, rows in parts.items():
+    for part, rows in zip(SPLITS, (train, valid, test), strict=True):
         if tuple(rows.x.shape) != (found["counts"][part], *space.event_shape):
             raise DataError(f"{printable(folder)}: {part}.x.npy has shape {tuple(rows.x.shape)}; prepare it anew.")
     return data
@@ -104,6 +105,12 @@ def _description(folder: Path) -> dict[str, Any]:
 
 def _space(found: dict[str, Any]) -> Space:
     return Space(tuple(found["event_shape"]), found["levels"], tuple(found["sizes"]))
+
+
+def _rows(folder: Path, part: str, found: dict[str, Any]) -> Rows:
+    there = [name for name in OF_TABLES if (folder / f"{part}.{name}.npy").is_file()]
+    more = {name: _mapped(folder, part, name) for name in there}
+    return Rows(_mapped(folder, part, "x"), _labels(folder, part, found), **more)
 
 
 def _labels(folder: Path, part: str, found: dict[str, Any]) -> Tensor | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from priorcraft.cells import Cells
 from priorcraft.datasets.columns import Columns
 
 SPLITS = ("train", "valid", "test")
@@ -21,6 +22,10 @@ class Raw:
         classes: names of the classes in the order of their indices; None sorts those that occur in y.
         notes: what the user should know so far.
         columns: what the integers of a table stand for.
+        seen: of a table, which entries are there, (N, D); None where all are.
+        rest: of a table, log p(row | its integers), nats, (N,).
+        strange: of a table, what is stranger in a row than its integers say, nats, (N,).
+        table: its cells, a row a point.
     """
 
     name: str
@@ -30,3 +35,7 @@ class Raw:
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     columns: Columns | None = None
+    seen: np.ndarray | None = None
+    rest: np.ndarray | None = None
+    strange: np.ndarray | None = None
+    table: Cells | None = None

@@ -9,9 +9,11 @@ from typing import Any, TypedDict, TypeGuard, cast, get_args
 import numpy as np
 from torch import Tensor
 
+from priorcraft.cells import SUFFIXES as TABLES
+from priorcraft.cells import is_frame
 from priorcraft.datasets.arrays import Array, open_file, open_named
 from priorcraft.datasets.build import build
-from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.columns import Columns, Types
 from priorcraft.datasets.digits import open_digits
 from priorcraft.datasets.folder import Mode, OnBadImage, open_folder
 from priorcraft.datasets.idx import find, open_idx
@@ -19,15 +21,13 @@ from priorcraft.datasets.image import SUFFIXES
 from priorcraft.datasets.points import MOST_LEVELS
 from priorcraft.datasets.raw import Raw
 from priorcraft.datasets.splits import Splits
-from priorcraft.datasets.tables import SUFFIXES as TABLES
-from priorcraft.datasets.tables import open_table
+from priorcraft.datasets.tables import Missing, open_table
 from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError, did_you_mean
-from priorcraft.probability.reading import Frame
 from priorcraft.settings import Range, whole
 
 SIZE, LEVELS, LIMIT = Range(1, 65_536), Range(2, MOST_LEVELS), Range(1, 2**53)
-Source = str | Path | Array | tuple[Array, Array] | Mapping[str, Array] | Frame
+Source = str | Path | Array | tuple[Array, Array] | Mapping[str, Array] | Any
 NAMES = {
     "digits": "1,797 handwritten digits, 8 x 8, 17 levels, in 1000/347/450 rows; comes with scikit-learn",
     "mnist": "70,000 handwritten digits, 28 x 28, 256 levels, in 50,000/10,000/10,000 rows",
@@ -50,6 +50,9 @@ class Reading(TypedDict, total=False):
     on_bad_image: OnBadImage
     limit: int
     label: str
+    types: str | Types
+    empty: str
+    missing: Missing
 
 
 def open_data(
@@ -62,6 +65,9 @@ def open_data(
     on_bad_image: OnBadImage | None = None,
     limit: int | None = None,
     label: str | None = None,
+    types: str | Path | Types | None = None,
+    empty: str | None = None,
+    missing: Missing = "fill",
     known: str | None = None,
     columns: Columns | None = None,
     classes: tuple[str, ...] | None = None,
@@ -73,7 +79,7 @@ def open_data(
 
     Args:
         source: "digits", "mnist", "fashion-mnist", a folder of images, an .npz, .npy or .csv file; or an array of rows
-            x, a pair (x, y), a mapping with the keys of an .npz, or a pandas data frame.
+            x, a pair (x, y), a mapping with the keys of an .npz, or a data frame of pandas, polars or Arrow.
         seed: of the division, and of the choice that `limit` makes.
         size: side of the square that the images of a folder are brought to.
         levels: number of values of an entry: states it where the source does not, rescales images where it does; of a
@@ -82,6 +88,9 @@ def open_data(
         on_bad_image: "skip" or "error"; None skips up to 5 % of a folder's images and stops beyond.
         limit: at most this many rows a part.
         label: of a table, the column that is the class.
+        types: of a table, the kinds of columns that are known better: "zip=word,day=date", or a .json file of them.
+        empty: of a table, the words that are taken as empty cells, separated by commas, in place of the rule.
+        missing: of a table, "fill" to learn around empty cells, "keep" to make them a state that is drawn, too.
         known: the fingerprint of data that are divided by seed; others that come in one part are then left whole, in
             their order.
         columns: of a table, what was found of an earlier one: this one has the same states; with `known`, every cell.
@@ -100,9 +109,13 @@ def open_data(
     if not a_folder and not (size is None and mode == "auto" and on_bad_image is None):
         raise UsageError("size, mode and on_bad_image apply to a folder of images alone; leave them out here.")
     if _is_table(source):
-        raw, levels = open_table(source, label=label, bins=levels, known=columns, whole=known is not None), None
+        how = {"types": types, "empty": empty, "missing": missing}
+        raw = open_table(source, label=label, bins=levels, known=columns, whole=known is not None, **how)
+        levels = None
     elif label is not None:
         raise UsageError("label names a column of a table (.csv); other data bring their labels with them.")
+    elif not (types is None and empty is None and missing == "fill"):
+        raise UsageError("types, empty and missing apply to a table (.csv) alone; leave them out here.")
     elif isinstance(source, (str, Path)):
         folder = {"size": size, "mode": mode, "on_bad_image": on_bad_image}
         raw = open_folder(Path(source), **folder) if a_folder else _open_path(source)
@@ -129,9 +142,9 @@ def _check(size: int | None, levels: int | None, mode: str, on_bad_image: str | 
         raise UsageError(f"on_bad_image must be skip or error, not {on_bad_image!r}.")
 
 
-def _is_table(source: object) -> TypeGuard[str | Path | Frame]:
+def _is_table(source: object) -> TypeGuard[Any]:
     """Whether this is a data frame, or names a file of comma-separated text."""
-    return isinstance(source, Frame) or _is_file(source, TABLES)
+    return is_frame(source) or _is_file(source, TABLES)
 
 
 def _is_file(source: object, suffixes: tuple[str, ...]) -> bool:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from priorcraft.cells import Cells
 from priorcraft.core import Space
 from priorcraft.datasets.columns import Columns
+from priorcraft.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -16,17 +18,31 @@ class Rows:
     Args:
         x: points, (N, *event_shape), uint8 or int64 for integers, float32 for real numbers.
         y: int64 labels, (N,), -1 where not known; None without labels.
+        seen: of a table with holes, which entries are there, bool, (N, *event_shape); x is 0 elsewhere. None: all are.
+        rest: of a table, log p(row | x), nats: what its numbers say beyond their integers, float64, (N,).
+        strange: of a table, by how many nats a row's values are stranger than x says: outliers and new words, (N,).
+        place: of a table, the number of each row in `Splits.table`, (N,).
     """
 
     x: Tensor
     y: Tensor | None = None
+    seen: Tensor | None = None
+    rest: Tensor | None = None
+    strange: Tensor | None = None
+    place: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def where(self, mask: Tensor) -> "Rows":
-        """The rows that a mask (N,) takes, in their order."""
-        return Rows(self.x[mask], None if self.y is None else self.y[mask])
+        """The rows that a mask (N,), or their numbers, take."""
+        each = (self.y, self.seen, self.rest, self.strange, self.place)
+        return Rows(self.x[mask], *(None if part is None else part[mask] for part in each))
+
+    def first(self, n: int | None) -> "Rows":
+        """The first n rows; all if None."""
+        each = (self.y, self.seen, self.rest, self.strange, self.place)
+        return Rows(self.x[:n], *(None if part is None else part[:n] for part in each))
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,7 @@ class Splits:
         notes: what a user should know: files skipped and why, duplicates across splits, conversions made.
         columns: what the integers of a table stand for; None for other data.
         folder: where they lie prepared on disk; None where they are in memory alone.
+        table: the cells of a table; None for other data.
         divided: False for rows that a question is asked of and nothing is learned from: every part is all of them.
     """
 
@@ -58,6 +75,7 @@ class Splits:
     divided: bool = True
     columns: Columns | None = None
     folder: Path | None = None
+    table: Cells | None = None
 
     @property
     def context(self) -> Space | None:
@@ -67,3 +85,13 @@ class Splits:
     def rows(self, split: str) -> Rows:
         """The rows of "train", "valid" or "test"."""
         return {"train": self.train, "valid": self.valid, "test": self.test}[split]
+
+    def cells(self, rows: Rows) -> Cells:
+        """The cells of some of the rows, as they were read.
+
+        Raises:
+            DataError: the data are no table.
+        """
+        if self.table is None or rows.place is None:
+            raise DataError(f"{self.name} is no table.")
+        return self.table.take(rows.place.numpy())

@@ -1,128 +1,164 @@
-"""Tables: .csv files and data frames, a row an observation, a column a variable."""
+"""Tables: text files, parquet files and data frames, a row an observation, a column a variable."""
 
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
-from priorcraft.datasets.columns import BINS, MOST, Column, Columns, column_of, empty
+from priorcraft.cells import SUFFIXES, CellColumn, Cells, read_cells
+from priorcraft.cells.emptiness import emptied
+from priorcraft.datasets.columns import Column, Columns, Recognised, Types, as_stated, recognised, stated
+from priorcraft.datasets.columns.aside import Constant, Identifier
+from priorcraft.datasets.columns.word import MOST
 from priorcraft.datasets.labels import by_number
 from priorcraft.datasets.raw import Raw
-from priorcraft.disk import parsing
+from priorcraft.datasets.weights import repeats, weight_of
 from priorcraft.errors import DataError, UsageError, did_you_mean
-from priorcraft.probability.reading import Frame, Rows, from_csv, from_frame
 
-PARQUET = ".parquet"
-SUFFIXES = (".csv", ".tsv", ".txt", PARQUET)
+__all__ = ["SUFFIXES", "columns_of", "open_table", "written"]
 
-
-def read_table(source: str | Path | Frame) -> Rows:
-    """The cells of a text file, a parquet file or a data frame.
-
-    Raises:
-        DataError: a damaged file, or parquet without pandas and pyarrow.
-    """
-    if isinstance(source, Frame):
-        return from_frame(source)
-    if Path(source).suffix.lower() != PARQUET:
-        return from_csv(source)
-    try:
-        from pandas import read_parquet
-
-        with parsing(source, "parquet"):
-            return replace(from_frame(read_parquet(source)), source=str(source))
-    except ImportError:
-        raise DataError(
-            f"{source} needs pandas and pyarrow: pip install 'priorcraft[tables]', or save a .csv."
-        ) from None
+BINS = 16  # coarse states of a column of numbers, unless asked otherwise
+MANY_CLASSES = 100
+Missing = Literal["fill", "keep"]
 
 
 def open_table(
-    source: str | Path | Frame,
+    source: str | Path | Any,
     *,
     label: str | None = None,
     bins: int | None = None,
+    types: str | Path | Types | None = None,
+    empty: str | None = None,
+    missing: Missing = "fill",
     known: Columns | None = None,
     whole: bool = False,
 ) -> Raw:
-    """A table as rows of integers, one column each; rows with empty cells are left out, with a note.
+    """A table as rows of integers: each column has none, one or several entries, see `Columns`.
 
     Args:
-        source: a text file with a header, separated by comma, semicolon or tab; a parquet file; or a pandas data frame.
+        source: a text file with a header; a parquet file; or a data frame of pandas, polars or Arrow.
         label: the column that is the class.
-        bins: into how many bins of equally many rows a column of more different numbers is put; None for
-            twice the cube root of the rows (Rice's rule), at most 16.
-        known: the columns of an earlier table, whose states these must have; their label need not be there.
-        whole: refuse empty cells, so that answers and rows stay side by side.
+        bins: coarse states of a column of more different numbers; None for twice the cube root of the rows (Rice's
+            rule), at most 16.
+        types: kinds of columns that the user knows better, see `columns.stated`.
+        empty: words that are taken as empty in place of the rule, separated by commas.
+        missing: "fill": what is missing is learned around, and samples are whole; "keep": an empty cell is a state
+            of its column, and is drawn like the others.
+        known: the columns of an earlier table, whose states these have; their label need not be there.
+        whole: for questions; weights are then passed over, so that answers and rows stay side by side.
 
     Raises:
         UsageError: no such label, or bins outside 2 ... 32.
-        DataError: a damaged file, no column to learn from, no whole row, or a state that `known` does not have.
+        DataError: a damaged file, no column to learn from, or a cell of another kind than `known` says.
     """
-    table = read_table(source)
+    found = read_cells(source)
     if bins is not None and not 2 <= bins <= MOST:
         raise UsageError(f"levels of a table, its bins of numbers, must lie in 2 ... {MOST}, not {bins}.")
-    left_out = dict[str, str]()
     if known is None:
-        few = max(2, round(2 * len(table.rows) ** (1 / 3)))
-        known, left_out = _found(table, label, bins or min(few, BINS))
-    x, y = encoded(table, known)
-    there = (x >= 0).all(1)
-    if whole and not there.all():
-        place, _ = table.rows[int((~there).argmax())]
-        raise DataError(f"{table.source}, {place}: a cell is empty; fill such cells in with impute first.")
-    if not there.any():
-        raise DataError(f"{table.source} has no row without an empty cell; fill some rows, or take columns out.")
-    notes = [f"column '{name}' is left out: {why}." for name, why in left_out.items()]
-    if not there.all():
-        notes.append(f"{int((~there).sum())} of {len(x)} rows have empty cells and are left out; impute fills them in.")
-    labels = {} if y is None else {"train": y[there]}
-    return Raw(table.source, {"train": x[there]}, labels, max(known.sizes), known.classes or None, tuple(notes), known)
+        cleared = emptied(found, empty)
+        few = max(2, round(2 * found.rows ** (1 / 3)))
+        cells = cleared.cells
+        columns = columns_of(cells, label, bins or min(few, BINS), types=types, empty=empty, missing=missing)
+        notes = [*found.notes, *cleared.notes, *columns.notes]
+    else:
+        cells, columns, notes = known.read(found), known, [*found.notes]
+    coded = columns.encode(cells)
+    for column in (column for column, new in zip(columns.columns, np.any(coded.beyond, axis=0), strict=True) if new):
+        rows = int(coded.beyond[:, columns.columns.index(column)].sum())
+        notes.append(f"'{column.name}' has {rows:,} cell{'s' * (rows > 1)} beyond what the model has seen.")
+    x, seen = np.maximum(coded.x, 0), coded.x >= 0
+    labels, rest, strange = coded.labels, coded.rest, coded.strange
+    rows = np.arange(len(x))
+    if columns.weight is not None and not whole:
+        rows, told = repeats(cells[columns.weight], found.source)
+        x, seen, rest, strange, notes = x[rows], seen[rows], rest[rows], strange[rows], [*notes, told]
+        labels = None if labels is None else labels[rows]
+    if not whole and not seen.any(1).all():
+        kept = seen.any(1)
+        notes.append(f"{int((~kept).sum()):,} rows say nothing in any column of p(x) and are left out.")
+        x, seen, rest, strange, rows = x[kept], seen[kept], rest[kept], strange[kept], rows[kept]
+        labels = None if labels is None else labels[kept]
+    if not len(x):
+        raise DataError(f"{found.source} has no row with a cell that says anything; fill some rows.")
+    if not seen.all():
+        holes = int((~seen.all(1)).sum())
+        notes.append(f"{holes:,} of {len(x):,} rows have empty cells, which are learned around; impute fills them in.")
+    return Raw(
+        found.source,
+        {"train": x},
+        {} if labels is None else {"train": labels},
+        max(columns.sizes),
+        columns.classes or None,
+        tuple(notes),
+        columns,
+        seen=None if seen.all() else seen,
+        rest=rest,
+        strange=strange,
+        table=cells.take(rows),
+    )
 
 
-def encoded(table: Rows, columns: Columns) -> tuple[np.ndarray, np.ndarray | None]:
-    """The rows of a table as integers, -1 where empty, (N, D), and their labels as text, "" where empty, (N,).
+def columns_of(
+    cells: Cells,
+    label: str | None,
+    bins: int,
+    *,
+    types: str | Path | Types | None = None,
+    empty: str | None = None,
+    missing: Missing = "fill",
+) -> Columns:
+    """The columns of a table: which kind each is of, and why.
 
     Raises:
-        DataError: a column that is not there, or a cell that its column does not have.
+        UsageError: no such label, a kind for a column that is not there.
+        DataError: no column to learn from.
     """
-    places = [place for place, _ in table.rows]
-    missing = [column.name for column in columns.columns if column.name not in table.names]
-    if missing:
-        known = ", ".join(column.name for column in columns.columns)
-        raise DataError(f"{table.source} has no column '{missing[0]}'; needed are {known}.")
-    each = [column.encode(cells_of(table, column.name), places, table.source) for column in columns.columns]
-    x = np.stack(each, 1)
-    if columns.label is None or columns.label not in table.names:
-        return x, None
-    label = Column(columns.label, columns.classes).encode(cells_of(table, columns.label), places, table.source)
-    return x, np.array([*columns.classes, ""])[label]  # the last one, number -1, stands for an empty cell
-
-
-def cells_of(table: Rows, name: str) -> list[str]:
-    """One column."""
-    i = table.names.index(name)
-    return [row[i] for _, row in table.rows]
-
-
-def _found(table: Rows, label: str | None, bins: int) -> tuple[Columns, dict[str, str]]:
-    """The columns to learn from, and why the others are not."""
-    if label is not None and label not in table.names:
-        raise UsageError(f"{table.source} has no column '{label}' for a label: {did_you_mean(label, table.names)}")
-    found = {name: column_of(name, cells_of(table, name), bins) for name in table.names if name != label}
-    columns = tuple(column for column in found.values() if isinstance(column, Column))
-    left_out = {name: why for name, why in found.items() if isinstance(why, str)}
-    if not columns:
-        reasons = "; ".join(f"'{name}' is {why}" for name, why in left_out.items()) or "there is but the label"
-        raise DataError(f"{table.source} has no column to learn from: {reasons}.")
-    kept = [name for name in table.names if name not in left_out]
+    if label is not None and label not in cells.names:
+        raise UsageError(f"{cells.source} has no column '{label}' for a label: {did_you_mean(label, cells.names)}")
+    said = stated(types)
+    for name in said:
+        if name not in cells.names:
+            raise UsageError(f"types: {cells.source} has no column '{name}': {did_you_mean(name, cells.names)}")
+    weight = weight_of(cells, {name: kind.kind for name, kind in said.items()}, label)
+    kinds = {
+        column.name: as_stated(column, said[column.name], bins, cells.source, comma=cells.decimal_comma)
+        if column.name in said
+        else recognised(column, bins, comma=cells.decimal_comma)
+        for column in cells.columns
+        if column.name not in (label, weight)
+    }
+    all_ = tuple(_column(cells[name], kind, missing) for name, kind in kinds.items())
+    notes = [_told(column) for column in all_ if not column.sizes]
+    if weight is not None:
+        notes.append(
+            f"column '{weight}' says how often each row counts, and is no variable; --types {weight}=number if it is."
+        )
+    if not any(column.sizes for column in all_):
+        reasons = "; ".join(f"'{column.name}': {column.codec.described()}" for column in all_)
+        raise DataError(f"{cells.source} has no column to learn from: {reasons or 'there is but the label'}.")
     if label is None:
-        return Columns(columns), left_out
-    classes = sorted({cell for cell in cells_of(table, label) if not empty(cell)}, key=by_number)
-    return Columns(columns, label, kept.index(label), tuple(classes)), left_out
+        return Columns(all_, weight=weight, empty=empty, notes=tuple(notes))
+    classes = tuple(sorted(cells[label].texts.to_pylist(), key=by_number))
+    if len(classes) > MANY_CLASSES:
+        notes.append(
+            f"'{label}' has {len(classes):,} classes; if it is a number, leave --label out and ask for it with impute."
+        )
+    place = [name for name in cells.names if name != weight].index(label)
+    return Columns(all_, label, place, classes, weight, empty, cells[label].dtype, notes=tuple(notes))
+
+
+def _column(column: CellColumn, kind: Recognised, missing: Missing) -> Column:
+    keeps = missing == "keep" and bool(column.empty.any()) and bool(kind.codec.sizes)
+    return Column(column.name, kind.codec, kind.reason, column.dtype, keeps)
+
+
+def _told(column: Column) -> str:
+    why = f": {column.reason}" if not isinstance(column.codec, Constant) else ""
+    kept = "" if isinstance(column.codec, (Identifier, Constant)) else "; impute keeps it"
+    return f"column '{column.name}' is left out of p(x), {column.codec.described()}{why}{kept}."
 
 
 def written(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:

@@ -13,6 +13,7 @@ from priorcraft.datasets.source import Source
 from priorcraft.errors import DataError, UsageError
 from priorcraft.run import Run, load
 from priorcraft.run.forms import ROWS, open_as
+from priorcraft.train.holes import without_holes
 
 IN_MEMORY = ("arrays", "the data frame")  # what data without a file are called
 
@@ -75,8 +76,13 @@ def brought(source: str | Path, space: Space, reading: Reading) -> Reading:
     return {**reading, **size, "mode": "grey" if colours == 1 else "rgb"}
 
 
-def data_of(run: Run, data: Source | Splits | None) -> Splits:
+def data_of(run: Run, data: Source | Splits | None, *, holes: bool = False) -> Splits:
     """The run's own data as it was divided; others as their source divides them, and else whole and in their order.
+
+    Args:
+        run: a fitted model.
+        data: what `open_data` takes, or data that are open; the run's own if None.
+        holes: whether the question can be asked of rows of a table with holes; a draw fills each of them if not.
 
     Raises:
         DataError: data that do not live where the model does, or cannot be read.
@@ -84,7 +90,8 @@ def data_of(run: Run, data: Source | Splits | None) -> Splits:
     if not isinstance(data, Splits):
         named = isinstance(data, str | Path) and str(data) == run.data["source"]
         data = own_data(run) if data is None or named else other_data(run, data)
-    return within(data, run.model.space)
+    found = within(data, run.model.space)
+    return found if holes else without_holes(found, seed=int(run.data["seed"]))
 
 
 def within(data: Splits, space: Space) -> Splits:

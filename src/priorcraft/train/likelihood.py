@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.core import Approximate, ClosedForm, Exact, Trainable
+from priorcraft.core import Approximate, ClosedForm, Exact, LearnsFromHoles, Trainable
 from priorcraft.errors import Diverged, UsageError
 from priorcraft.runtime import Key
 from priorcraft.settings import BatchSize, Decay, LearningRate, Range, WeightDecay
@@ -106,7 +106,10 @@ class ExpectationMaximisation(Objective):
         """One update."""
         self.model.eval()
         with torch.no_grad():
-            before = float(self.closed_form.update(batch.x, batch.given))
+            if isinstance(self.model, LearnsFromHoles):
+                before = float(self.model.update(batch.x, batch.given, batch.seen))
+            else:
+                before = float(self.closed_form.update(batch.x, batch.given))
         if before != before or before == float("inf"):
             raise Diverged(f"the mean log-likelihood became {before}; look for constant or repeated columns.")
         self.gain, self.last = before - self.last, before

@@ -146,7 +146,8 @@ def whole(rows: Rows, device: torch.device) -> Batch:
 
 def taken(rows: Rows, index: Tensor, device: torch.device) -> Batch:
     """The rows of these numbers as a batch."""
-    return Batch(rows.x[index].to(device), None if rows.y is None else rows.y[index].to(device), index)
+    y, seen = (None if part is None else part[index].to(device) for part in (rows.y, rows.seen))
+    return Batch(rows.x[index].to(device), y, index, seen)
 
 
 def validate(objective: Objective, valid: Rows, at: Progress, progress: float, seed: int) -> Record:

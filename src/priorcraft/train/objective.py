@@ -22,15 +22,18 @@ class Batch:
         x: points, (B, *event_shape).
         given: their contexts, (B, ...); labels may be -1 for "not known".
         rows: their numbers in the training set, (B,), to name them in an error.
+        seen: which entries are there, bool, (B, *event_shape); x holds draws elsewhere. None: all are.
     """
 
     x: Tensor
     given: Tensor | None
     rows: Tensor
+    seen: Tensor | None = None
 
     def part(self, rows: slice) -> "Batch":
         """Some of the rows."""
-        return Batch(self.x[rows], None if self.given is None else self.given[rows], self.rows[rows])
+        given, seen = (None if each is None else each[rows] for each in (self.given, self.seen))
+        return Batch(self.x[rows], given, self.rows[rows], seen)
 
 
 class Objective(ABC):

@@ -70,15 +70,7 @@ def about(splits: Splits) -> dict[str, Any]:
 
 def described(columns: Columns) -> list[str]:
     """What each column holds, in words."""
-    words = []
-    for column in columns.columns:
-        if column.states:
-            listed = ", ".join(column.states[:6]) + (" ..." if column.size > 6 else "")
-            words.append(f"{column.name}: {column.size} states ({listed})")
-        else:
-            reach = f"from {column.lows[0]:g} to {column.highs[-1]:g}"
-            words.append(f"{column.name}: numbers {reach} in {column.size} bins of about equally many")
-    return words
+    return [f"{column.name}: {column.codec.described()} ({column.reason})" for column in columns.all]
 
 
 def export(splits: Splits, folder: Path) -> int:

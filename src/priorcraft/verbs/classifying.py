@@ -15,6 +15,7 @@ from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_tempera
 from priorcraft.classifiers.deformed import Deformed
 from priorcraft.classifiers.generative import GenerativeClassifier, checked_prior
 from priorcraft.classifiers.shift import estimated_prior, reweighted
+from priorcraft.condition.marginal import log_marginal_by_class
 from priorcraft.core import UNLABELLED, Exact
 from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import DataError, UsageError, did_you_mean
@@ -81,7 +82,7 @@ def classify(
     chart = None if plot is None else check_out(plot, (".png",), overwrite=overwrite)
     learned = None if curve is None else check_out(curve, (".png",), overwrite=overwrite)
     fitted, _ = opened(run, device)
-    splits = labelled_data(fitted, data)
+    splits = labelled_data(fitted, data, holes=True)
     rows = splits.rows(split)
     if not splits.divided and (calibrate or risk is not None or beside or learned is not None):
         splits = labelled_data(fitted, None)  # nothing is learned from the rows that are asked about
@@ -123,13 +124,13 @@ def draw_pictures(found: dict[str, Any], chart: Path | None, learned: Path | Non
         write_bytes(learned, accuracy_picture(found["curve"]))
 
 
-def labelled_data(run: Run, data: str | Path | Splits | None) -> Splits:
+def labelled_data(run: Run, data: str | Path | Splits | None, *, holes: bool = False) -> Splits:
     """Data of the run's space, their labels numbered as the run numbers its classes.
 
     Raises:
         DataError: another space, or a class that the run does not know.
     """
-    splits = data_of(run, data)
+    splits = data_of(run, data, holes=holes)
     if not splits.classes or splits.classes == run.classes:
         return splits
     unknown = [name for name in splits.classes if name not in run.classes]
@@ -143,8 +144,8 @@ def labelled_data(run: Run, data: str | Path | Splits | None) -> Splits:
 def renumbered(rows: Rows, number: Tensor) -> Rows:
     """The same rows with each label c replaced by number[c]."""
     if rows.y is None or not len(number):
-        return Rows(rows.x)
-    return Rows(rows.x, torch.where(rows.y == UNLABELLED, UNLABELLED, number[rows.y.clamp_min(0)]))
+        return replace(rows, y=None)
+    return replace(rows, y=torch.where(rows.y == UNLABELLED, UNLABELLED, number[rows.y.clamp_min(0)]))
 
 
 def generative(run: Run, deform: bool, samples: int, seed: int) -> GenerativeClassifier:
@@ -165,7 +166,10 @@ def likelihood_of(classifier: GenerativeClassifier, rows: Rows) -> Tensor:
     """
     if not len(rows):
         raise DataError("there are no rows to classify in this split; choose another with --split.")
-    found = classifier.log_likelihood(rows.x.to(classifier.log_prior.device)).cpu()
+    if rows.seen is not None and isinstance(classifier.model, Exact):
+        found = log_marginal_by_class(classifier.model, rows.x, rows.seen).to(classifier.log_prior)
+    else:
+        found = classifier.log_likelihood(rows.x.to(classifier.log_prior.device)).cpu()
     bad = (~torch.isfinite(found.max(1).values)).nonzero().flatten()
     if len(bad):
         raise DataError(f"row {int(bad[0])} cannot be classified: its density is {float(found[bad[0]].max())}.")

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
+from priorcraft.condition.marginal import log_marginal
 from priorcraft.core import Exact
 from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import NoDensity, UsageError
-from priorcraft.metrics.unusual import auroc, log_density, mutated, ratio, typicality
+from priorcraft.metrics.unusual import auroc, mutated, ratio, typicality
 from priorcraft.outputs import check_out, write_arrays
 from priorcraft.run import Run
 from priorcraft.run.data import data_of, opened
@@ -20,7 +21,7 @@ from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.classifying import labelled_data
 
 MOST = 10  # rows that are named
-ROWS = 1000  # of each kind that is scored, and at most three times as many to fit the background to
+ROWS = 1000  # of the run's own that scores are compared with, and three times as many to fit the background to
 SCORES = ("likelihood", "typicality", "ratio")
 
 
@@ -63,16 +64,17 @@ def unusual(
     if not isinstance(found.model, Exact):
         raise NoDensity(f"{found.name} has no exact density, by which rows are judged; fit an exact model.")
     own = labelled_data(found, None)
-    rows = [labelled_data(found, data).test.x[:ROWS]]
+    rows = [labelled_data(found, data, holes=True).test]
     if against is not None:
-        rows.append(data_of(found, against).test.x[:ROWS])
-    x, foreign = torch.cat(rows), torch.arange(sum(map(len, rows))) >= len(rows[0])
-    scores = scored(found, own, x, rate, seed)
+        rows.append(data_of(found, against, holes=True).test)
+    foreign = torch.arange(sum(map(len, rows))) >= len(rows[0])
+    each = [scored(found, own, part, rate, seed) for part in rows]
+    scores = {name: torch.cat([part[name] for part in each]) for name in SCORES}
     if target is not None:
         marked = {"unusual": foreign} if against is not None else {}
         write_arrays(target, {name: value.numpy() for name, value in (scores | marked).items()})
     return {
-        "n": len(x),
+        "n": len(foreign),
         "mean": {name: float(value[~foreign].mean()) for name, value in scores.items()},
         "auroc": None if against is None else {name: auroc(value, foreign) for name, value in scores.items()},
         "most": scores["ratio"][~foreign].argsort(descending=True)[:MOST].tolist(),
@@ -81,14 +83,22 @@ def unusual(
     }
 
 
-def scored(run: Run, own: Splits, x: Tensor, rate: float, seed: int) -> dict[str, Tensor]:
+def scored(run: Run, own: Splits, rows: Rows, rate: float, seed: int) -> dict[str, Tensor]:
     """The three scores of every row, float64, (B,)."""
     model = run.model
     if not isinstance(model, Exact):
         raise UsageError("the three scores need an exact model.")
-    log_p, reference = log_density(model, x), log_density(model, own.valid.x[:ROWS])
-    log_background = log_density(background(run, own, rate, seed), x)
-    return dict(zip(SCORES, (-log_p, typicality(log_p, reference), ratio(log_p, log_background)), strict=True))
+    log_p, known = density(model, rows), own.valid.first(ROWS)
+    log_background = log_marginal(background(run, own, rate, seed), rows.x, rows.seen)
+    corrected = ratio(log_marginal(model, rows.x, rows.seen), log_background)
+    corrected = corrected if rows.strange is None else corrected + rows.strange
+    return dict(zip(SCORES, (-log_p, typicality(log_p, density(model, known)), corrected), strict=True))
+
+
+def density(model: Exact, rows: Rows) -> Tensor:
+    """log p of what is there in every row, of a table with what its numbers say beyond their integers, nats, (B,)."""
+    log_p = log_marginal(model, rows.x, rows.seen)
+    return log_p if rows.rest is None else log_p + rows.rest
 
 
 def background(run: Run, own: Splits, rate: float, seed: int) -> Exact:

@@ -19,6 +19,7 @@ from priorcraft.run import describe, load, rebuild
 from priorcraft.run.forms import ROWS, open_as
 from priorcraft.run.resume import budget_of, reopen
 from priorcraft.train.batch import fastest_batch
+from priorcraft.train.holes import filled
 from priorcraft.train.loop import Budget, Record, whole
 from priorcraft.train.recorded import train_recorded
 from priorcraft.train.run_folder import RunFolder
@@ -91,6 +92,7 @@ def fit(
         run, splits, budget = create(data, model, Path(out), minutes, steps, seed or 0, *how)
         for event in run.events():  # what was found in the data, and chosen before the start
             on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
+    splits = filled(splits, seed=int(run.config["seed"]))
     fitted, objective = rebuild(run.config, where)
     seed = int(run.config["seed"])
     if run.newest() is None:
@@ -219,4 +221,4 @@ def summary(run: RunFolder, splits: Splits, where: torch.device) -> dict[str, An
 
 def first(rows: Rows, n: int) -> Rows:
     """The first n rows."""
-    return Rows(rows.x[:n], None if rows.y is None else rows.y[:n])
+    return rows.first(n)

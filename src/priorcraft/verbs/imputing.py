@@ -1,23 +1,22 @@
 """`impute`: missing values of an array, drawn several times."""
 
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from priorcraft import runtime
+from priorcraft.cells import SUFFIXES, is_frame
+from priorcraft.cells.writing import as_parquet, as_text
 from priorcraft.condition.filled import impute as imputing
 from priorcraft.condition.restoration import complaints
-from priorcraft.core import UNLABELLED
-from priorcraft.datasets.columns import Columns, empty
+from priorcraft.datasets.holes import Holes
 from priorcraft.datasets.plain import read_arrays
-from priorcraft.datasets.tables import SUFFIXES, cells_of, encoded, read_table, written
 from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 from priorcraft.outputs import check_out, write_arrays, write_bytes
-from priorcraft.probability.reading import Frame, Rows
 from priorcraft.run import Run
 from priorcraft.run.data import opened
 from priorcraft.verbs.restoring import check_size, rounded
@@ -25,7 +24,7 @@ from priorcraft.verbs.restoring import check_size, rounded
 
 def impute(
     run: str | Path | Run,
-    file: str | Path | Frame,
+    file: str | Path | Any,
     *,
     n: int = 8,
     draws: int = 64,
@@ -55,10 +54,13 @@ def impute(
     Raises:
         UsageError, DataError, ImpossibleEvidence: as their names say.
     """
-    tabular = isinstance(file, Frame) or Path(file).suffix.lower() in SUFFIXES
-    target = None if out is None else check_out(out, (".npz", ".csv") if tabular else (".npz",), overwrite=overwrite)
+    tabular = is_frame(file) or Path(file).suffix.lower() in SUFFIXES
+    forms = (".npz", ".csv", ".parquet") if tabular else (".npz",)
+    target = None if out is None else check_out(out, forms, overwrite=overwrite)
     fitted, where = opened(run, device)
-    table = Holes.read(file, fitted) if tabular else None
+    if tabular and fitted.columns is None:
+        raise UsageError("a table was given, and the model was fitted to none; give an .npz of rows.")
+    table = Holes.read(file, fitted.columns, fitted.classes) if tabular and fitted.columns is not None else None
     x, seen = (table.x, table.seen) if table is not None else read_rows(cast(Path, file), fitted)
     check_size(n, draws, x)
     generator = runtime.keyed(seed, "impute", device=where)
@@ -75,71 +77,12 @@ def impute(
     arrays = {"x": done.x, "mean": done.mean, "std": done.std, "entropy": done.entropy, "mask": seen}
     if target is None:
         return answer | arrays
-    if table is not None and target.suffix.lower() == ".csv":
-        write_bytes(target, table.filled(done.x.cpu(), runtime.keyed(seed, "cells")))
+    if table is not None and target.suffix.lower() != ".npz":
+        filled = table.table(done.x.cpu().numpy()[table.open], runtime.keyed(seed, "cells"))
+        write_bytes(target, as_text(filled) if target.suffix.lower() == ".csv" else as_parquet(filled))
     else:
         write_arrays(target, {name: value.cpu().numpy() for name, value in arrays.items()})
     return answer
-
-
-class Holes(NamedTuple):
-    """A table with empty cells.
-
-    Args:
-        table: its cells.
-        columns: what the model knows of them.
-        x, seen: its rows, (B, D), and which cells are there.
-        labels: classes, (B,), -1 where not known; None if the model has none.
-    """
-
-    table: Rows
-    columns: Columns
-    x: Tensor
-    seen: Tensor
-    labels: Tensor | None
-
-    @classmethod
-    def read(cls, path: str | Path | Frame, run: Run) -> "Holes":
-        """A table in the columns of a run.
-
-        Raises:
-            UsageError: the run's data were no table.
-            DataError: a file that cannot be read, or cells that the run does not know.
-        """
-        if run.columns is None:
-            raise UsageError("a table was given, and the model was fitted to none; give an .npz of rows.")
-        table = read_table(path)
-        x, y = encoded(table, run.columns)
-        labels = None
-        if run.classes:
-            names = [""] * len(x) if y is None else y.tolist()
-            labels = torch.tensor([run.classes.index(name) if name else UNLABELLED for name in names])
-        points = torch.from_numpy(x)
-        return cls(table, run.columns, points.clamp_min(0), points >= 0, labels)
-
-    def notes(self) -> list[str]:
-        """What stays empty."""
-        known = {column.name for column in self.columns.columns}
-        others = [name for name in self.table.names if name not in known]
-        left = [name for name in others if any(map(empty, cells_of(self.table, name)))]
-        return [f"empty cells of '{name}' stay empty: the model does not draw that column." for name in left]
-
-    def filled(self, drawn: Tensor, generator: Generator) -> bytes:
-        """The text of the table with draws (B, n, D) in its empty cells."""
-        n, header = drawn.shape[1], self.table.names
-        rows = list[list[str]]()
-        for i in range(n):
-            cells = [column.decode(drawn[:, i, d].numpy(), generator) for d, column in enumerate(self.columns.columns)]
-            own = [list(row) for _, row in self.table.rows]
-            for d, column in enumerate(self.columns.columns):
-                place = header.index(column.name)
-                for r in (~self.seen[:, d]).nonzero().flatten().tolist():
-                    own[r][place] = cells[d][r]
-            rows += own if n == 1 else [[str(i + 1), *row] for row in own]
-        number = "imputation"
-        while number in header:
-            number += "_"
-        return written(header if n == 1 else [number, *header], rows)
 
 
 def read_rows(path: str | Path, run: Run) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.classifiers.generative import GenerativeClassifier
+from priorcraft.condition.marginal import log_marginal
 from priorcraft.core import UNLABELLED, Approximate, Exact, Generative
 from priorcraft.datasets import Rows, Splits
 from priorcraft.errors import UsageError, did_you_mean
@@ -15,7 +16,7 @@ from priorcraft.explicit.approximate.check import trial
 from priorcraft.explicit.approximate.variational import Variational
 from priorcraft.explicit.exact.orders import in_orders
 from priorcraft.metrics.bound import bound_score
-from priorcraft.metrics.likelihood import Score
+from priorcraft.metrics.likelihood import Score, finite, summary
 from priorcraft.metrics.likelihood import score as measure
 from priorcraft.run import Run
 from priorcraft.run.data import data_of, opened
@@ -64,7 +65,7 @@ def score(
     if split not in SPLITS:
         raise UsageError(f"split must be train, valid or test: {did_you_mean(split, SPLITS)}")
     fitted, where = opened(run, device, translates=True)
-    splits = data_of(fitted, data)
+    splits = data_of(fitted, data, holes=True)
     rows = first(splits.rows(split), limit)
     generator = runtime.keyed(seed, "score", device=where)
     model = fitted.model if order == "ensemble" else in_orders(fitted.model, order, seed)
@@ -72,9 +73,16 @@ def score(
     if isinstance(model, Approximate):
         found = bound_score(model, rows, samples=samples, generator=generator)
     else:
-        found = measure(model, rows, samples=samples, generator=generator)
-    price = {} if model is fitted.model else price_of(order, found, measure(fitted.model, rows))
+        found = measured(model, rows, samples, generator)
+    price = {} if model is fitted.model else price_of(order, found, measured(fitted.model, rows, samples, generator))
     return found.as_dict() | {"split": split if splits.divided else "all"} | price | doubt
+
+
+def measured(model: Generative, rows: Rows, samples: int, generator: torch.Generator) -> Score:
+    """The score of rows; of those with holes what is missing is summed out."""
+    if rows.seen is None or not isinstance(model, Exact):
+        return measure(model, rows, samples=samples, generator=generator)
+    return summary(-finite(log_marginal(model, rows.x, rows.seen)), model.space, None)
 
 
 def price_of(order: str, found: Score, own: Score) -> dict[str, Any]:
@@ -88,7 +96,7 @@ def first(rows: Rows, limit: int | None) -> Rows:
     """The first `limit` rows."""
     if limit is not None and limit < 1:
         raise UsageError(f"limit must be at least 1, not {limit}.")
-    return Rows(rows.x[:limit], None if rows.y is None else rows.y[:limit])
+    return rows.first(limit)
 
 
 def second_opinion(model: Generative, rows: Rows, samples: int, seed: int) -> dict[str, Any]:

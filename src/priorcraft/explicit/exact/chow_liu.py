@@ -11,6 +11,7 @@ from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning
 from priorcraft.settings import Smoothing
 
 NUMBERS = 2**28  # 1 GB of tables
+LEAST = -1e4  # log p of a state that is not the one that was seen
 
 
 class ChowLiu(TreeModel):
@@ -60,9 +61,11 @@ class ChowLiu(TreeModel):
         x = self.space.check(x)
         self.forest.plant([chow_liu_tree(x.flatten(1), self.class_weights(x, given), self.levels)])
 
-    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
-        """One round of EM; with every label known, the first is the maximum of the smoothed likelihood."""
+    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
+        """One round of EM; with every label and entry known, the first is the maximum of the smoothed likelihood."""
         x = self.space.check(x)
+        if seen is not None:
+            return self._update_with_holes(x, given, seen)
         before = self.log_prob(x, given).mean()
         counts = torch.zeros_like(self.log_transition)
         weights = self.class_weights(x, given)
@@ -70,6 +73,20 @@ class ChowLiu(TreeModel):
             groups = Groups.of(weights[rows])
             place = self._cells(x[rows].flatten(1)[groups.row], groups.classes)
             counts.view(-1).index_add_(0, place.flatten(), groups.weight.expand_as(place).flatten().to(counts))
+        self.log_transition.copy_(leaning(counts, self.smoothing, self._spread()).log())
+        return before
+
+    def _update_with_holes(self, x: Tensor, given: Tensor | None, seen: Tensor) -> Tensor:
+        """The same by expected counts, the states of what is missing summed out."""
+        before = self.log_marginal(x, seen, given).mean()
+        counts = torch.zeros_like(self.log_transition)
+        weights = self._log_class(x, seen, given).exp()
+        for rows in self._pieces(len(x)):
+            groups = Groups.of(weights[rows])
+            transition = self.log_transition[:, groups.classes].exp()
+            evidence = self._log_evidence(x[rows].flatten(1)[groups.row], seen[rows].flatten(1)[groups.row])
+            up = self.forest.upward(evidence.clamp_min(LEAST), transition)
+            counts.index_add_(1, groups.classes, self.forest.downward(up, transition, groups.weight)[1])
         self.log_transition.copy_(leaning(counts, self.smoothing, self._spread()).log())
         return before
 

@@ -103,8 +103,10 @@ class LatentTree(TreeModel):
         self.log_transition[: len(shares), :, 0] = root.log()
 
     @torch.no_grad()
-    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
+    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
         """One pass of EM over all rows, each member by itself; 16,384 rows or more are taken in blocks.
+
+        What is missing is summed out: the likelihood is that of the entries that are there.
 
         After each of b blocks the tables move by 1 / sqrt(b) towards the block's own (stepwise EM: Cappe & Moulines
         2009, arXiv:0712.4273), and the likelihood returned is that of each block before its step.
@@ -112,15 +114,16 @@ class LatentTree(TreeModel):
         x = self.space.check(x)
         blocks = max(1, len(x) // ROWS)
         parts = [slice(b, None, blocks) for b in range(blocks)]
-        totals = [self._step(x[part], None if given is None else given[part], blocks) for part in parts]
+        totals = [self._step(x[p], part_of(given, p), part_of(seen, p), blocks) for p in parts]
         return torch.stack(totals).sum() / len(x)
 
-    def _step(self, x: Tensor, given: Tensor | None, blocks: int) -> Tensor:
-        weights = self.class_weights(x, given)
+    def _step(self, x: Tensor, given: Tensor | None, seen: Tensor | None, blocks: int) -> Tensor:
+        weights = self.class_weights(x, given) if seen is None else self._log_class(x, seen, given).exp()
         total = self._class_term(weights, given)
         transitions, emissions = torch.zeros_like(self.log_transition), torch.zeros_like(self.log_emission)
         for rows in self._pieces(len(x)):
-            total += self._expect(x[rows].flatten(1), Groups.of(weights[rows]), transitions, emissions)
+            mask = None if seen is None else seen[rows].flatten(1)
+            total += self._expect(x[rows].flatten(1), mask, Groups.of(weights[rows]), transitions, emissions)
         self._maximise(transitions * blocks, emissions * blocks, blocks**-0.5)
         return total
 
@@ -131,14 +134,17 @@ class LatentTree(TreeModel):
         unknown = weights if given is None else weights[given == UNLABELLED]
         return (unknown * self.log_prior - torch.xlogy(unknown, unknown)).sum()
 
-    def _expect(self, x: Tensor, groups: Groups, transitions: Tensor, emissions: Tensor) -> Tensor:
+    def _expect(self, x: Tensor, seen: Tensor | None, groups: Groups, transitions: Tensor, emissions: Tensor) -> Tensor:
         """The E-step: adds what the rows are expected to count; returns their weighted log-likelihood."""
         x = x[groups.row]
+        seen = None if seen is None else seen[groups.row]
         transition = self.log_transition[:, groups.classes].exp()
-        up = self.forest.upward(self._log_evidence(x, None), transition)
+        up = self.forest.upward(self._log_evidence(x, seen), transition)
         posterior, counts = self.forest.downward(up, transition, groups.weight)
         transitions.index_add_(1, groups.classes, counts)
         posterior *= groups.weight.unsqueeze(-1)
+        if seen is not None:
+            posterior *= seen.movedim(-1, 0)[self.forest.variable].unsqueeze(-1)
         emissions.view(-1, self.states).index_add_(0, self._shown(x).flatten(), posterior.flatten(0, 2))
         return (groups.weight * (up.log_prob.logsumexp(0) - math.log(self.forest.trees))).sum()
 
@@ -154,6 +160,11 @@ class LatentTree(TreeModel):
         """1 for the levels that each entry has, (N, levels, 1)."""
         allowed = self.space.allowed
         return 1.0 if allowed is None else allowed.to(self.log_emission)[self.forest.variable].unsqueeze(-1)
+
+
+def part_of(rows: Tensor | None, part: slice) -> Tensor | None:
+    """Some of the rows, if there are any."""
+    return None if rows is None else rows[part]
 
 
 def move(log_table: Tensor, target: Tensor, step: float) -> None:

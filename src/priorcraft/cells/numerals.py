@@ -1,0 +1,133 @@
+"""How numbers are written: a decimal point or comma, groups of thousands, a currency or a per cent sign."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from priorcraft.cells.compute import pc
+
+CURRENCIES = (
+    r"[$€£¥₩₹₽₺฿₫]|EUR|USD|GBP|CHF|JPY|KRW|CNY|SEK|NOK|DKK|PLN|CZK|HUF|AUD|CAD|NZD|kr\.?|zł|Fr\.|R\$|US\$|A\$|C\$"
+)
+SPACES = " \u00a0\u202f'’"
+PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+MOST_DECIMALS = 15  # of a float
+
+
+@dataclass(frozen=True)
+class Numeral:
+    """How the numbers of a column are written.
+
+    Args:
+        decimals: digits after the point.
+        padded: whether all numbers have so many.
+        point: between units and decimals, "." or ",".
+        thousands: between groups of three digits; "" without.
+        before, after: what stands around every number, as "$" or " %".
+        exponent: digits of the mantissa where numbers are written like 1.5e-07; 0 where they are not.
+    """
+
+    decimals: int = 0
+    padded: bool = True
+    point: str = "."
+    thousands: str = ""
+    before: str = ""
+    after: str = ""
+    exponent: int = 0
+
+    def values(self, texts: pa.Array) -> np.ndarray:
+        """The number of each text, float64, nan where it is none."""
+        plain = self._plain(texts)
+        fits = pc.match_substring_regex(plain, PLAIN)
+        return pc.cast(pc.if_else(fits, plain, pa.scalar(None, pa.string())), pa.float64()).to_numpy(
+            zero_copy_only=False
+        )
+
+    def _plain(self, texts: pa.Array) -> pa.Array:
+        """The texts as numbers are written in programs."""
+        if self.before or self.after:
+            shape = f"^([+-]?)(?:{re.escape(self.before)})?([^ ].*?)(?:{re.escape(self.after)})?$"
+            texts = pc.replace_substring_regex(texts, shape, r"\1\2")
+        if self.thousands:
+            texts = pc.replace_substring(texts, self.thousands, "")
+        return pc.replace_substring(texts, ",", ".") if self.point == "," else texts
+
+    def write(self, values: np.ndarray) -> list[str]:
+        """Numbers as texts."""
+        if self.exponent:
+            return [repr(float(f"{value:.{self.exponent - 1}e}")) for value in values]
+        group = "," if self.thousands else ""
+        found = [f"{value:{group}.{self.decimals}f}" for value in values.tolist()]
+        if not self.padded and self.decimals:
+            found = [text.rstrip("0").rstrip(".") for text in found]
+        found = ["0" + text[2:] if text.startswith("-0") and not text.strip("-0.") else text for text in found]
+        if self.thousands or self.point == ",":
+            swap = {ord(","): self.thousands, ord("."): self.point}
+            found = [text.translate(swap) for text in found]
+        if not (self.before or self.after):
+            return found
+        return [f"-{self.before}{t[1:]}{self.after}" if t[0] == "-" else f"{self.before}{t}{self.after}" for t in found]
+
+
+def numeral_of(texts: pa.Array, *, comma: bool = False) -> Numeral | None:
+    """How the texts are written if they are all numbers, else None.
+
+    Args:
+        texts: different ones, none of them empty.
+        comma: whether the file leaves the comma to numbers: 1,234 is then less than two.
+    """
+    if not len(texts):
+        return None
+    if bool(pc.all(pc.match_substring_regex(texts, PLAIN)).as_py()):
+        return _measured(Numeral(), texts)
+    for before, after in _signs(texts):
+        for point, thousands in _forms(comma):
+            digits = rf"[0-9]{{1,3}}(?:{re.escape(thousands)}[0-9]{{3}})*" if thousands else "[0-9]+"
+            number = rf"(?:{digits}(?:{re.escape(point)}[0-9]*)?|{re.escape(point)}[0-9]+)"
+            if thousands:
+                number = rf"(?:{number}|[0-9]+(?:{re.escape(point)}[0-9]*)?)"
+            power = "" if thousands else "(?:[eE][+-]?[0-9]+)?"
+            shape = f"^[+-]?{re.escape(before)}{number}{power}{re.escape(after)}$"
+            if bool(pc.all(pc.match_substring_regex(texts, shape)).as_py()):
+                return _measured(Numeral(point=point, thousands=thousands, before=before, after=after), texts)
+    return None
+
+
+def _forms(comma: bool) -> list[tuple[str, str]]:
+    """Points and separators of thousands, the likelier first."""
+    english, german = [(".", ","), *((".", space) for space in SPACES)], [(",", ""), (",", ".")]
+    spaced = [(",", space) for space in SPACES]
+    return [(".", ""), *german, *english, *spaced] if comma else [(".", ""), *english, *german, *spaced]
+
+
+def _signs(texts: pa.Array) -> list[tuple[str, str]]:
+    """What stands before and after the digits, if it is the same of all texts and a sign of a number."""
+    found = pc.extract_regex(
+        texts, rf"^[+-]?(?P<before>(?:{CURRENCIES})?\s?)[0-9.,].*?(?P<after>\s?(?:%|‰|°C|°F|°|{CURRENCIES})?)$"
+    )
+    if found.null_count:
+        return [("", "")]
+    before, after = (pc.unique(pc.struct_field(found, part)).to_pylist() for part in ("before", "after"))
+    return [(before[0], after[0])] if len(before) == len(after) == 1 else [("", "")]
+
+
+def _measured(numeral: Numeral, texts: pa.Array) -> Numeral:
+    """The same with the decimals that the texts have."""
+    plain = numeral._plain(texts)
+    powers = pc.match_substring_regex(plain, "[eE]")
+    if bool(pc.any(powers).as_py()):
+        mantissa = pc.replace_substring_regex(plain, "[eE].*$|[^0-9eE]", "")
+        digits = int(pc.max(pc.binary_length(mantissa)).as_py())
+        return Numeral(MOST_DECIMALS, False, numeral.point, "", numeral.before, numeral.after, max(1, min(17, digits)))
+    length = pc.binary_length(pc.replace_substring_regex(plain, r"^[^.]*\.?", ""))
+    shortest, longest = pc.min(length).as_py(), pc.max(length).as_py()
+    return Numeral(
+        min(MOST_DECIMALS, longest),
+        shortest == longest,
+        numeral.point,
+        numeral.thousands,
+        numeral.before,
+        numeral.after,
+    )

@@ -1,0 +1,132 @@
+"""Files and frames as columns of cells."""
+
+import csv
+import io
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from priorcraft.cells.column import Cells, column_of_texts
+from priorcraft.cells.dialect import Dialect, dialect_of
+from priorcraft.cells.frames import cells_of_frame, is_frame
+from priorcraft.disk import parsing
+from priorcraft.errors import DataError
+
+PARQUET = ".parquet"
+SUFFIXES = (".csv", ".tsv", ".txt", PARQUET)
+MOST_COLUMNS = 10_000
+
+
+def read_cells(source: str | Path | Any) -> Cells:
+    """The cells of a text file, a parquet file or a data frame.
+
+    Args:
+        source: a path, or a data frame of pandas, polars or Arrow. Text may be separated by comma, semicolon, tab or a
+            bar, with or without a line `sep=;`, in UTF-8, UTF-16 or Windows-1252.
+
+    Raises:
+        DataError: a file that cannot be read, or is no table: names that are missing or there twice, rows of another
+            length, no rows, or more than 10,000 columns.
+    """
+    if is_frame(source):
+        cells = cells_of_frame(source)
+    elif Path(source).suffix.lower() == PARQUET:
+        cells = _parquet(Path(source))
+    else:
+        cells = _text(Path(source))
+    _check_names(cells)
+    return cells
+
+
+def _check_names(cells: Cells) -> None:
+    twice = [name for name, times in Counter(cells.names).items() if times > 1]
+    if twice:
+        found = f"'{twice[0]}' twice" if twice[0] else "two columns without a name"
+        raise DataError(f"{cells.source} must name each column once; found {found}.")
+    if "" in cells.names[1:]:
+        raise DataError(f"{cells.source} must name each column once; found a column without a name.")
+    if not cells.rows:
+        raise DataError(f"{cells.source} has column names but no rows; at least one is needed.")
+
+
+def _check_width(source: str, columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise DataError(
+            f"{source} has {columns:,} columns, more than {MOST_COLUMNS:,}; keep those that belong together, or give "
+            "numbers of one kind as an .npy array."
+        )
+
+
+def _parquet(path: Path) -> Cells:
+    with parsing(path, "parquet"):
+        _check_width(str(path), len(pyarrow.parquet.read_schema(path).names))
+        table = pyarrow.parquet.read_table(path)
+        index = [name for name in table.column_names if name.startswith("__index_level_")]
+        cells = cells_of_frame(table.drop_columns(index), str(path))
+    return replace(cells, kind="parquet")
+
+
+def _text(path: Path) -> Cells:
+    with parsing(path, "a table"):
+        dialect = dialect_of(path.read_bytes(), str(path))
+    names = dialect.names
+    _check_width(str(path), len(names))
+    table = _table(dialect, str(path))
+    columns = [column_of_texts(name, table.column(i)) for i, name in enumerate(names) if name is not None]
+    return Cells(
+        str(path),
+        tuple(columns),
+        table.num_rows,
+        dialect.notes,
+        first=dialect.line + 1,
+        unit="line",
+        decimal_comma=dialect.separator != ",",
+    )
+
+
+def _table(dialect: Dialect, source: str) -> pa.Table:
+    """Every column as text, each different text once."""
+    wrong = list[Any]()
+
+    def refuse(row: Any) -> str:
+        wrong.append(row)
+        return "skip"
+
+    labels = [str(i) for i in range(len(dialect.names))]
+    quoted = b'"' in dialect.text
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(dialect.text),
+            pyarrow.csv.ReadOptions(
+                column_names=labels, skip_rows=1, block_size=max(1 << 20, 64 * len(labels)), use_threads=not quoted
+            ),
+            pyarrow.csv.ParseOptions(
+                delimiter=dialect.separator, newlines_in_values=quoted, invalid_row_handler=refuse
+            ),
+            pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(labels, pa.dictionary(pa.int32(), pa.string())), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV" in str(error):
+            return pa.table({label: pa.array([], pa.string()) for label in labels})
+        raise DataError(f"{source} is not a table of comma-separated values: {str(error).splitlines()[0]}") from None
+    if wrong:
+        raise _of_another_length(dialect, source)
+    return table.unify_dictionaries()
+
+
+def _of_another_length(dialect: Dialect, source: str) -> DataError:
+    """Which line it is; pyarrow does not say it where it reads in parallel."""
+    wanted = len(dialect.names)
+    reader = csv.reader(io.StringIO(dialect.text.decode(), newline=""), delimiter=dialect.separator)
+    for row in reader:
+        if row and reader.line_num > 1 and len(row) != wanted:
+            place = f"line {reader.line_num + dialect.line - 1}"
+            return DataError(f"{source}, {place}: {wanted} cells are needed, as in the header, not {len(row)}.")
+    return DataError(f"{source}: every row needs {wanted} cells, as in the header.")

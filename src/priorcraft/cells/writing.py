@@ -1,0 +1,89 @@
+"""Tables as text, parquet and data frames."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from priorcraft.cells.column import CellColumn, Cells
+from priorcraft.errors import UsageError
+
+
+def written(header: Sequence[str], columns: Sequence[Sequence[str]]) -> bytes:
+    """Columns of text as comma-separated values in UTF-8.
+
+    >>> written(["a", "b"], [["1", "2"], ["x, y", ""]])
+    b'a,b\\n1,"x, y"\\n2,\\n'
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(zip(*columns, strict=True) if len(columns) != 1 else ([cell] for cell in columns[0]))
+    return text.getvalue().encode()
+
+
+def as_text(table: pa.Table) -> bytes:
+    """An Arrow table as comma-separated values."""
+    return written(table.column_names, [texts_of(column) for column in table.columns])
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    """An Arrow table as a parquet file."""
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def texts_of(column: pa.ChunkedArray | pa.Array) -> list[str]:
+    """Every value as text, "" where there is none."""
+    if pa.types.is_floating(column.type):
+        return ["" if value is None else repr(value) for value in column.to_pylist()]
+    return ["" if value is None else str(value) for value in column.to_pylist()]
+
+
+def typed_array(column: CellColumn) -> pa.Array:
+    """A column with the type that it came with."""
+    where = pa.array(np.where(column.codes < 0, 0, column.codes), pa.int32(), mask=column.codes < 0)
+    if column.dtype == "category":
+        return pa.DictionaryArray.from_arrays(where, column.distinct, ordered=column.ordered)
+    return column.distinct.take(where)
+
+
+def arrow_table(cells: Cells) -> pa.Table:
+    """A table of cells with the types that they came with."""
+    return pa.table({column.name: typed_array(column) for column in cells.columns})
+
+
+def frame_like(table: pa.Table, kind: str, dtypes: Mapping[str, str]) -> Any:
+    """A data frame of the kind that was given: of polars, of Arrow, or else of pandas with the columns' own types.
+
+    Args:
+        table: the values.
+        kind: "polars", "arrow", or anything else for pandas.
+        dtypes: pandas types by column, kept where the values allow it.
+
+    Raises:
+        UsageError: the library is not installed.
+    """
+    if kind == "arrow":
+        return table
+    try:
+        if kind == "polars":
+            import polars
+
+            return polars.from_arrow(table)
+        import pandas  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"data frames need {error.name}: pip install 'priorcraft[tables]'.") from None
+    frame = table.to_pandas()
+    for name, dtype in dtypes.items():
+        if name in frame.columns and dtype and dtype != "category" and str(frame[name].dtype) != dtype:
+            try:
+                frame[name] = frame[name].astype(dtype)
+            except (TypeError, ValueError):
+                continue
+    return frame

@@ -1,0 +1,9 @@
+"""Columns of a table: kinds of values, how they are recognised, and the integers of p(x) that stand for them."""
+
+from priorcraft.datasets.columns.codec import Codec, Coded
+from priorcraft.datasets.columns.recognise import Recognised, recognised
+from priorcraft.datasets.columns.stated import Types, as_stated, as_types, stated
+from priorcraft.datasets.columns.table import Column, Columns, Encoded
+
+__all__ = ["Codec", "Coded", "Column", "Columns", "Encoded", "Recognised", "Types", "as_stated", "as_types",
+           "recognised", "stated"]  # fmt: skip

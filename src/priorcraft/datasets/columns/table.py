@@ -1,0 +1,286 @@
+"""The columns of a table that a model knows: cells to rows of integers, and rows of integers to cells again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from torch import Generator
+
+from priorcraft.cells import CellColumn, Cells
+from priorcraft.cells.emptiness import emptied
+from priorcraft.datasets.columns.aside import Constant, Identifier, Text
+from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded
+from priorcraft.datasets.columns.date import Date
+from priorcraft.datasets.columns.legacy import legacy_codec
+from priorcraft.datasets.columns.number import Number
+from priorcraft.datasets.columns.word import Word
+from priorcraft.errors import DataError
+
+CODECS: dict[str, type[Codec]] = {codec.kind: codec for codec in (Word, Number, Date, Constant, Text, Identifier)}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Args:
+        name: of the column.
+        codec: its kind, and what its integers stand for.
+        reason: why it is of that kind.
+        dtype: its type in the data frame that it was learned from; "" without one.
+        keeps: whether an empty cell is a state of its own, the last of its first entry.
+    """
+
+    name: str
+    codec: Codec
+    reason: str = ""
+    dtype: str = ""
+    keeps: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """States of its entries; () where it is left out of p(x)."""
+        sizes = self.codec.sizes
+        return (sizes[0] + 1, *sizes[1:]) if self.keeps and sizes else sizes
+
+    def encode(self, column: CellColumn, cells: Cells) -> Coded:
+        """The integers of its cells.
+
+        Raises:
+            DataError: a cell of another kind, with the line that it stands in.
+        """
+        try:
+            coded = self.codec.encode(column)
+        except ValueError as wrong:
+            row = next(i for i in range(len(column)) if column.cell(i) == str(wrong))
+            wanted = {"number": "a number, written like 12 or 0.25", "date": "a date in the form of the others"}
+            raise DataError(
+                f"{cells.source}, {cells.place(row)}: '{self.name}' must be {wanted.get(self.codec.kind, '')}, "
+                f"not '{wrong}'."
+            ) from None
+        if not (self.keeps and self.codec.sizes):
+            return coded
+        missing = np.zeros(coded.x.shape[1], dtype=np.int64)
+        missing[0] = self.codec.sizes[0]
+        return coded._replace(x=np.where(column.empty[:, None], missing, coded.x))
+
+    def decode(self, x: np.ndarray, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A value for each row of integers (N, entries), and which of them are empty cells."""
+        values = self.codec.decode(x, generator)
+        if not (self.keeps and self.codec.sizes):
+            return values, np.zeros(len(x), dtype=bool)
+        return values, x[:, 0] == self.codec.sizes[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """For a run's config.json."""
+        more = {"name": self.name, "reason": self.reason, "dtype": self.dtype, "keeps": self.keeps}
+        return more | {"codec": self.codec.as_json()}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Column":
+        """The inverse of `as_json`; also of what runs kept before there were kinds."""
+        if "codec" not in found:
+            return cls(str(found["name"]), legacy_codec(found))
+        codec = CODECS[found["codec"]["kind"]].of_json(found["codec"])
+        return cls(found["name"], codec, found["reason"], found["dtype"], bool(found["keeps"]))
+
+
+class Encoded(NamedTuple):
+    """A table as integers.
+
+    x: int16, (N, entries); -1 where a cell is empty or holds what its column does not know.
+    rest: log p(row | its integers), nats, see `Coded`, (N,).
+    beyond: cells that their column had not shown, (N, modelled columns).
+    strange: what is stranger in the row than its integers say, nats, see `Coded`, (N,).
+    labels: classes as text, "" where not known, (N,); None without a label.
+    """
+
+    x: np.ndarray
+    rest: np.ndarray
+    beyond: np.ndarray
+    strange: np.ndarray
+    labels: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table, in their order.
+
+    Args:
+        all: every column but the label and the weights, those that are left out of p(x) among them.
+        label: name of the column that is the class, if any.
+        place: how many of the columns stand before it.
+        classes: its states.
+        weight: name of the column that says how much a row counts, if any.
+        empty: the words that the user takes as empty, in place of the rule; None for the rule.
+        label_dtype: type of the label in a data frame.
+    """
+
+    all: tuple[Column, ...]
+    label: str | None = None
+    place: int = 0
+    classes: tuple[str, ...] = ()
+    weight: str | None = None
+    empty: str | None = None
+    label_dtype: str = ""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Those that have entries in x."""
+        return tuple(column for column in self.all if column.sizes)
+
+    @cached_property
+    def layout(self) -> dict[str, np.ndarray]:
+        """The entries of x that tell each column: all first digits come before the finer ones."""
+        depths = [(d, i) for i, column in enumerate(self.columns) for d in range(len(column.sizes))]
+        order = {slot: entry for entry, slot in enumerate(sorted(depths))}
+        return {
+            column.name: np.array([order[d, i] for d in range(len(column.sizes))])
+            for i, column in enumerate(self.columns)
+        }
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """States of each entry of x."""
+        sizes = np.zeros(sum(len(column.sizes) for column in self.columns), dtype=int)
+        for column in self.columns:
+            sizes[self.layout[column.name]] = column.sizes
+        return tuple(sizes.tolist())
+
+    @property
+    def header(self) -> list[str]:
+        """The names in samples: all but texts, the label among them."""
+        names = [column.name for column in self.all if not isinstance(column.codec, Text)]
+        if self.label is None:
+            return names
+        before = sum(not isinstance(column.codec, Text) for column in self.all[: self.place])
+        return [*names[:before], self.label, *names[before:]]
+
+    def read(self, cells: Cells) -> Cells:
+        """A table in which what says nothing is empty, by the rule of these columns."""
+        return emptied(cells, self.empty).cells
+
+    def encode(self, cells: Cells) -> Encoded:
+        """The rows of a table, of which what says nothing has been emptied.
+
+        Raises:
+            DataError: a column that is not there, or a cell of another kind.
+        """
+        missing = [column.name for column in self.columns if column.name not in cells.names]
+        if missing:
+            known = ", ".join(column.name for column in self.columns)
+            raise DataError(f"{cells.source} has no column '{missing[0]}'; needed are {known}.")
+        x = np.full((cells.rows, len(self.sizes)), HIDDEN, dtype=np.int16)
+        rest, strange = np.zeros(cells.rows), np.zeros(cells.rows)
+        beyond = np.zeros((cells.rows, len(self.columns)), dtype=bool)
+        for i, column in enumerate(self.columns):
+            coded = column.encode(cells[column.name], cells)
+            x[:, self.layout[column.name]] = coded.x
+            rest += coded.rest
+            strange += coded.strange
+            beyond[:, i] = coded.beyond
+        return Encoded(x, rest, beyond, strange, self._labels(cells))
+
+    def _labels(self, cells: Cells) -> np.ndarray | None:
+        if self.label is None or self.label not in cells.names:
+            return None
+        column = cells[self.label]
+        names = [*self._classes_of(column.texts.to_pylist()), ""]
+        unknown = [i for i, name in enumerate(names[:-1]) if name not in self.classes]
+        if unknown:
+            row = int(np.isin(column.codes, unknown).argmax())
+            few = ", ".join(self.classes[:8]) + (" ..." if len(self.classes) > 8 else "")
+            raise DataError(
+                f"{cells.source}, {cells.place(row)}: '{self.label}' must be one of {few}, not '{column.cell(row)}'."
+            )
+        return np.array(names)[column.codes]
+
+    def _classes_of(self, texts: list[str]) -> list[str]:
+        """Texts as classes are written; of numbers, 1.0 is the class 1 where there is no other that is one."""
+        numbers = {name: as_number(name) for name in reversed(self.classes)}
+        by_value = {number: name for name, number in numbers.items() if number is not None}
+        return [
+            text
+            if text in self.classes
+            else by_value.get(value, text)
+            if (value := as_number(text)) is not None
+            else text
+            for text in texts
+        ]
+
+    def decoded(self, x: np.ndarray, generator: Generator) -> list[tuple[Column, np.ndarray, np.ndarray]]:
+        """Each column of samples with its values for rows x (N, entries), and which of them are empty."""
+        found = list[tuple[Column, np.ndarray, np.ndarray]]()
+        for column in self.all:
+            own = x[:, self.layout[column.name]] if column.sizes else x[:, :0]
+            if not isinstance(column.codec, Text):
+                found.append((column, *column.decode(own, generator)))
+        return found
+
+    def cells(self, x: np.ndarray, labels: Sequence[str] | None, generator: Generator) -> list[list[str]]:
+        """Rows x (N, entries), and the names of their classes, as cells under the header."""
+        columns = list[list[str]]()
+        for column, values, empty in self.decoded(x, generator):
+            texts = column.codec.write(values)
+            columns.append(["" if gone else text for text, gone in zip(texts, empty, strict=True)])
+        if self.label is not None:
+            columns.insert(self.header.index(self.label), self._label_cells(labels, len(x)))
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def frame(self, x: np.ndarray, labels: Sequence[str] | None, generator: Generator) -> pa.Table:
+        """The same as a table with the columns' own types."""
+        found = dict[str, pa.Array]()
+        for column, values, empty in self.decoded(x, generator):
+            found[column.name] = with_holes(column.codec.typed(values), empty)
+        if self.label is not None:
+            found[self.label] = pa.array(self._label_cells(labels, len(x)), pa.string())
+        return pa.table({name: found[name] for name in self.header})
+
+    def _label_cells(self, labels: Sequence[str] | None, n: int) -> list[str]:
+        alone = self.classes[0] if len(self.classes) == 1 else ""
+        return list(labels or [alone] * n)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a run's config.json."""
+        return {
+            "columns": [column.as_json() for column in self.all],
+            "label": self.label,
+            "place": self.place,
+            "classes": list(self.classes),
+            "weight": self.weight,
+            "empty": self.empty,
+            "label_dtype": self.label_dtype,
+        }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Columns":
+        """The inverse of `as_json`."""
+        return cls(
+            tuple(Column.from_json(column) for column in found["columns"]),
+            found["label"],
+            int(found["place"]),
+            tuple(found["classes"]),
+            found.get("weight"),
+            found.get("empty"),
+            found.get("label_dtype", ""),
+        )
+
+
+def as_number(text: str) -> float | None:
+    """The number that a text is, if it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def with_holes(values: pa.Array, empty: np.ndarray) -> pa.Array:
+    """Values with nothing where a cell is empty."""
+    if not empty.any():
+        return values
+    rows = np.arange(len(values))
+    return values.take(pa.array(np.where(empty, -1, rows), pa.int64(), mask=empty))

@@ -1,0 +1,108 @@
+"""A table with empty cells: what is seen of its rows, and the table again with draws in the holes."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Generator, Tensor
+
+from priorcraft.cells import CellColumn, Cells, read_cells
+from priorcraft.cells.writing import arrow_table
+from priorcraft.core import UNLABELLED
+from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.columns.table import Column
+
+
+@dataclass(frozen=True)
+class Holes:
+    """A table as rows of a model, with what is missing.
+
+    Args:
+        cells: the table as it was read.
+        columns: what the model knows of it.
+        x, seen: its rows, (B, D), and which entries are there.
+        labels: classes, (B,), -1 where not known; None if the model has none.
+        empty: which cells of each column of `columns.columns` are empty, (B, C); the others are never changed.
+    """
+
+    cells: Cells
+    columns: Columns
+    x: Tensor
+    seen: Tensor
+    labels: Tensor | None
+    empty: np.ndarray
+
+    @classmethod
+    def read(cls, source: str | Path | Any, columns: Columns, classes: tuple[str, ...]) -> "Holes":
+        """A table in columns that are known.
+
+        Raises:
+            DataError: a file that cannot be read, or cells of another kind than its columns.
+        """
+        cells = read_cells(source)
+        cleared = columns.read(cells)
+        coded = columns.encode(cleared)
+        labels = None
+        if classes:
+            names = [""] * cells.rows if coded.labels is None else coded.labels.tolist()
+            labels = torch.tensor([classes.index(name) if name in classes else UNLABELLED for name in names])
+        points = torch.from_numpy(coded.x.astype(np.int64))
+        empty = np.stack([cleared[column.name].empty for column in columns.columns], 1)
+        seen = points >= 0
+        for i, column in enumerate(columns.columns):  # an empty cell is a hole, also where it is a state by itself
+            if column.keeps:
+                seen[:, columns.layout[column.name]] &= torch.from_numpy(~empty[:, i, None])
+        return cls(cells, columns, points.clamp_min(0), seen, labels, empty)
+
+    @property
+    def open(self) -> np.ndarray:
+        """Rows with at least one empty cell, (B,)."""
+        return np.any(self.empty, axis=1)
+
+    def notes(self) -> list[str]:
+        """What stays empty, and why."""
+        known = {column.name for column in self.columns.columns}
+        cleared = self.columns.read(self.cells)
+        left = [column.name for column in cleared.columns if column.name not in known and column.empty.any()]
+        return [f"empty cells of '{name}' stay empty: the model does not draw that column." for name in left]
+
+    def filled(self, drawn: np.ndarray, generator: Generator) -> Cells:
+        """The table with draws of its open rows, (rows of `open`, D), in its empty cells, and nowhere else."""
+        rows = np.flatnonzero(self.open)
+        columns = {column.name: column for column in self.cells.columns}
+        for i, column in enumerate(self.columns.columns):
+            holes = self.empty[rows, i]
+            if not holes.any():
+                continue
+            own = drawn[holes][:, self.columns.layout[column.name]]
+            values, gone = column.decode(own, generator)
+            columns[column.name] = _with(columns[column.name], rows[holes], column, values, gone)
+        return self.cells.with_columns([columns[name] for name in self.cells.names])
+
+    def table(self, drawn: np.ndarray, generator: Generator) -> pa.Table:
+        """The table n times over, filled from draws (rows of `open`, n, D), and numbered if n is above 1."""
+        each = [arrow_table(self.filled(drawn[:, i], generator)) for i in range(drawn.shape[1])]
+        if len(each) == 1:
+            return each[0]
+        number = "imputation"
+        while number in self.cells.names:
+            number += "_"
+        numbers = np.repeat(np.arange(1, len(each) + 1), self.cells.rows)
+        return pa.concat_tables(each, promote_options="permissive").add_column(0, number, pa.array(numbers))
+
+
+def _with(cells: CellColumn, rows: np.ndarray, column: Column, values: np.ndarray, gone: np.ndarray) -> CellColumn:
+    """A column with values in some of its rows."""
+    if cells.typed and not pa.types.is_string(cells.distinct.type):
+        new = column.codec.typed(values)
+        new = new.cast(cells.distinct.type, safe=False) if new.type != cells.distinct.type else new
+    else:
+        new = pa.array(column.codec.write(values), pa.string())
+    once = pa.concat_arrays([cells.distinct, new]).dictionary_encode()
+    number = once.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+    codes = np.where(cells.codes < 0, -1, number[: len(cells.distinct)][cells.codes])
+    codes[rows] = np.where(gone, -1, number[len(cells.distinct) :])
+    return replace(cells, codes=codes.astype(np.int32), distinct=once.dictionary)

@@ -1,0 +1,238 @@
+"""Columns: what each is taken for, and that texts, integers and densities agree."""
+
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from priorcraft import runtime
+from priorcraft.cells import Cells
+from priorcraft.cells.column import column_of_texts
+from priorcraft.cells.emptiness import emptied
+from priorcraft.cells.numerals import Numeral, numeral_of
+from priorcraft.datasets.columns import Column, Columns, recognised, stated
+from priorcraft.datasets.columns.number import number_from
+from priorcraft.datasets.tables import columns_of
+from priorcraft.errors import DataError, UsageError
+
+RNG = np.random.default_rng(0)
+
+
+def column(texts, name="x"):
+    return column_of_texts(name, pa.array([str(text) for text in texts], pa.string()))
+
+
+def table(**columns):
+    return Cells(
+        "t.csv", tuple(column(texts, name) for name, texts in columns.items()), len(next(iter(columns.values())))
+    )
+
+
+def kind(texts, name="x"):
+    return recognised(column(texts, name), 16).codec.kind
+
+
+MONEY = [f"${value:,.2f}" for value in RNG.normal(3000, 900, 80)]
+KINDS = {
+    "number": [
+        RNG.normal(0, 1, 90).round(2), [1, 2, 3] * 20, MONEY, ["12 %", "3 %", "40 %"] * 5,
+        ["1.234,5", "2,25", "7,1"] * 5,
+        ["-3", "4", "-5"] * 4, ["1e-3", "2.5e-07", "3e4"] * 5, ["1 234", "22", "7"] * 5, [50_000, 61_300, 70_000] * 9,
+        RNG.integers(10_000, 99_999, 40),  # too few to be called keys
+    ],
+    "word": [
+        ["01", "1", "001"] * 9, ["1.1", "1.10", "1.2"] * 9, [2**53, 2**53 + 1, 2**53 + 2] * 9, ["1E2", "1E1", "10"] * 9,
+        ["a", "b"] * 9, ["05553", "32115"] * 30, [f"s{i % 200}" for i in range(900)], ["True", "False"] * 9,
+        ["00:11:22:aa", "00:11:22:ab"] * 9,
+    ],
+    "date": [
+        [f"2024-02-{day:02}" for day in range(1, 30)], [f"{day}.3.2021" for day in range(1, 29)],
+        [20240101 + day for day in range(28)] * 2, ["2020-01-31 10:15", "2020-02-29 23:00"] * 9, ["10:15", "23:59"] * 9,
+        ["12/31/1999", "01/02/2000"] * 5, ["31 Dec 1999", "1 Jan 2000"] * 5, ["2020-01", "2021-12"] * 5,
+    ],
+    "id": [
+        range(7, 80), RNG.permutation(900_000)[:80] + 100_000, [f"C-{i:04}" for i in RNG.permutation(5000)[:50]],
+        [f"{a:08x}-1111-4111-8111-{b:012x}" for a, b in zip(range(40), range(40), strict=True)],
+        [2**60 + i for i in RNG.permutation(9000)[:60]],
+    ],
+    "constant": [["7"] * 9, ["yes"] * 4, [""] * 5],
+    "text": [[f"all of {i} words, and {i % 7} more" for i in range(60)]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("expected", "texts"), [(k, texts) for k, each in KINDS.items() for texts in each])
+def test_each_column_is_taken_for_what_it_is_and_says_so(expected, texts):
+    found = recognised(column(texts), 16)
+    assert found.codec.kind == expected
+    assert found.reason
+    kept = Columns.from_json(Columns((Column("x", found.codec, found.reason),)).as_json())
+    assert kept.all[0].codec == found.codec
+
+
+@pytest.mark.parametrize(("expected", "texts"), [(k, t) for k in ("number", "word", "date") for t in KINDS[k]])
+def test_what_is_drawn_is_written_as_it_was_read_and_reads_back_as_the_same_integers(expected, texts):
+    cells = column(texts)
+    codec = recognised(cells, 16).codec
+    coded = codec.encode(cells)
+    assert (coded.x >= 0).all()
+    assert not coded.beyond.any()
+    drawn = codec.write(codec.decode(coded.x, runtime.keyed(0)))
+    if expected == "word":
+        assert drawn == [str(text) for text in texts]
+    again = codec.encode(column(drawn))
+    agree = (again.x == coded.x).all(1).mean()
+    assert agree == 1 if expected != "date" else agree > 0.7  # the fifth Monday of a short month is its fourth
+    if expected == "number":
+        assert numeral_of(column(drawn).texts).point == codec.numeral.point
+
+
+WHOLE = {
+    "normal": np.rint(RNG.normal(50, 10, 2000)),
+    "zeros": np.where(RNG.random(2000) < 0.9, 0, np.rint(RNG.exponential(300, 2000))),
+    "heaps of five": np.rint(RNG.exponential(100, 2000)) * 5,
+    "999": np.where(RNG.random(2000) < 0.2, 999, RNG.integers(0, 100, 2000)),
+    "few": np.array([1.0, 2, 2, 7, 7, 7]),
+    "negative": np.rint(RNG.normal(-20, 10, 300)),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("decimals", [0, 2])
+def test_a_density_inside_a_leaf_sums_to_one_and_agrees_with_its_draws(name, decimals):
+    values, counts = np.unique(WHOLE[name] / 10**decimals, return_counts=True)
+    codec = number_from(values, counts, Numeral(decimals, False), 16)
+    inside = codec.inside
+    far = 60 * inside.reach
+    every = np.arange(np.rint((values[0] - far) / codec.step), np.rint((values[-1] + far) / codec.step)) * codec.step
+    every = every[:: max(1, len(every) // 10**6)] if len(every) < 10**6 else every
+    leaf = inside.leaf(every)
+    mass = np.exp(inside.log_density(every, leaf)) * codec.step
+    assert np.allclose(np.bincount(leaf, mass, minlength=len(codec.lows)), 1, atol=2e-3)
+    own = np.arange(len(codec.lows)).repeat(400)
+    u = np.random.default_rng(1).random((2, len(own)))
+    drawn = inside.draw(own, u[0], u[1])
+    assert (inside.leaf(drawn) == own).all()
+    expected = np.exp(inside.log_density(values, inside.leaf(values))) * codec.step
+    seen = np.array(
+        [
+            (np.abs(drawn[own == k] - v) < codec.step / 2).mean()
+            for v, k in zip(values, inside.leaf(values), strict=True)
+        ]
+    )
+    assert np.abs(seen - expected).max() < 0.12
+    if values[0] >= 0:
+        assert drawn.min() >= 0
+
+
+def test_point_masses_keep_their_share_and_outliers_are_improbable():
+    values, counts = np.unique(WHOLE["zeros"], return_counts=True)
+    codec = number_from(values, counts, Numeral(), 16)
+    coded = codec.encode(column(WHOLE["zeros"].astype(int)))
+    drawn = codec.decode(coded.x, runtime.keyed(0))
+    assert (drawn == 0).mean() == pytest.approx((WHOLE["zeros"] == 0).mean(), abs=1e-9)
+    far = codec.encode(column([9_999_999, -40, 5]))
+    assert far.beyond.tolist() == [True, True, False]
+    assert (far.rest[:2] < -12).all()
+
+
+def test_dates_exist_and_keep_their_weekdays():
+    days = np.arange("2019-01-01", "2023-12-31", dtype="datetime64[D]")
+    days = days[np.is_busday(days)]
+    texts = [str(day).replace("-", "") for day in days]
+    codec = recognised(column(texts), 16).codec
+    x = np.stack([RNG.integers(0, size, 4000) for size in codec.sizes], 1)  # any year with any weekday of any month
+    drawn = codec.write(codec.decode(x, runtime.keyed(0)))
+    back = np.array(
+        [f"{text[:4]}-{text[4:6]}-{text[6:]}" for text in drawn], dtype="datetime64[D]"
+    )  # raises if impossible
+    assert np.is_busday(back).all()
+    assert back.min() >= days.min()
+    assert back.max() <= days.max()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_months_that_end_or_begin_go_on_so(ends):
+    months = np.arange("2000-01", "2020-12", dtype="datetime64[M]")
+    days = (
+        months.astype("datetime64[D]")
+        + (((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")) - 1) * ends
+    )
+    codec = recognised(column([str(day) for day in days]), 16).codec
+    x = np.stack([RNG.integers(0, size, 500) for size in codec.sizes], 1)
+    drawn = np.array(codec.write(codec.decode(x, runtime.keyed(0))), dtype="datetime64[D]") + ends
+    assert (drawn.astype("datetime64[M]").astype("datetime64[D]") == drawn).all()
+
+
+def test_identifiers_are_made_anew_and_once():
+    for texts in KINDS["id"]:
+        codec = recognised(column(texts), 16).codec
+        made = codec.write(codec.decode(np.zeros((500, 0)), runtime.keyed(0)))
+        assert len(set(made)) == 500
+        if codec.consecutive:
+            continue
+        assert {len(text) for text in made} <= {len(str(text)) + more for text in texts for more in (0, 1)}
+
+
+def test_one_rule_of_what_is_empty():
+    found = emptied(
+        table(garage=["None", "Attached", "", "None"], country=["NA", "AO", "BW", "NA"], n=["1", "2", "3", "4"])
+    )
+    assert found.taken == {}
+    found = emptied(table(n=["1", "NA", "3"], word=["NA", "b", "<NA>"], code=["NA", "US", "DE"]))
+    assert found.taken == {"n": {"NA": 1}, "word": {"NA": 1, "<NA>": 1}}
+    assert "'NA' is taken as empty: 1 in 'n', 1 in 'word'" in found.notes[0]
+    assert emptied(table(a=["x", "-9", "y"]), "-9,x").taken == {"a": {"x": 1, "-9": 1}}
+    assert emptied(table(n=["1", "?", "3"]), "").taken == {}
+
+
+def test_what_the_user_says_goes_before_what_is_seen(tmp_path):
+    cells = table(
+        zip=["10115", "20095", "10115"] * 20,
+        day=["01/02/2020", "03/02/2020", "05/02/2020"] * 20,
+        n=["1", "2", "3"] * 20,
+    )
+    (tmp_path / "types.json").write_text('{"day": {"type": "date", "format": "%d/%m/%Y"}, "n": {"type": "ordered"}}')
+    found = {c.name: c.codec for c in columns_of(cells, None, 16, types=tmp_path / "types.json").all}
+    assert found["day"].format == "%d/%m/%Y"
+    assert found["n"].ordered
+    found = {c.name: c.codec.kind for c in columns_of(cells, None, 16, types="zip=word, n=text").all}
+    assert found == {"zip": "word", "day": "date", "n": "text"}
+    for types, sentence in (
+        ("zip", "must be written column=kind"), ("zip=colour", "cannot be 'colour'"), ("zap=word", "no column 'zap'")
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=sentence):
+            columns_of(cells, None, 16, types=types)
+    with pytest.raises(DataError, match="'day' must hold numbers, not '01/02/2020'"):
+        columns_of(cells, None, 16, types={"day": "number"})
+    assert stated({"a": {"type": "category"}})["a"].kind == "word"
+
+
+def test_a_missing_cell_can_be_a_state():
+    cells = table(a=["x", "", "y", "x"] * 10, b=[str(i % 20) if i % 4 else "" for i in range(40)])
+    kept = columns_of(cells, None, 8, missing="keep")
+    coded = kept.encode(cells)
+    assert (coded.x >= 0).all()
+    rows = kept.cells(coded.x.astype(int), None, runtime.keyed(0))
+    assert [row[0] for row in rows] == ["x", "", "y", "x"] * 10
+    assert [row[1] == "" for row in rows] == [i % 4 == 0 for i in range(40)]
+    filled = columns_of(cells, None, 8)
+    assert (filled.encode(cells).x < 0).any()
+    assert [s + 1 for s in filled.sizes[:2]] == list(kept.sizes[:2])
+
+
+def test_hundreds_of_words_have_a_place_and_rare_ones_their_share():
+    words = list(itertools.chain.from_iterable([f"w{i}"] * max(1, 900 // (i + 1)) for i in range(900)))
+    cells = column(words)
+    codec = recognised(cells, 16).codec
+    coded = codec.encode(cells)
+    assert max(codec.sizes) <= 32
+    assert set(codec.write(codec.decode(coded.x, runtime.keyed(0)))) >= {f"w{i}" for i in range(400)}
+    once = {text: (tuple(x), rest) for text, x, rest in zip(words, coded.x.tolist(), coded.rest, strict=True)}
+    masses = {}
+    for x, rest in once.values():
+        masses[x] = masses.get(x, 0) + np.exp(rest)
+    assert np.allclose(list(masses.values()), 1)
+    new = codec.encode(column(["unheard of"]))
+    assert new.beyond.all()
+    assert (new.x == -1).all()
