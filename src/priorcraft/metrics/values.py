@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from priorcraft.core import Space
-from priorcraft.datasets.columns import Columns, as_number
+from priorcraft.datasets.columns import Columns
 from priorcraft.errors import DataError
 
 
@@ -48,12 +48,12 @@ class Values:
     def of(cls, space: Space, x: Tensor, columns: Columns | None = None) -> "Values":
         """Points x (B, *event_shape) of a space: pixels, bits and real numbers are numbers, other integers words."""
         flat = x.detach().cpu().flatten(1)
-        names = tuple(c.name for c in columns.columns) if columns else tuple(f"entry {i}" for i in range(space.dims))
-        if columns is not None:
-            counts = [all(as_number(state) is not None for state in column.states) for column in columns.columns]
-        else:
-            counts = [space.levels in (None, 2) or space.is_image] * space.dims
-        return cls.split(flat, names, torch.tensor(counts))
+        names = [f"entry {i}" for i in range(space.dims)]
+        counts = [space.levels in (None, 2) or space.is_image] * space.dims
+        for name, kind, entries in () if columns is None else columns.entries:
+            for digit, entry in enumerate(entries):
+                names[entry], counts[entry] = f"{name}, digit {digit + 1}" if digit else name, kind != "word"
+        return cls.split(flat, tuple(names), torch.tensor(counts))
 
     @classmethod
     def split(cls, flat: Tensor, names: tuple[str, ...], counts: Tensor) -> "Values":

@@ -144,6 +144,11 @@ class Columns:
         }
 
     @property
+    def entries(self) -> list[tuple[str, str, list[int]]]:
+        """Name, kind and entries of x of each modelled column."""
+        return [(c.name, c.codec.kind, self.layout[c.name].tolist()) for c in self.columns]
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """States of each entry of x."""
         sizes = np.zeros(sum(len(column.sizes) for column in self.columns), dtype=int)
