@@ -1,0 +1,94 @@
+"""Mistakes in the source that a suite did not see: each has a test here that fails with the mistake put back."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from priorcraft import zoo
+from priorcraft.condition.weighted import Particles
+from priorcraft.core import Space
+from priorcraft.datasets.image import to_pixels
+from priorcraft.datasets.splits import Rows
+from priorcraft.errors import DataError, Diverged
+from priorcraft.explicit.exact.ensemble import Ensemble
+from priorcraft.explicit.exact.naive_bayes import NaiveBayes
+from priorcraft.runtime import keyed
+from priorcraft.train.loop import Progress, validate
+from priorcraft.train.objective import Batch
+
+
+def test_each_entry_of_a_space_ends_at_its_own_last_level():
+    space = Space((3,), 4, sizes=(2, 4, 3))
+    tops = torch.tensor([[1, 3, 2]])
+    assert torch.equal(space.check(tops), tops)
+    for entry in range(3):
+        beyond = tops.clone()
+        beyond[0, entry] += 1
+        with pytest.raises(DataError, match=rf"entry {entry} of x|x must lie in"):
+            space.check(beyond)
+
+
+@pytest.mark.parametrize(("others", "redrawn"), [(0.06, True), (0.16, True), (0.2, False), (0.9, False)])
+def test_particles_are_drawn_again_below_half_an_effective_number(others, redrawn):
+    """Weights (1, w, ..., w) of ten: the effective share (1 + 9w)^2 / (10 (1 + 9w^2)) crosses a half at w = .177."""
+    model, _ = zoo.build("masked-mlp", Space((2,), 2), None, 10, {"width": 4}, seed=0)
+    particles = Particles(model, 1, 10, None, keyed(0))
+    share = (1 + 9 * others) ** 2 / (10 * (1 + 9 * others**2))
+    assert (share < 0.5) == redrawn
+    again = particles.weigh(torch.tensor([1.0] + [others] * 9).log())
+    assert (again is not None) == redrawn
+
+
+class Given:
+    """An objective whose model says one number of every row."""
+
+    def __init__(self, model):
+        self.averaged = self.model = model
+        _, self.shards = None, zoo.build("naive-bayes", model.space, None, 4, {}, seed=0)[1].shards
+
+    def settle(self):
+        """Nothing."""
+
+
+def test_the_weights_to_keep_are_those_of_the_lowest_score_not_the_last():
+    x = torch.tensor([[0], [0], [0], [1]])
+    model, at = NaiveBayes(Space((1,), 2), smoothing=0.0), Progress()
+    scores = {0.5: math.log(2), 0.75: 0.5623, 0.1: None}
+    for p in scores:
+        model.log_table.copy_(torch.tensor([[[p, 1 - p]]]).log())
+        validate(Given(model), Rows(x), at, 0.5, seed=0)
+    assert at.nats == pytest.approx(0.5623, abs=1e-3)
+    assert float(at.best["log_table"][0, 0, 0].exp()) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("said", [float("nan"), float("inf")])
+def test_closed_form_updates_that_end_in_no_number_stop_the_training(said, monkeypatch):
+    _, objective = zoo.build("naive-bayes", Space((2,), 2), None, 4, {}, seed=0)
+    monkeypatch.setattr(NaiveBayes, "update", lambda self, x, given: torch.tensor(said))
+    x = torch.zeros(4, 2, dtype=torch.long)
+    with pytest.raises(Diverged, match=r"became (nan|inf)"):
+        objective.step(Batch(x, None, torch.arange(4)), progress=0.5, key=(0, 0))
+
+
+def test_boxes_average_only_where_both_sides_shrink():
+    stripes = np.zeros((4, 16), np.uint8)
+    stripes[:, ::2] = 255
+    image = Image.fromarray(stripes)
+    shrunk = to_pixels(image, 1, (2, 2))  # 16 -> 4 after the crop to a square, 4 -> 2
+    assert set(np.unique(shrunk)) == {128}
+    sharp = np.tile(np.array([[0, 255]], np.uint8), (8, 4))
+    grown = to_pixels(Image.fromarray(sharp), 1, (16, 4))  # one side grows: cropped to 2 x 8, and twice as large
+    assert not set(np.unique(grown)) <= {0, 255}, "Lanczos' curves, not boxes"
+
+
+def test_an_ensemble_s_weights_are_updated_from_the_old_ones():
+    """EM reaches the maximum of the likelihood: all rows speak for one member, and it takes all weight but a row's."""
+    members = [NaiveBayes(Space((1,), 2)) for _ in range(2)]
+    for member, p in zip(members, (0.6, 0.4), strict=True):
+        member.log_table.copy_(torch.tensor([[[p, 1 - p]]]).log())
+    ensemble = Ensemble(Space((1,), 2), members=members)
+    ensemble.weigh(torch.zeros(1000, 1, dtype=torch.long), None, rounds=200)
+    assert float(ensemble.log_weights.exp()[0]) > 0.99, "one step from even weights would give 0.6"
