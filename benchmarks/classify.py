@@ -11,12 +11,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from priorcraft.verbs.contrasting import contrast, discriminative, generative
+
 from priorcraft import runtime, verbs
 from priorcraft.classifiers.curve import accuracy, by_name, hidden
 from priorcraft.classifiers.discriminative import METHODS
 from priorcraft.datasets import open_data
 from priorcraft.report.classifiers import accuracy_picture
-from priorcraft.verbs.contrasting import contrast, discriminative, generative
 
 GENERATIVE = ("naive-bayes", "ppca", "kernel")
 PER_CLASS = (2, 5, 10, 20, 50)

@@ -152,18 +152,18 @@ def of_run(path, data, tasks, limit, draws):
     """The cells of one run, and what goes with them."""
     cells, notes = {}, []
     for name in tasks:
-        how = {"data": data, "limit": limit, "n": min(4, draws), "draws": draws, "device": "cpu"}
+        how = {"data": data, "limit": limit, "n": min(4, draws), "draws": draws}
         try:
             answer = pc.inpaint(path, mask=MASKS[name], **how) if name in MASKS else pc.upscale(path, factor=2, **how)
         except pc.errors.PriorcraftError as reason:
             notes.append(f"{path} · {name}: {reason}")
             continue
-        judge, mean, bits = (answer[key] for key in ("judge_samples", "judge_mean", "bits_per_hidden"))
-        cells[name] = f"{answer['psnr_mean']:.2f} / {'–' if judge is None else f'{judge:.3f}'}"
+        judge = "–" if answer.judge_samples is None else f"{answer.judge_samples:.3f}"
+        cells[name] = f"{answer.psnr_mean:.2f} / {judge}"
         notes.append(
-            f"{path} · {name}: {answer['kind']}, {answer['method']}; judge on the mean {mean}; "
-            f"coverage {answer['coverage90']}; bits per hidden pixel {bits}; consistency {answer['consistency']:g}; "
-            f"{answer['diagnostics']} {answer['seconds']:.1f} s {' '.join(answer['notes'])}"
+            f"{path} · {name}: {answer.kind}, {answer.method}; judge on the mean {answer.judge_mean}; coverage "
+            f"{answer.coverage90}; bits per hidden pixel {answer.bits_per_hidden}; consistency {answer.consistency:g}; "
+            f"{answer.diagnostics} {answer.seconds:.1f} s {' '.join(answer.notes)}"
         )
     return cells, notes
 
@@ -246,26 +246,22 @@ def photograph(minutes, draws, model, settings, side, folder):
     hole, little = mask > 0, np.asarray(Image.fromarray(truth).resize((128, 128), Image.Resampling.BOX))
     for name, image in {"scratched": np.where(hole, 255, truth), "mask": mask, "small": little}.items():
         Image.fromarray(image.astype(np.uint8)).save(folder / f"{name}.png")
-    shared = {"n": draws, "draws": draws, "overwrite": True, "device": "cpu"}
-    found = pc.inpaint(
-        folder / "run",
-        folder / "scratched.png",
-        mask=str(folder / "mask.png"),
-        restored=folder / "restored.png",
-        **shared,
-    )
-    print(f"scratches over {hole.mean():.1%} of {RESTORED}, {model}, {minutes} minutes: {found['seconds']:.0f} s")
+    run, shared = pc.load(folder / "run"), {"n": draws, "draws": draws}
+    found = pc.inpaint(run, folder / "scratched.png", mask=str(folder / "mask.png"), **shared)
+    found.save(folder / "restored.png", "restored", overwrite=True)
+    print(f"scratches over {hole.mean():.1%} of {RESTORED}, {model}, {minutes} minutes: {found.seconds:.0f} s")
     print("  Telea", decibels(cv2.inpaint(np.where(hole, 0, truth), mask, 3, cv2.INPAINT_TELEA), truth, hole))
     smooth = inpaint_biharmonic(np.where(hole, 0, truth) / 255, hole).clip(0, 1) * 255
     print("  biharmonic", decibels(smooth, truth, hole))
-    print(f"  mean of {draws}", decibels(found["mean"][0, 0].numpy(), truth, hole))
-    print("  one draw", decibels(found["x"][0, 0, 0].numpy(), truth, hole))
-    print("  seen pixels kept:", bool((found["x"][0, :, 0].numpy() == truth)[:, ~hole].all()))
-    large = pc.upscale(folder / "run", folder / "small.png", factor=2, restored=folder / "enlarged.png", **shared)
-    x, everywhere = large["x"][0, 0, 0].numpy().astype(float), np.ones_like(hole)
-    print(f"128 to 256: {large['method']}, {large['seconds']:.0f} s, consistency {large['consistency']}")
+    print(f"  mean of {draws}", decibels(found.mean[0, 0].numpy(), truth, hole))
+    print("  one draw", decibels(found.x[0, 0, 0].numpy(), truth, hole))
+    print("  seen pixels kept:", bool((found.x[0, :, 0].numpy() == truth)[:, ~hole].all()))
+    large = pc.upscale(run, folder / "small.png", factor=2, **shared)
+    large.save(folder / "enlarged.png", "restored", overwrite=True)
+    x, everywhere = large.x[0, 0, 0].numpy().astype(float), np.ones_like(hole)
+    print(f"128 to 256: {large.method}, {large.seconds:.0f} s, consistency {large.consistency}")
     print("  bicubic", decibels(np.asarray(Image.fromarray(little).resize((256, 256))), truth, everywhere))
-    print(f"  mean of {draws}", decibels(large["mean"][0, 0].numpy(), truth, everywhere))
+    print(f"  mean of {draws}", decibels(large.mean[0, 0].numpy(), truth, everywhere))
     print("  one draw", decibels(x, truth, everywhere))
     steps, wanted = np.abs(np.diff(x)).mean(0), np.abs(np.diff(truth.astype(float))).mean(0)
     apart = side * 3 // 4  # windows overlap by a quarter

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from priorcraft import runtime, verbs
+import priorcraft as pc
+from priorcraft import runtime
 from priorcraft.datasets import open_data
 from priorcraft.datasets.pairs import open_pairs
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.two_sample import TwoSampleTest
 from priorcraft.run.domains import open_domains
-from priorcraft.verbs.translating import contact_sheet
 
 SHOES = (5, 7, 9)
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -34,20 +34,20 @@ def fitted(data, form, name, options, **settings):
     """A run of the GAN on such data, and its CPU seconds."""
     begin = time.process_time()
     given = {key: str(value) for key, value in settings.items()}
-    answer = verbs.fit(data, "gan", out=options.out / name, form=form, overwrite=True, **options.budget, settings=given)
-    print(f"  {answer['steps']} steps, {time.process_time() - begin:.0f} CPU s {' '.join(answer['notes'])}", flush=True)
-    return verbs.load(options.out / name)
+    how = {form: True, "overwrite": True, "settings": given, **options.budget}
+    run = pc.fit(data, "gan", out=options.out / name, **how)
+    print(f"  {run.steps} steps, {time.process_time() - begin:.0f} CPU s {' '.join(run.notes)}", flush=True)
+    return run
 
 
 def answers(run, a, n=1):
     """n answers to each of a."""
-    return verbs.translate(run, a, n, seed=1)["b"]
+    return pc.translate(run, a, n, seed=1).b
 
 
 def sheet(run, a, options, name):
     """Writes the contact sheet of a few images."""
-    picture = contact_sheet(a[:12], answers(run, a[:12], 7), run.model.context, run.model.space)
-    (options.out / f"{name}.png").write_bytes(picture)
+    pc.translate(run, a[:12], 7, seed=1).save(options.out / f"{name}.png", overwrite=True)
 
 
 def two_samples(splits, samples):

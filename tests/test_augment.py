@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from priorcraft import runtime, verbs
+import priorcraft as pc
+from priorcraft import runtime
 from priorcraft.cli import main
 from priorcraft.core import Space
 from priorcraft.datasets import Rows, open_data
@@ -23,7 +24,7 @@ def small(tmp_path_factory):
     parts = {f"x_{p}": digits.rows(p).x[:n].numpy() for p, n in (("train", 100), ("valid", 100), ("test", 450))}
     parts |= {f"y_{p}": digits.rows(p).y[:n].numpy() for p, n in (("train", 100), ("valid", 100), ("test", 450))}
     np.savez(folder / "few.npz", levels=17, **parts)
-    verbs.fit(folder / "few.npz", "ppca", out=folder / "run", steps=2, device="cpu")
+    pc.fit(folder / "few.npz", "ppca", out=folder / "run", steps=2, device="cpu")
     return folder
 
 
@@ -142,11 +143,11 @@ def test_an_augmented_file_opens_again_and_says_where_rows_come_from(small, caps
 
 
 def test_a_folder_comes_with_its_provenance(small):
-    answer = verbs.augment(small / "few.npz", small / "run", per_class=2, repeats=1, out=small / "folder", seed=3)
+    answer = pc.augment(small / "few.npz", small / "run", per_class=2, repeats=1, seed=3).save(small / "folder")
     with open(small / "folder" / "provenance.csv") as file:
         lines = list(csv.DictReader(file))
     synthetic = [line for line in lines if line["source"] == "synthetic"]
-    assert len(synthetic) == answer["n"] == 20
+    assert len(synthetic) == answer.n == 20
     assert {line["seed"] for line in synthetic} == {"3"}
     assert all((small / "folder" / line["file"]).is_file() for line in lines)
     assert len(open_data(small / "folder").train) == 120
@@ -154,8 +155,8 @@ def test_a_folder_comes_with_its_provenance(small):
 
 def test_balancing_fills_the_rare_classes(small):
     y = open_data(small / "few.npz").train.y
-    answer = verbs.augment(small / "few.npz", small / "run", per_class=12, balance=True, repeats=1, out=small / "b.npz")
-    assert answer["n"] == int((12 - y.bincount()).clamp_min(0).sum())
+    answer = pc.augment(small / "few.npz", small / "run", per_class=12, balance=True, repeats=1).save(small / "b.npz")
+    assert answer.n == int((12 - y.bincount()).clamp_min(0).sum())
 
 
 def test_rows_that_the_model_has_seen_are_not_held_out(small):
@@ -165,7 +166,7 @@ def test_rows_that_the_model_has_seen_are_not_held_out(small):
     arrays["x_test"], arrays["y_test"] = arrays["x_train"].copy(), arrays["y_train"].copy()
     np.savez(small / "leak.npz", **arrays)
     with pytest.raises(DataError, match="fitted to every test row"):
-        verbs.augment(small / "leak.npz", small / "run", per_class=5, out=small / "no.npz")
+        pc.augment(small / "leak.npz", small / "run", per_class=5).save(small / "no.npz")
 
 
 def test_bad_input_is_a_sentence_and_nothing_is_written(small):
@@ -175,7 +176,7 @@ def test_bad_input_is_a_sentence_and_nothing_is_written(small):
         ({"per_class": 1, "balance": True}, "nothing to balance"),
     ):
         with pytest.raises(UsageError, match=match):
-            verbs.augment(small / "few.npz", small / "run", out=small / "never.npz", repeats=1, **settings)
+            pc.augment(small / "few.npz", small / "run", repeats=1, **settings).save(small / "never.npz")
     assert not (small / "never.npz").exists()
 
 
@@ -184,14 +185,13 @@ def test_pairs_are_fitted_and_translated(tmp_path):
     b = digits.train.x.numpy()
     a = np.abs(np.diff(b.astype(int), axis=-1, prepend=0))
     np.savez(tmp_path / "pairs.npz", a=a, b=b, levels=17)
-    answer = verbs.fit_pairs(tmp_path / "pairs.npz", "masked-mlp", out=tmp_path / "run", steps=3, device="cpu")
-    assert answer["score"]["kind"] == "exact"
-    found = verbs.translate(tmp_path / "run", torch.from_numpy(a[:3]), 4)
-    again = verbs.translate(tmp_path / "run", torch.from_numpy(a[:3]), 4)
-    assert found["b"].shape == (3, 4, 1, 8, 8)
-    assert torch.equal(found["b"], again["b"])
+    run = pc.fit(tmp_path / "pairs.npz", "masked-mlp", pairs=True, out=tmp_path / "run", steps=3, device="cpu")
+    assert run.score.kind is pc.Kind.EXACT
+    found, again = (pc.translate(run, torch.from_numpy(a[:3]), 4).b for _ in range(2))
+    assert found.shape == (3, 4, 1, 8, 8)
+    assert torch.equal(found, again)
     with pytest.raises(UsageError, match="labels alone"):
-        verbs.fit_pairs(tmp_path / "pairs.npz", "ppca", out=tmp_path / "no")
+        pc.fit(tmp_path / "pairs.npz", "ppca", pairs=True, out=tmp_path / "no")
 
 
 def test_a_pair_without_its_partner_is_refused():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+import priorcraft as pc
 from laws.table import APPROXIMATE, BITS, every_image, rows, tiny
-from priorcraft import probability, runtime, verbs
+from priorcraft import probability, runtime
 from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
 from priorcraft.classifiers.curve import hidden, learning_curve
 from priorcraft.classifiers.deformed import Deformed
@@ -26,15 +27,15 @@ from priorcraft.metrics.calibration import calibration_error, reliability
 from priorcraft.metrics.unusual import auroc, mutated, ratio, typicality
 from priorcraft.report.classifiers import accuracy_picture
 from priorcraft.run import load
-from priorcraft.verbs.classified import classified, labelled
-from priorcraft.verbs.contrasting import contrast
+from priorcraft.run.contest import contest, labelled
+from priorcraft.run.contrast import contrast
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A small exact model of digits, fitted with labels, and the folder that it lives in."""
     folder = tmp_path_factory.mktemp("classify")
-    verbs.fit("digits", "ppca", out=folder / "ppca", steps=2, device="cpu")
+    pc.fit("digits", "ppca", out=folder / "ppca", steps=2, device="cpu")
     return folder / "ppca"
 
 
@@ -45,8 +46,8 @@ def few_labels(n):
 
 
 def test_log_posterior_and_evidence_make_up_the_joint(run, tmp_path):
-    verbs.classify(run, out=tmp_path / "o.npz")
-    answer, model = np.load(tmp_path / "o.npz"), verbs.load(run).model
+    pc.classify(run).save(tmp_path / "o.npz")
+    answer, model = np.load(tmp_path / "o.npz"), pc.load(run).model
     x = open_data("digits").test.x
     with torch.no_grad():
         joint, evidence = model.log_joint(x).numpy(), model.log_prob(x).numpy()
@@ -94,15 +95,15 @@ def test_em_finds_the_prior_of_unlabelled_rows():
 )
 def test_a_prior_that_is_none_is_refused(run, prior, match):
     with pytest.raises(UsageError, match=match):
-        verbs.classify(run, prior=prior)
+        pc.classify(run, prior=prior)
 
 
 def test_a_prior_of_one_class_leaves_no_other_answer(run):
     digits = open_data("digits")
     for calibrate in (False, True):
-        answer = verbs.classify(run, prior={"3": 1.0}, calibrate=calibrate)
-        assert answer["accuracy"] == pytest.approx(float((digits.test.y == 3).double().mean()))
-    assert answer["log_loss"] is None  # infinite: the other classes were ruled out
+        answer = pc.classify(run, prior={"3": 1.0}, calibrate=calibrate)
+        assert answer.accuracy == pytest.approx(float((digits.test.y == 3).double().mean()))
+    assert answer.log_loss is None  # infinite: the other classes were ruled out
 
 
 def test_temperature_undoes_a_known_overconfidence():
@@ -131,7 +132,7 @@ def test_reliability_is_the_calibration_error_taken_apart():
     logits = torch.randn(300, 3, generator=runtime.keyed("r")).double().log_softmax(1)
     y = torch.arange(300) % 3
     bins = reliability(logits, y, bins=15)
-    gap = sum(abs(b["accuracy"] - b["confidence"]) * b["n"] for b in bins) / 300
+    gap = sum(abs(b.accuracy - b.confidence) * b.n for b in bins) / 300
     assert gap == pytest.approx(calibration_error(logits, y, bins=15))
 
 
@@ -210,7 +211,7 @@ def test_learning_curves_see_the_same_labels():
     )
     assert torch.equal(seen[0], seen[1])
     assert [int((y >= 0).sum()) for y in seen] == [20, 20, 300, 300]
-    assert curve[0]["accuracy"] == curve[1]["accuracy"] < curve[2]["accuracy"]
+    assert curve[0].accuracy == curve[1].accuracy < curve[2].accuracy
 
 
 def test_command_line_prints_the_keys_and_refuses_with_a_sentence(run, tmp_path, capsys):
@@ -244,10 +245,10 @@ def test_labels_are_matched_by_name_not_by_number(run, tmp_path):
     digits = open_data("digits")
     keep = digits.test.y >= 5
     np.savez(tmp_path / "some.npz", x=digits.test.x[keep].numpy(), y=digits.test.y[keep].numpy(), levels=17)
-    assert verbs.classify(run, tmp_path / "some.npz", split="train")["accuracy"] > 0.8
+    assert pc.classify(run, tmp_path / "some.npz", split="train").accuracy > 0.8
     np.savez(tmp_path / "other.npz", x=digits.test.x.numpy(), y=np.where(digits.test.y == 3, "cat", "0"), levels=17)
     with pytest.raises(DataError, match="no class 'cat'"):
-        verbs.classify(run, tmp_path / "other.npz")
+        pc.classify(run, tmp_path / "other.npz")
 
 
 def test_scores_of_unusual_rows():
@@ -267,8 +268,8 @@ def test_scores_of_unusual_rows():
 def test_unusual_tells_noise_from_digits(run, tmp_path):
     noise = torch.randint(17, (300, 8, 8), generator=runtime.keyed("noise"))
     np.savez(tmp_path / "noise.npz", x_train=noise.numpy(), x_test=noise.numpy(), levels=17)
-    answer = verbs.unusual(run, against=tmp_path / "noise.npz", out=tmp_path / "u.npz")
-    assert min(answer["auroc"].values()) > 0.99
+    answer = pc.unusual(run, against=tmp_path / "noise.npz").save(tmp_path / "u.npz")
+    assert min(vars(answer.auroc).values()) > 0.99
     assert set(np.load(tmp_path / "u.npz")) == {"likelihood", "typicality", "ratio", "unusual"}
 
 
@@ -278,8 +279,8 @@ def test_checked_prior_keeps_a_prior():
 
 def test_more_labels_are_better_for_both_kinds():
     rows = contrast(open_data("digits"), densities=("naive-bayes",), per_class=(2, 40), repeats=1)
-    assert {row["name"] for row in rows} == {"Bayes, naive-bayes", "logistic", "svm"}
-    by_name = {name: [r["accuracy"] for r in rows if r["name"] == name] for name in {r["name"] for r in rows}}
+    assert {row.name for row in rows} == {"Bayes, naive-bayes", "logistic", "svm"}
+    by_name = {name: [r.accuracy for r in rows if r.name == name] for name in {r.name for r in rows}}
     assert all(more > few + 0.1 for few, more in by_name.values())
     assert accuracy_picture(rows)[:4] == b"\x89PNG"
 
@@ -294,13 +295,13 @@ def test_a_learning_curve_needs_labels_of_two_classes(labels):
 
 def test_a_comparison_classifies_by_every_density(run):
     digits = open_data("digits")
-    found = classified([load(run)], digits, digits.test, samples=4, seed=0)
-    assert [c["name"] for c in found["classifiers"]] == [load(run).name, "logistic", "svm"]
-    assert found["classifiers"][0]["accuracy"] == verbs.classify(run)["accuracy"]
-    assert {c["kind"] for c in found["classifiers"]} == {"exact", "discriminative"}
-    assert found["notes"] == []
-    assert len(found["curve"]) == 4 * 5  # classifiers and numbers of labels
-    assert classified([load(run)], digits, Rows(digits.test.x), samples=4, seed=0) is None
+    found = contest([load(run)], digits, digits.test, samples=4, seed=0)
+    assert [c.name for c in found.classifiers] == [load(run).name, "logistic", "svm"]
+    assert found.classifiers[0].accuracy == pc.classify(run).accuracy
+    assert {c.kind for c in found.classifiers} == {"exact", "discriminative"}
+    assert found.notes == ()
+    assert len(found.curve) == 4 * 5  # classifiers and numbers of labels
+    assert contest([load(run)], digits, Rows(digits.test.x), samples=4, seed=0) is None
 
 
 def test_a_class_with_one_row_does_not_end_a_comparison(run):
@@ -308,9 +309,9 @@ def test_a_class_with_one_row_does_not_end_a_comparison(run):
     rare = digits.train.y == 7
     keep = ~rare | (rare.cumsum(0) == 1)
     few = replace(digits, train=Rows(digits.train.x[keep], digits.train.y[keep]))
-    found = classified([load(run)], few, digits.test, samples=4, seed=0)
-    assert [c["name"] for c in found["classifiers"]] == [load(run).name, "logistic"]
-    assert "svm needs at least 2 labelled rows" in found["notes"][0]
+    found = contest([load(run)], few, digits.test, samples=4, seed=0)
+    assert [c.name for c in found.classifiers] == [load(run).name, "logistic"]
+    assert "svm needs at least 2 labelled rows" in found.notes[0]
 
 
 def test_rows_to_classify_are_drawn_from_a_sorted_file():
@@ -322,8 +323,8 @@ def test_rows_to_classify_are_drawn_from_a_sorted_file():
 
 
 def test_both_kinds_abstain_at_a_chosen_risk(run):
-    answer = verbs.classify(run, beside=["logistic"], calibrate=True, risk=0.01)
-    for found in (answer, answer["beside"][0]):
-        assert found["temperature"] > 0
-        assert found["abstention"]["answered"] < 1
-        assert found["abstention"]["risk"] < 1 - found["accuracy"]
+    answer = pc.classify(run, beside=["logistic"], calibrate=True, risk=0.01)
+    for found in (answer, answer.beside[0]):
+        assert found.temperature > 0
+        assert found.abstention.answered < 1
+        assert found.abstention.risk < 1 - found.accuracy

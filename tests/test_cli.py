@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from priorcraft import fit
 from priorcraft.cli import main
 from priorcraft.datasets import open_data
-from priorcraft.verbs import fit
 
 QUICK = ["--steps", "3", "--quiet"]
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import priorcraft as pc
-from priorcraft import verbs
 from priorcraft.cli import main
 from priorcraft.datasets import Splits
 from priorcraft.errors import DataError
@@ -20,19 +19,19 @@ def saved(path, x, y=None):
 
 def test_real_rows_noise_and_copies_get_the_verdicts_that_they_deserve(digits: Splits, tmp_path):
     fresh = pc.evaluate(saved(tmp_path / "fresh.npz", digits.valid.x, digits.valid.y), digits)
-    assert fresh["two_sample"]["verdict"] == "not distinguishable"
-    assert fresh["copies"]["verdict"] == "no copies"
-    assert fresh["fidelity"] > 0.98  # the judge has seen these rows
-    assert 0.9 < fresh["sharpness"] < 1.1
-    assert fresh["n"] == 347
+    assert fresh.two_sample.verdict == "not distinguishable"
+    assert fresh.copies.verdict == "no copies"
+    assert fresh.fidelity > 0.98  # the judge has seen these rows
+    assert 0.9 < fresh.sharpness < 1.1
+    assert fresh.n == 347
     noise = torch.randint(17, (300, 1, 8, 8), generator=torch.Generator().manual_seed(0))
     found = pc.evaluate(saved(tmp_path / "noise.npz", noise), "digits")
-    assert found["two_sample"]["verdict"] == "distinguishable"
-    assert found["fidelity"] is None
+    assert found.two_sample.verdict == "distinguishable"
+    assert found.fidelity is None
     copied = pc.evaluate(saved(tmp_path / "copies.npz", digits.train.x[:300]), digits)
-    assert copied["copies"]["verdict"] == "copies"
+    assert copied.copies.verdict == "copies"
     wrong = pc.evaluate(saved(tmp_path / "wrong.npz", digits.valid.x, (digits.valid.y + 1) % 10), digits)
-    assert wrong["fidelity"] < 0.05
+    assert wrong.fidelity < 0.05
 
 
 def test_samples_of_a_run_come_with_the_names_of_their_classes(tmp_path, capsys):
@@ -45,8 +44,8 @@ def test_samples_of_a_run_come_with_the_names_of_their_classes(tmp_path, capsys)
     pc.fit(tmp_path / "bits.npz", "naive-bayes", out=run, steps=5)
     drawn = pc.load(run).model.sample(200, given=torch.arange(200) % 2)
     saved(tmp_path / "drawn.npz", drawn, np.array(["no", "yes"])[np.arange(200) % 2])
-    pc.sample(run, 200, given={"label": "yes"}, out=tmp_path / "yes.npz")
-    assert pc.evaluate(tmp_path / "yes.npz", tmp_path / "bits.npz")["fidelity"] > 0.95  # of one class alone, too
+    pc.sample(run, 200, given={"label": "yes"}).save(tmp_path / "yes.npz")
+    assert pc.evaluate(tmp_path / "yes.npz", tmp_path / "bits.npz").fidelity > 0.95  # of one class alone, too
     main(["evaluate", str(tmp_path / "drawn.npz"), str(tmp_path / "bits.npz"), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["fidelity"] > 0.95
@@ -60,15 +59,15 @@ def test_samples_of_a_run_come_with_the_names_of_their_classes(tmp_path, capsys)
 
 
 def test_folders_and_tables_are_brought_to_the_form_of_the_data(digits: Splits, tmp_path):
-    verbs.data(digits, out=tmp_path / "images")
-    assert pc.evaluate(tmp_path / "images" / "valid", digits)["two_sample"]["verdict"] == "not distinguishable"
+    pc.data(digits).save(tmp_path / "images")
+    assert pc.evaluate(tmp_path / "images" / "valid", digits).two_sample.verdict == "not distinguishable"
     found = pc.evaluate(tmp_path / "images" / "valid", pc.open_data(tmp_path / "images"))
-    assert found["n"] == 347
-    assert found["two_sample"]["verdict"] == "not distinguishable"
+    assert found.n == 347
+    assert found.two_sample.verdict == "not distinguishable"
     lines = ["size,kind", *(f"{i % 40},{'ab'[i % 2]}" for i in range(400))]
     (tmp_path / "t.csv").write_text("\n".join(lines))
     (tmp_path / "s.csv").write_text("\n".join([lines[0], *lines[101:301]]))
-    assert pc.evaluate(tmp_path / "s.csv", tmp_path / "t.csv", reading={"label": "kind"})["n"] == 200
+    assert pc.evaluate(tmp_path / "s.csv", tmp_path / "t.csv", reading={"label": "kind"}).n == 200
     (tmp_path / "s.csv").write_text("size,kind\n3,c\n")
     with pytest.raises(DataError, match="line 2: 'kind' must be one of a, b, not 'c'"):
         pc.evaluate(tmp_path / "s.csv", tmp_path / "t.csv", reading={"label": "kind"})

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+import priorcraft as pc
 from priorcraft import runtime
 from priorcraft.datasets import open_data
 from priorcraft.errors import DataError, Stopped
-from priorcraft.verbs import fit, load
+from priorcraft.run import load
 
 TINY = {"hidden": 2, "latent": 2, "layers": 1}
 
@@ -24,7 +25,7 @@ def pictures(n: int, *shape: int) -> dict[str, Any]:
 
 def play(data: dict[str, Any], out: Path, **settings: object) -> torch.Tensor:
     """Three samples of a game of two steps."""
-    fit(open_data(data), "gan", out=out / "run", steps=2, settings=TINY | settings)
+    pc.fit(open_data(data), "gan", out=out / "run", steps=2, settings=TINY | settings)
     return load(out / "run").model.sample(3, generator=runtime.keyed(0))
 
 
@@ -58,7 +59,7 @@ def test_an_interrupted_game_keeps_its_last_weights_and_goes_on(tmp_path):
 
     data, run = open_data(pictures(30, 1, 16, 16)), tmp_path / "run"
     with pytest.raises(Stopped) as said:
-        fit(data, "gan", out=run, steps=9, settings=TINY, on_record=interrupt)
+        pc.fit(data, "gan", out=run, steps=9, settings=TINY, listen=lambda name: interrupt)
     assert said.value.exit_code == 130
     assert load(run).steps == 5
-    assert fit(data, out=run, resume=True)["steps"] == 9
+    assert pc.fit(data, out=run, resume=True).steps == 9

@@ -9,20 +9,20 @@ import pytest
 import torch
 
 import priorcraft
+import priorcraft as pc
 from priorcraft import zoo
 from priorcraft.core import Space
 from priorcraft.errors import CheckpointError, PriorcraftError, UsageError
 from priorcraft.run import load
 from priorcraft.train.loop import Record
 from priorcraft.train.watch import Watch
-from priorcraft.verbs import fit, score
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, digits) -> Path:
     """A small VAE."""
     path = tmp_path_factory.mktemp("io") / "vae"
-    fit(digits, "vae", out=path, steps=2, settings={"latent": 2, "hidden": 8, "depth": 1})
+    pc.fit(digits, "vae", out=path, steps=2, settings={"latent": 2, "hidden": 8, "depth": 1})
     return path
 
 
@@ -91,7 +91,7 @@ def test_a_run_says_everything_that_it_was_made_with(run):
     assert config["member"] == member
     assert set(config["settings"]) == set(zoo.keywords(entry.model)) | set(zoo.keywords(entry.objective))
     assert config["settings"]["latent"] == 2
-    assert score(run, samples=1)["kind"] == "lower bound"
+    assert pc.score(run, samples=1).kind == "lower bound"
 
 
 def test_collapse_is_said_once_and_health_never():
@@ -112,7 +112,7 @@ def test_collapse_is_said_once_and_health_never():
 
 def test_the_global_generator_is_untouched_by_a_training(digits, tmp_path):
     before = torch.get_rng_state()
-    fit(digits, "gan", out=tmp_path / "gan", steps=2, settings={"hidden": 8, "latent": 2})
+    pc.fit(digits, "gan", out=tmp_path / "gan", steps=2, settings={"hidden": 8, "latent": 2})
     assert torch.equal(torch.get_rng_state(), before)
 
 

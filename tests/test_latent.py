@@ -15,11 +15,11 @@ from priorcraft.cli import main
 from priorcraft.core import Space
 from priorcraft.errors import DataError, UsageError
 from priorcraft.explicit.approximate.ladder import LadderVAE
-from priorcraft.explicit.approximate.latent import liveliest, principal_axes, traverse
+from priorcraft.explicit.approximate.latent import liveliest, principal_axes, shown, traversal
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.inverse import invert
-from priorcraft.report.sheet import Line, sheet
+from priorcraft.report.sheet import Line, Sheet
 
 STEPS = {
     "flat-vae": {"latent": 3, "hidden": 16},
@@ -33,39 +33,38 @@ STEPS = {
 def run(request, tmp_path_factory, digits):
     """A run of each family that has a z, hardly trained."""
     path = tmp_path_factory.mktemp("latent") / request.param
-    pc.fit(digits, request.param, out=path, steps=3, settings=STEPS[request.param])
-    return pc.load(path)
+    return pc.fit(digits, request.param, out=path, steps=3, settings=STEPS[request.param])
 
 
 def test_what_is_encoded_can_be_decoded_and_moved_in_every_family(run, digits, tmp_path):
     z = tmp_path / "z.npz"
-    answer = pc.encode(run, data=digits, limit=12, out=z)
-    assert answer["n"] == 12
-    assert ("search" in answer["method"]) == isinstance(run.model, GAN)
+    answer = pc.encode(run, data=digits, limit=12).save(z)
+    assert answer.n == 12
+    assert ("search" in answer.method) == isinstance(run.model, GAN)
     back = pc.decode(run, z)
-    assert back["x"].shape == (12, 1, 8, 8)
-    run.model.space.check(back["x"])
-    error = float((back["mean"] - digits.test.x[:12]).square().mean().sqrt()) / 16
-    assert error == pytest.approx(answer["reconstruction_error"], abs=1e-3)
+    assert back.x.shape == (12, 1, 8, 8)
+    run.model.space.check(back.x)
+    error = float((back.mean - digits.test.x[:12]).square().mean().sqrt()) / 16
+    assert error == pytest.approx(answer.reconstruction_error, abs=1e-3)
 
     way = pc.interpolate(run, 0, 5, steps=5, data=digits)
     ends = pc.encode(run, [0, 5], data=digits)
-    for end, z, y in zip(way["x"][[0, -1]], ends["z"], ends["y"], strict=True):
+    for end, z, y in zip(way.x[[0, -1]], ends.z, ends.y, strict=True):
         assert torch.allclose(end, decoded(run, z, y), atol=1e-3)
-    assert way["nearest"] == nearest_rows(way["x"], digits.train.x)
+    assert list(way.nearest) == nearest_rows(way.x, digits.train.x)
 
     moved = pc.traverse(run, 3, latents=[1, 0], steps=3, data=digits)
     centre = pc.encode(run, [3], data=digits)
-    for line in moved["x"]:
-        assert torch.allclose(line[1], decoded(run, centre["z"][0], centre["y"][0]), atol=1e-3)
-    assert not torch.allclose(moved["x"][0, 0], moved["x"][0, 2], atol=1e-4)
+    for line in moved.x:
+        assert torch.allclose(line[1], decoded(run, centre.z[0], centre.y[0]), atol=1e-3)
+    assert not torch.allclose(moved.x[0, 0], moved.x[0, 2], atol=1e-4)
     same = pc.analogy(run, 4, 4, 3, data=digits)
-    assert torch.allclose(same["x"][0], same["x"][-1], atol=1e-5)
-    assert pc.latent_map(run, data=digits, limit=30, tiles=3)["points"].shape == (30, 2)
+    assert torch.allclose(same.x[0], same.x[-1], atol=1e-5)
+    assert pc.latent_map(run, data=digits, limit=30, tiles=3).points.shape == (30, 2)
 
 
 def decoded(run, z, y):
-    return pc.decode(run, z.unsqueeze(0), given={"label": int(y)})["mean"][0]
+    return pc.decode(run, z.unsqueeze(0), given={"label": int(y)}).mean[0]
 
 
 def nearest_rows(x, train):
@@ -110,7 +109,7 @@ def test_the_latents_that_matter_come_first():
     model = VAE(Space((4,)), latent=4, hidden=4, depth=1)
     model.decoder = Fading()
     assert liveliest(model, torch.zeros(4), 3, 1.0) == [1, 3, 0]
-    assert torch.equal(traverse(model, torch.zeros(4), [3], 3, 1.0)[0, :, 3], torch.tensor([-2.0, 0.0, 2.0]))
+    assert torch.equal(shown(model, traversal(torch.zeros(4), [3], 3, 1.0)[0])[:, 3], torch.tensor([-2.0, 0.0, 2.0]))
 
 
 def test_the_axes_of_a_map_are_those_along_which_codes_spread():
@@ -125,12 +124,11 @@ def test_the_axes_of_a_map_are_those_along_which_codes_spread():
 
 def test_a_sheet_is_as_wide_as_its_columns_and_shows_the_pixels():
     x = torch.full((1, 4, 4), 16)
-    png = sheet("title", ["a", "b"], [Line("one", [x, None]), Line("two", [x, x])], Space((1, 4, 4), 17))
+    png = Sheet("title", ["a", "b"], [Line("one", [x, None]), Line("two", [x, x])], Space((1, 4, 4), 17)).png()
     page = np.asarray(Image.open(io.BytesIO(png)).convert("L"))
     assert page.shape[0] > 2 * 56
-    colour = np.asarray(
-        Image.open(io.BytesIO(sheet("t", ["a"], [Line("x", [x.expand(3, -1, -1) * 0])], Space((3, 4, 4), 17))))
-    )
+    black = Sheet("t", ["a"], [Line("x", [x.expand(3, -1, -1) * 0])], Space((3, 4, 4), 17))
+    colour = np.asarray(Image.open(io.BytesIO(black.png())))
     assert (colour == 0).all(-1).sum() >= 56 * 56
 
 
@@ -156,6 +154,36 @@ def test_the_command_line_writes_pictures_and_arrays(run, capsys, tmp_path):
     assert answer["steps"] == 9
     with np.load(tmp_path / "way.npz") as arrays:
         assert arrays["x"].shape == (9, 1, 8, 8)
+
+
+def test_codes_are_kept_with_the_names_of_their_classes_and_need_no_seed(digits, capsys, tmp_path):
+    run = pc.fit(digits, "flat-vae", out=tmp_path / "vae", steps=2, settings={"latent": 3})
+    codes = pc.encode(run, data=digits, limit=4).save(tmp_path / "z.npz")
+    with np.load(tmp_path / "z.npz") as kept:
+        assert kept["y"].tolist() == list(codes.classes) == [digits.classes[int(c)] for c in codes.y]
+    mean = pc.decode(run, tmp_path / "z.npz").mean
+    np.savez(tmp_path / "numbers.npz", z=codes.z, y=codes.y)
+    assert torch.equal(pc.decode(run, tmp_path / "numbers.npz").mean, mean)
+    for y, sentence in ((["3"] * 3, "a class for each of the 4 rows"), ([99] * 4, "no class '99'")):
+        np.savez(tmp_path / "wrong.npz", z=codes.z, y=y)
+        with pytest.raises(DataError, match=sentence):
+            pc.decode(run, tmp_path / "wrong.npz")
+    with pytest.raises(SystemExit):
+        main(["decode", str(run.path), str(tmp_path / "z.npz"), "--out", str(tmp_path / "x.png"), "--seed", "1"])
+    assert "--seed" in capsys.readouterr().err
+
+
+def test_an_answer_shows_the_same_whether_it_is_kept_or_not(digits, tmp_path):
+    run = pc.fit(digits, "flat-vae", out=tmp_path / "vae", steps=2, settings={"latent": 3})
+    way = pc.interpolate(run, 0, 5, data=digits)
+    before = way.to_dict()
+    assert way.save(tmp_path / "way.png").to_dict() == before | {"out": str(tmp_path / "way.png")}
+    assert (tmp_path / "way.png").read_bytes() == way.sheet.png()
+    with np.load(way.save(tmp_path / "way.npz").saved["out"]) as kept:
+        assert kept["y"].tolist() == [digits.classes[int(c)] for c in way.y]
+    for answer in (way, pc.traverse(run, 3, data=digits), pc.latent_map(run, data=digits, limit=20, tiles=2)):
+        assert "data:image/png;base64," in answer._repr_html_()
+        assert "reconstruction error" in str(answer)
 
 
 def test_what_has_no_z_or_no_such_row_is_a_sentence(digits, tmp_path):
@@ -190,7 +218,7 @@ def test_rows_of_numbers_have_a_z_too(tmp_path):
     x, _ = rows(PLANE, 60)
     np.savez(tmp_path / "plane.npz", x=x.numpy().astype("float32"))
     pc.fit(tmp_path / "plane.npz", "gan", out=tmp_path / "gan", steps=3)
-    assert pc.interpolate(tmp_path / "gan", 0, 1)["x"].shape == (9, 2)
-    assert pc.latent_map(tmp_path / "gan", out=tmp_path / "map.png")["n"] > 3
+    assert pc.interpolate(tmp_path / "gan", 0, 1).x.shape == (9, 2)
+    assert pc.latent_map(tmp_path / "gan").save(tmp_path / "map.png").n > 3
     with pytest.raises(UsageError, match="a picture needs images"):
-        pc.interpolate(tmp_path / "gan", 0, 1, out=tmp_path / "x.png")
+        pc.interpolate(tmp_path / "gan", 0, 1).save(tmp_path / "x.png")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from priorcraft.answer import Kind
 from priorcraft.core import Approximate, Exact, Implicit, Space
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import DataError, UsageError
@@ -19,7 +20,7 @@ from priorcraft.metrics.copies import CopyTest, copies
 from priorcraft.metrics.features import Features, draw, noise
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.frechet import frechet
-from priorcraft.metrics.likelihood import Kind, score
+from priorcraft.metrics.likelihood import score
 from priorcraft.metrics.relabel import Relabelled, auc
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import TwoSampleTest, two_sample
@@ -158,10 +159,10 @@ class TestScore:
 
     def test_json(self, cube):
         keys = ["kind", "nats", "bits_per_dim", "standard_error", "n", "samples"]
-        found = json.loads(json.dumps(score(Gaussian(), torch.zeros(3, 1), samples=2, generator=keyed(0)).as_dict()))
+        found = json.loads(score(Gaussian(), torch.zeros(3, 1), samples=2, generator=keyed(0)).to_json())
         assert list(found) == keys
         assert found["kind"] == "lower bound"
-        assert score(Silent(BITS), cube).as_dict() == dict.fromkeys(keys) | {"kind": "none", "n": 8}
+        assert score(Silent(BITS), cube).to_dict() == dict.fromkeys(keys) | {"kind": "none", "n": 8}
 
     def test_refusals(self, cube):
         with pytest.raises(DataError, match="at least one row"):
@@ -351,7 +352,7 @@ class TestCopies:
         x = cube.repeat(60, 1)
         splits = Splits("cube", BITS, (), Rows(x), Rows(x), Rows(x), "none", {})
         found = copies(x, splits)
-        assert found.as_dict() == {"share": 0.0, "control": found.control_share, "verdict": "cannot tell"}
+        assert found.to_dict() == {"share": 0.0, "control": found.control_share, "verdict": "cannot tell"}
         assert found.control_share < 0.95
         assert found.threshold == 1.0
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+import priorcraft as pc
 from laws.table import BITS, LABELS, rows, tiny
-from priorcraft import runtime, verbs
+from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.errors import DataError, PriorcraftError, UsageError
 from priorcraft.explicit.exact.autoregressive import MaskedAutoregressive, MaskedConvolution
@@ -51,13 +52,13 @@ def test_a_model_without_an_order_says_so():
 
 def test_score_says_what_an_order_costs(tmp_path):
     np.savez(tmp_path / "x.npz", x=rows(BITS, 200)[0].numpy().astype("uint8"), levels=2)
-    verbs.fit(tmp_path / "x.npz", "masked-mlp", out=tmp_path / "run", steps=4, settings={"orders": 2, "width": 32})
-    own = verbs.score(tmp_path / "run", limit=20)
-    other = verbs.score(tmp_path / "run", limit=20, order="random:2")
-    assert "cost_nats" not in own
-    assert other["own_orders_nats"] == own["nats"]
-    assert other["cost_nats"] == pytest.approx(other["nats"] - own["nats"])
-    assert other["kind"] == "exact"
+    pc.fit(tmp_path / "x.npz", "masked-mlp", out=tmp_path / "run", steps=4, settings={"orders": 2, "width": 32})
+    own = pc.score(tmp_path / "run", limit=20)
+    other = pc.score(tmp_path / "run", limit=20, order="random:2")
+    assert own.cost_nats is None
+    assert other.own_orders_nats == own.nats
+    assert other.cost_nats == pytest.approx(other.nats - own.nats)
+    assert other.kind == "exact"
 
 
 def test_random_orders_are_permutations_and_follow_the_seed():
@@ -96,12 +97,12 @@ def test_constant_columns_are_learned_without_nan(model, tmp_path):
     x[:, 1], x[:, 3] = 1, 0
     np.savez(tmp_path / "x.npz", x=x, levels=2)
     small = {"width": 8} if model in ("masked-mlp", "autoregressive") else {}
-    answer = verbs.fit(tmp_path / "x.npz", model, out=tmp_path / "run", steps=3, settings=small)
-    assert 0 < answer["score"]["nats"] < 10
+    answer = pc.fit(tmp_path / "x.npz", model, out=tmp_path / "run", steps=3, settings=small)
+    assert 0 < answer.score.nats < 10
 
 
 @pytest.mark.parametrize("model", ["lda", "mixture", "masked-mlp", "autoregressive"])
 def test_a_data_set_of_one_row_is_a_sentence(model, tmp_path):
     np.savez(tmp_path / "x.npz", x=np.zeros((1, 5), "uint8"), levels=2)
     with pytest.raises(DataError, match=r"rows?"):
-        verbs.fit(tmp_path / "x.npz", model, out=tmp_path / "run", steps=3)
+        pc.fit(tmp_path / "x.npz", model, out=tmp_path / "run", steps=3)

@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 import priorcraft as pc
-from priorcraft import verbs
 from priorcraft.core import Space
 from priorcraft.datasets.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
@@ -26,18 +25,18 @@ def test_options_of_reading_are_remembered_and_others_are_brought_to_them(tmp_pa
     reading = {"size": 6, "levels": 8}
     pc.fit(own, "naive-bayes", out=tmp_path / "run", steps=3, reading=reading, device="cpu")
     assert pc.load(tmp_path / "run").model.space == Space((1, 6, 6), 8)
-    assert pc.score(tmp_path / "run", device="cpu")["n"] == 6
-    assert pc.score(tmp_path / "run", other, device="cpu")["n"] == 40
+    assert pc.score(tmp_path / "run").n == 6
+    assert pc.score(tmp_path / "run", other).n == 40
     for _ in range(2):  # a package of the same name would hide the verb after the first call
-        assert pc.classify(tmp_path / "run", other, device="cpu")["accuracy"] > 0.9
+        assert pc.classify(tmp_path / "run", other).accuracy > 0.9
 
 
 def test_a_comparison_reads_as_it_was_asked_and_its_runs_too(tmp_path):
     own, reading = folder_of_images(tmp_path / "own", 20), {"size": 6, "limit": 20}
     answer = pc.compare(own, models=["naive-bayes"], steps=3, out=tmp_path / "all", reading=reading, device="cpu")
     assert "--size 6 --limit 20" in (tmp_path / "all" / "report.html").read_text()
-    assert answer["data"]["shape"] == [1, 6, 6]
-    assert pc.score(tmp_path / "all" / "naive-bayes", split="train", device="cpu")["n"] == 20
+    assert answer.data.shape == (1, 6, 6)
+    assert pc.score(tmp_path / "all" / "naive-bayes", split="train").n == 20
 
 
 def test_a_run_that_goes_on_is_not_made_another_one(tmp_path):
@@ -59,11 +58,11 @@ def test_a_run_that_translates_says_so_and_can_be_scored(tmp_path):
     x = np.arange(40 * 16, dtype=np.uint8).reshape(40, 1, 4, 4) % 5
     np.savez(tmp_path / "pairs.npz", a=x, b=4 - x, levels=5)
     run = tmp_path / "run"
-    pc.fit(tmp_path / "pairs.npz", "vae", out=run, steps=2, form="pairs", device="cpu")
-    assert pc.score(run, samples=2, device="cpu")["n"] == 6
+    pc.fit(tmp_path / "pairs.npz", "vae", out=run, steps=2, pairs=True, device="cpu")
+    assert pc.score(run, samples=2).n == 6
     for question in (pc.sample, pc.classify, pc.unusual, pc.encode):
         with pytest.raises(UsageError, match="ask it with translate or score"):
-            question(run, device="cpu")
+            question(run)
 
 
 def test_array_files_are_refused_in_one_sentence_without_advice_to_unpickle(tmp_path):
@@ -79,20 +78,20 @@ def test_array_files_are_refused_in_one_sentence_without_advice_to_unpickle(tmp_
 
 
 def test_data_are_looked_at_and_written_as_images_that_can_be_read_again(tmp_path):
-    found = verbs.data("digits", out=tmp_path / "images", reading={"limit": 20})
-    again = verbs.data(tmp_path / "images")
-    assert found["files"] == 60
+    found = pc.data("digits", reading={"limit": 20}).save(tmp_path / "images")
+    again = pc.data(tmp_path / "images")
+    assert found.to_dict()["files"] == 60
     for key in ("shape", "classes", "n_train", "n_valid", "n_test"):
-        assert again[key] == found[key]
+        assert getattr(again, key) == getattr(found, key)
     own, read = pc.open_data("digits", limit=20), pc.open_data(tmp_path / "images", levels=17)
     assert sorted(own.test.x.flatten(1).tolist()) == sorted(read.test.x.flatten(1).tolist())
     with pytest.raises(UsageError, match="new folder"):
-        verbs.data("digits", out=tmp_path / "images")
+        pc.data("digits").save(tmp_path / "images")
 
 
 def test_a_sheet_says_what_it_leaves_out(tmp_path):
     pc.fit("digits", "naive-bayes", out=tmp_path / "run", steps=3, device="cpu")
-    how = {"mask": "bottom", "data": "digits", "draws": 10, "device": "cpu", "out": tmp_path / "sheet.png"}
-    answer = pc.inpaint(tmp_path / "run", n=10, limit=2, **how)
-    assert "8 of 10 completions of 2 of 2 images" in " ".join(answer["notes"])
-    assert not pc.inpaint(tmp_path / "run", n=2, limit=2, overwrite=True, **how)["notes"]
+    how, sheet = {"mask": "bottom", "data": "digits", "draws": 10, "limit": 2}, tmp_path / "sheet.png"
+    answer = pc.inpaint(tmp_path / "run", n=10, **how).save(sheet)
+    assert "8 of 10 completions of 2 of 2 images" in " ".join(answer.remarks)
+    assert not pc.inpaint(tmp_path / "run", n=2, **how).save(sheet, overwrite=True).remarks

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
+import priorcraft as pc
 from crash import operations, run_until_operation
 from priorcraft.datasets import Rows, Splits
 from priorcraft.datasets.fingerprint import fingerprint
 from priorcraft.errors import DataError, Diverged, RunBusy, Stopped, UsageError
 from priorcraft.train.run_folder import RunFolder
-from priorcraft.verbs import fit, fitting
 
 SMALL = {
     "vae": {"latent": 2, "hidden": 16, "depth": 1, "batch_size": 64},
@@ -48,27 +48,27 @@ def whole(tmp_path_factory: pytest.TempPathFactory, few: Splits) -> dict[str, Pa
     """Runs that nobody interrupted."""
     folder = tmp_path_factory.mktemp("whole")
     for name, settings in SMALL.items():
-        fit(few, name, out=folder / name, steps=STEPS, settings=settings)
+        pc.fit(few, name, out=folder / name, steps=STEPS, settings=settings)
     return {name: folder / name for name in SMALL}
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_killed_between_any_two_file_operations_and_resumed(name, whole, few, tmp_path, monkeypatch):
     """Six instants drawn over the operations of the whole training."""
-    monkeypatch.setattr(fitting, "PICTURES", 1e9)  # the same operations however fast the machine is
+    monkeypatch.setattr("priorcraft.verbs.fit.PICTURES", 1e9)  # the same operations however fast the machine is
     run = tmp_path / "run"
 
     def start() -> None:
-        fit(few, name, out=run, steps=STEPS, settings=SMALL[name])
+        pc.fit(few, name, out=run, steps=STEPS, settings=SMALL[name])
 
     count = len(operations(start, tmp_path / "log"))
     for k in sorted(random.Random(name).sample(range(count), 6)):
         shutil.rmtree(run, ignore_errors=True)
         assert run_until_operation(start, k)
         if (run / "config.json").exists():
-            fit(out=run, data=few, resume=True)
+            pc.fit(out=run, data=few, resume=True)
         else:
-            fit(few, name, out=run, steps=STEPS, settings=SMALL[name])
+            pc.fit(few, name, out=run, steps=STEPS, settings=SMALL[name])
         assert weights(run) == weights(whole[name]), f"killed before operation {k} of {count}"
         steps = [e["step"] for e in RunFolder.open(run).events() if e["kind"] == "step"]
         assert steps == sorted(set(steps))
@@ -125,8 +125,8 @@ def test_data_that_changed_are_refused_with_counts(whole, few, tmp_path):
     x[0, 0, 0, 0] = 16 - x[0, 0, 0, 0]
     changed = altered(few, Rows(x, few.train.y))
     with pytest.raises(DataError, match="--allow-data-change"):
-        fit(changed, out=run, resume=True)
-    assert fit(changed, out=run, resume=True, allow_data_change=True)["steps"] == STEPS
+        pc.fit(changed, out=run, resume=True)
+    assert pc.fit(changed, out=run, resume=True, allow_data_change=True).steps == STEPS
 
 
 def altered(splits: Splits, train: Rows) -> Splits:
@@ -138,7 +138,7 @@ def altered(splits: Splits, train: Rows) -> Splits:
 def test_nothing_is_overwritten_unless_asked(whole, few):
     before = weights(whole["gan"])
     with pytest.raises(UsageError, match="--overwrite"):
-        fit(few, "gan", out=whole["gan"], steps=2)
+        pc.fit(few, "gan", out=whole["gan"], steps=2)
     assert weights(whole["gan"]) == before
 
 
@@ -146,14 +146,14 @@ def test_a_second_writer_is_refused(whole, few, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(whole["vae"], run)
     with RunFolder.open(run).lock(), pytest.raises(RunBusy):
-        fit(few, out=run, resume=True)
+        pc.fit(few, out=run, resume=True)
 
 
 @pytest.mark.parametrize("name", ["vae", "gan", "masked-mlp"])
 def test_divergence_stops_before_the_update_and_keeps_the_last_good_checkpoint(name, few, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(Diverged, match=r"not finite|loss is (nan|inf)") as caught:
-        fit(few, name, out=run, steps=60, settings=SMALL[name] | {"lr": 1e30})
+        pc.fit(few, name, out=run, steps=60, settings=SMALL[name] | {"lr": 1e9})
     assert caught.value.exit_code == 4
     assert "training rows" in str(caught.value)
     saved = RunFolder.open(run).newest()
@@ -161,12 +161,15 @@ def test_divergence_stops_before_the_update_and_keeps_the_last_good_checkpoint(n
 
 
 def test_a_signal_saves_and_ends_with_its_code(few, tmp_path):
+    def stopped(name: str) -> object:
+        return stop_at_step_five
+
     def stop_at_step_five(record: object) -> None:
         if getattr(record, "step", 0) == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Stopped) as caught:
-        fit(few, "vae", out=tmp_path / "run", steps=STEPS, settings=SMALL["vae"], on_record=stop_at_step_five)
+        pc.fit(few, "vae", out=tmp_path / "run", steps=STEPS, settings=SMALL["vae"], listen=stopped)
     assert caught.value.exit_code == 130
     saved = RunFolder.open(tmp_path / "run").newest()
     assert saved is not None
@@ -174,13 +177,16 @@ def test_a_signal_saves_and_ends_with_its_code(few, tmp_path):
 
 
 def test_an_interrupt_in_a_notebook_returns_the_model_so_far(few, tmp_path, monkeypatch):
+    def stopped(name: str) -> object:
+        return stop_at_step_five
+
     def stop_at_step_five(record: object) -> None:
         if getattr(record, "step", 0) == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     run = tmp_path / "run"
-    answer = fit(few, "vae", out=run, steps=STEPS, settings=SMALL["vae"], on_record=stop_at_step_five)
-    assert answer["interrupted"]
-    assert answer["steps"] == 5
-    assert fit(out=run, data=few, resume=True)["steps"] == STEPS
+    answer = pc.fit(few, "vae", out=run, steps=STEPS, settings=SMALL["vae"], listen=stopped)
+    assert answer.interrupted
+    assert answer.steps == 5
+    assert pc.fit(out=run, data=few, resume=True).steps == STEPS

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+import priorcraft as pc
 from laws.table import BITS, LABELS, rows
-from priorcraft import runtime, verbs, zoo
+from priorcraft import runtime, zoo
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import UsageError
 from priorcraft.run import load
@@ -61,20 +62,20 @@ def test_the_batch_size_is_measured_once_and_kept(table, tmp_path):
     settings = {"batch_size": "auto", "width": 8}
     for name in ("masked-mlp", "autoregressive"):
         out = tmp_path / name
-        answer = verbs.fit(table, name, out=out, minutes=0.005, settings=settings)
+        answer = pc.fit(table, name, out=out, minutes=0.005, settings=settings)
         size = RunFolder.open(out).config["settings"]["batch_size"]
         assert size in (16, 32, 64)
-        assert any(note.startswith(f"batch_size {size} was chosen") for note in answer["notes"])
-        verbs.fit(out=out, resume=True, minutes=0.006)
+        assert any(note.startswith(f"batch_size {size} was chosen") for note in answer.notes)
+        pc.fit(out=out, resume=True, minutes=0.006)
         assert RunFolder.open(out).config["settings"]["batch_size"] == size
         assert load(out).steps > 0
 
 
 def test_a_batch_size_that_cannot_be_measured_is_a_sentence(table, tmp_path):
     with pytest.raises(UsageError, match="goes with --minutes"):
-        verbs.fit(table, "masked-mlp", out=tmp_path / "run", steps=3, settings={"batch_size": "auto"})
+        pc.fit(table, "masked-mlp", out=tmp_path / "run", steps=3, settings={"batch_size": "auto"})
     with pytest.raises(UsageError, match="trained in batches"):
-        verbs.fit(table, "mixture", out=tmp_path / "run", minutes=0.01, settings={"batch_size": "auto"})
+        pc.fit(table, "mixture", out=tmp_path / "run", minutes=0.01, settings={"batch_size": "auto"})
 
 
 def test_freed_memory_is_kept():

@@ -103,26 +103,26 @@ def test_empty_cells_are_drawn_and_all_others_stay(run, tmp_path):
         row[1 + i % 3] = ("NA", "?", "")[i % 3]
     holes[0][4] = ""  # a class that is not known
     path = write(tmp_path / "holes.csv", holes)
-    answer = pc.impute(run, path, n=1, out=tmp_path / "one.csv")
-    assert answer["kind"] == "exact"
-    assert answer["missing"] == 40 + 14  # entries: a height has two
+    answer = pc.impute(run, path, n=1).save(tmp_path / "one.csv")
+    assert answer.kind == "exact"
+    assert answer.missing == 40 + 14  # entries: a height has two
     filled = read(tmp_path / "one.csv")
     for before, after in zip(holes, filled, strict=True):
         for name, cell in zip(HEADER, before, strict=True):
             assert after[name] == cell if cell not in ("", "NA", "?") or name == "kind" else after[name] != cell
     legs = [(row["kind"], row["legs"]) for i, row in enumerate(filled) if i % 3 == 2]
     assert sum((kind == "cat") == (count == "4") for kind, count in legs) >= len(legs) - 1
-    pc.impute(run, path, n=3, out=tmp_path / "three.csv")
+    pc.impute(run, path, n=3).save(tmp_path / "three.csv")
     several = read(tmp_path / "three.csv")
     assert [row["imputation"] for row in several] == ["1"] * 40 + ["2"] * 40 + ["3"] * 40
     assert len({several[k]["height"] for k in (0, 40, 80)}) > 1
-    assert answer["notes"] == ["empty cells of 'kind' stay empty: the model does not draw that column."]
+    assert answer.notes == ("empty cells of 'kind' stay empty: the model does not draw that column.",)
     write(tmp_path / "blank.csv", [["", "", ""], ["25.0", "red", "4"], ["", "", ""]], HEADER[1:4])
-    pc.impute(run, tmp_path / "blank.csv", n=1, out=tmp_path / "four.csv")
+    pc.impute(run, tmp_path / "blank.csv", n=1).save(tmp_path / "four.csv")
     assert len([row for row in read(tmp_path / "four.csv") if all(row.values())]) == 3
-    pc.sample(run, 50, out=tmp_path / "s.npz")  # integers, which say nothing of each column's own number of states
-    assert pc.score(run, tmp_path / "s.npz")["n"] == 50
-    pc.impute(run, path, n=2, out=tmp_path / "two.npz")
+    pc.sample(run, 50).save(tmp_path / "s.npz")  # integers, which say nothing of each column's own number of states
+    assert pc.score(run, tmp_path / "s.npz").n == 50
+    pc.impute(run, path, n=2).save(tmp_path / "two.npz")
     assert np.load(tmp_path / "two.npz")["x"].shape == (40, 2, 4)
 
 
@@ -143,7 +143,7 @@ def test_other_tables_must_have_the_same_states(run, tmp_path, rows, header, sen
     with pytest.raises(DataError, match=sentence):
         pc.classify(run, path)
     with pytest.raises(DataError, match=sentence):
-        pc.impute(run, path, out=tmp_path / "out.csv")
+        pc.impute(run, path)
 
 
 def test_tables_that_nothing_can_be_learned_from(table, tmp_path):
@@ -166,9 +166,9 @@ def test_tables_that_nothing_can_be_learned_from(table, tmp_path):
 def test_a_run_keeps_its_bins_when_its_table_changes(tmp_path):
     path = write(tmp_path / "t.csv", animals())
     pc.fit(path, "naive-bayes", out=tmp_path / "run", reading={"label": "kind"}, steps=3)
-    before = pc.score(tmp_path / "run")["nats"]
+    before = pc.score(tmp_path / "run").nats
     write(path, [[row[0], str(100 * float(row[1])), *row[2:]] for row in animals()])
-    assert pc.score(tmp_path / "run")["nats"] != before
+    assert pc.score(tmp_path / "run").nats != before
     with pytest.raises(DataError, match="with other content"):
         pc.fit(out=tmp_path / "run", resume=True)
 
@@ -177,7 +177,7 @@ def test_a_class_may_be_written_as_a_number(tmp_path):
     path = write(tmp_path / "t.csv", [[str(i % 7), str(i % 3)] for i in range(60)], ["u", "k"])
     pc.fit(path, "naive-bayes", out=tmp_path / "run", reading={"label": "k"}, steps=3)
     other = write(tmp_path / "o.csv", [["1", "2.0"], ["2.0", "1"], ["3", ""]], ["u", "k"])
-    assert pc.classify(tmp_path / "run", other)["n"] == 2  # of rows with a label
+    assert pc.classify(tmp_path / "run", other).n == 2  # of rows with a label
 
 
 def test_a_data_frame_is_a_table(table, tmp_path):
@@ -185,11 +185,11 @@ def test_a_data_frame_is_a_table(table, tmp_path):
     frame, file = pandas.read_csv(table), open_data(table, label="kind")
     splits = open_data(frame, label="kind")
     pc.fit(frame, "naive-bayes", out=tmp_path / "run", reading={"label": "kind"}, steps=3)
-    assert pc.classify(tmp_path / "run", frame)["n"] == len(splits.test)  # its own data stay divided
+    assert pc.classify(tmp_path / "run", frame).n == len(splits.test)  # its own data stay divided
     with pytest.raises(DataError, match="fitted to data in memory; give the data with the question"):
         pc.score(tmp_path / "run")
     holes = frame.assign(colour=None)
-    assert pc.impute(tmp_path / "run", holes, n=1)["missing"] == 200
+    assert pc.impute(tmp_path / "run", holes, n=1).missing == 200
     pytest.importorskip("pyarrow")
     frame.to_parquet(table.with_suffix(".parquet"))
     assert open_data(table.with_suffix(".parquet"), label="kind").fingerprint == splits.fingerprint
@@ -203,6 +203,6 @@ def test_a_data_frame_is_a_table(table, tmp_path):
 def test_csv_belongs_to_tables_alone(tmp_path):
     pc.fit("digits", "naive-bayes", out=tmp_path / "run")
     with pytest.raises(UsageError, match="needs a model of a table's columns"):
-        pc.sample(tmp_path / "run", out=tmp_path / "s.csv")
+        pc.sample(tmp_path / "run").save(tmp_path / "s.csv")
     with pytest.raises(UsageError, match="the model was fitted to none"):
-        pc.impute(tmp_path / "run", write(tmp_path / "t.csv", [["1"]], ["u"]), out=tmp_path / "o.csv")
+        pc.impute(tmp_path / "run", write(tmp_path / "t.csv", [["1"]], ["u"]))

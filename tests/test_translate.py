@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from priorcraft import runtime, verbs
+import priorcraft as pc
+from priorcraft import runtime
 from priorcraft.cli import main
 from priorcraft.core import Space
 from priorcraft.datasets import open_data
@@ -24,6 +25,7 @@ from priorcraft.implicit.coupling import couple
 from priorcraft.implicit.gan import GAN
 from priorcraft.implicit.strokes import strokes
 from priorcraft.run.domains import open_domains
+from priorcraft.run.forms import open_as
 from priorcraft.train.game import Game, ranked
 from priorcraft.train.objective import Batch
 
@@ -145,27 +147,28 @@ def test_domains_become_pairs(x):
 
 @pytest.mark.parametrize("form", ["pairs", "domains", "domains reversed"])
 def test_stopped_and_resumed_it_ends_bit_for_bit(form, folder, tmp_path):
-    source, settings = folder / form.split()[0], {"hidden": 16}
+    source, flags = folder / form.split()[0], {word.replace("reversed", "reverse"): True for word in form.split()}
+    how = {"steps": 4, "settings": {"hidden": 16}, **flags}
 
     def stop(record):
         if record.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    verbs.fit(source, "gan", form=form, out=tmp_path / "whole", steps=4, settings=settings)
+    whole = pc.fit(source, "gan", out=tmp_path / "whole", **how)
     with pytest.raises(Stopped):
-        verbs.fit(source, "gan", form=form, out=tmp_path / "run", steps=4, settings=settings, on_record=stop)
-    answer = verbs.fit(resume=True, out=tmp_path / "run")
-    assert answer["steps"] == 4
-    one, two = (verbs.load(tmp_path / name).model.state_dict() for name in ("whole", "run"))
+        pc.fit(source, "gan", out=tmp_path / "run", listen=lambda name: stop, **how)
+    run = pc.fit(resume=True, out=tmp_path / "run")
+    assert run.steps == 4
+    one, two = (each.model.state_dict() for each in (whole, run))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_a_change_on_either_side_is_noticed_at_resume(folder, tmp_path):
     shutil.copytree(folder / "pairs", tmp_path / "pairs")
-    verbs.fit(tmp_path / "pairs", "gan", form="pairs", out=tmp_path / "run", steps=1, settings={"hidden": 16})
+    pc.fit(tmp_path / "pairs", "gan", pairs=True, out=tmp_path / "run", steps=1, settings={"hidden": 16})
     shutil.copy(tmp_path / "pairs/A/001.png", tmp_path / "pairs/A/002.png")
     with pytest.raises(DataError, match="changed"):
-        verbs.fit(resume=True, out=tmp_path / "run", steps=2)
+        pc.fit(resume=True, out=tmp_path / "run", steps=2)
 
 
 def test_z_is_carried_between_the_priors_of_two_labels(digits):
@@ -203,7 +206,7 @@ def test_as_a_user_types_it(folder, tmp_path, capsys):
 
 
 def test_another_label_from_the_command_line(tmp_path, capsys):
-    verbs.fit("digits", "vae", out=tmp_path / "vae", steps=2, settings={"hidden": 8, "latent": 2})
+    pc.fit("digits", "vae", out=tmp_path / "vae", steps=2, settings={"hidden": 8, "latent": 2})
     np.savez(tmp_path / "rows.npz", x=open_data("digits").test.x[:3, 0].numpy())
     code = typed("translate", "vae", "rows.npz", "--to", "7", "--out", "b.npz", cwd=tmp_path)
     assert code == 0
@@ -226,7 +229,7 @@ def test_bad_input_is_a_sentence(folder, tmp_path, capsys):
     with pytest.raises(DataError, match="a holds 5 rows and b 3"):
         open_pairs({"a": np.zeros((5, 8, 8), int), "b": few})
     with pytest.raises(UsageError, match="no form of data 'pair'"):
-        verbs.fit(folder / "pairs", "gan", form="pair", out=tmp_path / "no")
+        open_as("pair", folder / "pairs", seed=0)
     shutil.copytree(folder / "pairs", tmp_path / "pairs")
     (tmp_path / "pairs/B/007.png").unlink()
     code = typed("fit", "pairs", "gan", "--pairs", "--out", "no", cwd=tmp_path)
@@ -236,7 +239,7 @@ def test_bad_input_is_a_sentence(folder, tmp_path, capsys):
 
 
 def test_an_image_of_another_size_is_refused(folder, tmp_path):
-    verbs.fit(folder / "pairs", "gan", form="pairs", out=tmp_path / "run", steps=1, settings={"hidden": 16})
+    pc.fit(folder / "pairs", "gan", pairs=True, out=tmp_path / "run", steps=1, settings={"hidden": 16})
     Image.new("L", (9, 8)).save(tmp_path / "wide.png")
     with pytest.raises(DataError, match="9 x 8"):
-        verbs.translate(tmp_path / "run", tmp_path / "wide.png")
+        pc.translate(tmp_path / "run", tmp_path / "wide.png")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from priorcraft import runtime
+from priorcraft import fit, runtime, score
 from priorcraft.core import Space
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import NoDensity, UsageError
@@ -21,7 +21,6 @@ from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.likelihoods import Gaussian, head_for
 from priorcraft.metrics.bound import bound_score
-from priorcraft.verbs import fit, score
 
 LABELS = Space((), 3)
 BITS = Space((1, 8, 8), 2)
@@ -126,7 +125,7 @@ def test_bounds_from_the_same_draws_rise_and_end_at_the_bound():
 
 def test_a_score_of_many_draws_covers_the_truth_and_says_how_many_took_part():
     """20 rows at 1000 draws; the estimate's own error is about 0.01 nats."""
-    found = bound_score(linear_gaussian(0.2, 1.3), Rows(X), samples=1000, generator=runtime.keyed(0)).as_dict()
+    found = bound_score(linear_gaussian(0.2, 1.3), Rows(X), samples=1000, generator=runtime.keyed(0)).to_dict()
     assert [line["k"] for line in found["bounds"]] == [1, 10, 100, 1000]
     nats = [line["nats"] for line in found["bounds"]]
     assert nats == sorted(nats, reverse=True)
@@ -397,21 +396,17 @@ def test_the_mixture_prior_draws_what_it_scores():
 
 def test_moving_z():
     model, (x, _) = made(VAE, context=None).eval(), rows()
-    path = latent.interpolate(model, x[0], x[1], 5)
-    ends = model.decode(model.encode(x[:2]))
+    z, ends = latent.encoded(model, x), latent.decoded(model, latent.encoded(model, x[:2]))
+    assert torch.allclose(ends, model.decode(model.encode(x[:2])), atol=1e-6)
+    u = model.standardised(z)
+    path = latent.shown(model, latent.line(u[0], u[1], 5))
     assert torch.allclose(path[[0, -1]], ends, atol=1e-6)
-    moved = latent.traverse(model, model.encode(x[:1])[0].detach(), [1], 3)
-    assert torch.allclose(moved[0, 1], ends[0], atol=1e-6)
-    assert not torch.allclose(moved[0, 0], moved[0, 2])
-    assert torch.allclose(latent.analogy(model, x[0], x[0], x[1]), ends[1], atol=1e-6)
-    assert latent.latent_map(model, x).shape == (12, 2)
+    moved = latent.shown(model, latent.traversal(u[0], [1], 3, 2.5)[0])
+    assert torch.allclose(moved[1], ends[0], atol=1e-6)
+    assert not torch.allclose(moved[0], moved[2])
+    axes = latent.principal_axes(z)
+    assert torch.allclose(axes.at(axes.coordinates(z)), z, atol=1e-5)  # z has two numbers
     assert latent.plane(model, 4).shape == (4, 4, 1, 8, 8)
-    for wrong in (
-        lambda: latent.interpolate(model, x[0], x[1], 1),
-        lambda: latent.traverse(model, torch.zeros(2), [2]),
-    ):
-        with pytest.raises(UsageError):
-            wrong()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -497,7 +492,7 @@ def test_a_vamp_prior_is_the_mixture_of_what_the_encoder_makes_of_its_inputs(tmp
         negative.add(bool(terms["kl"] < 0))
     assert negative == {True, False}
     fit("digits", "flat-vae", out=tmp_path / "run", steps=3, settings={"vamp": 5})
-    assert score(tmp_path / "run", samples=4, limit=20)["kind"] == "lower bound"
+    assert score(tmp_path / "run", samples=4, limit=20).kind == "lower bound"
     with pytest.raises(UsageError, match="not both"):
         VAE(BITS, components=2, vamp=2)
     with pytest.raises(UsageError, match="prior for each class"):

@@ -9,41 +9,29 @@ Space(event_shape=(1, 8, 8), levels=17)
 from importlib import import_module
 from typing import Any
 
+from priorcraft import declared
+
 __version__ = "0.1.0"
 
-_VERBS = {
-    "analogy",
-    "augment",
-    "classify",
-    "compare",
-    "decode",
-    "demo",
-    "encode",
-    "evaluate",
-    "fit",
-    "fit_pairs",
-    "impute",
-    "inpaint",
-    "interpolate",
-    "latent_map",
-    "load",
-    "models",
-    "open_data",
-    "sample",
-    "score",
-    "translate",
-    "traverse",
-    "unusual",
-    "upscale",
+_FACE = {
+    "priorcraft.answer": ("Answer", "Kind"),
+    "priorcraft.condition": ("posterior",),
+    "priorcraft.core": ("Approximate", "Exact", "Generative", "Implicit", "Space"),
+    "priorcraft.datasets": ("open_data",),
+    "priorcraft.observe": ("BlockMean", "Mask"),
+    "priorcraft.run": ("Run", "load"),
 }
+_HOMES = {name: module for module, names in _FACE.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a verb, and torch with it, when it is first asked for."""
-    if name in _VERBS:
-        return getattr(import_module("priorcraft.verbs"), name)
+    """Loads a verb or a type, and torch with it, when it is first asked for."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in declared.names():
+        return getattr(import_module(f"priorcraft.verbs.{name}"), name)
     raise AttributeError(f"module 'priorcraft' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted(_VERBS | {"__version__"})
+    return sorted([*_HOMES, *declared.names(), "__version__"])

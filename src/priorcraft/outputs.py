@@ -1,14 +1,18 @@
 """Files that a verb writes: refused before the work if they are there, whole or not at all."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from priorcraft import disk
 from priorcraft.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def check_out(path: str | Path, suffixes: Sequence[str], *, overwrite: bool) -> Path:
@@ -58,6 +62,13 @@ def _beside(path: Path, content: bytes) -> Path:
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, overwrite: bool = True) -> None:
     """Writes an .npz of plain arrays, as `write_bytes`."""
+    write_bytes(path, packed(arrays), overwrite=overwrite)
+
+
+def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """An .npz of plain arrays."""
+    import numpy as np  # here, so that --help does without it
+
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)  # pyright: ignore[reportArgumentType]
-    write_bytes(path, buffer.getvalue(), overwrite=overwrite)
+    return buffer.getvalue()

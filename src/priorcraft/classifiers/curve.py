@@ -1,15 +1,34 @@
 """How much each kind of classifier learns from how many labels."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import Answer
 from priorcraft.core import UNLABELLED, Classifier
 
 Fit = Callable[[Tensor, Tensor], Classifier]
+
+
+@dataclass(frozen=True)
+class Learned(Answer):
+    """What a classifier learned from some labels.
+
+    Args:
+        name: of the classifier.
+        per_class: labels of each class that it saw.
+        accuracy: on test rows, the mean over draws of the labels.
+        lowest, highest: of these draws.
+    """
+
+    name: str
+    per_class: int
+    accuracy: float
+    lowest: float
+    highest: float
 
 
 def learning_curve(
@@ -20,7 +39,7 @@ def learning_curve(
     per_class: Sequence[int],
     repeats: int = 3,
     seed: int = 0,
-) -> list[dict[str, Any]]:
+) -> tuple[Learned, ...]:
     """Accuracy of classifiers that saw n labels a class, the same rows for all (Ng & Jordan 2002).
 
     Args:
@@ -32,32 +51,24 @@ def learning_curve(
         seed: of the draws.
 
     Returns:
-        One row a name and n: "name", "per_class", "accuracy" (mean of the repeats), "lowest", "highest".
+        One entry a name and n.
     """
-    rows = []
+    learned = []
     for n in per_class:
         labels = [hidden(train[1], n, generator=runtime.keyed(seed, "curve", n, r)) for r in range(repeats)]
         for name, fit in fits.items():
             found = [accuracy(fit(train[0], y), *test) for y in labels]
-            rows.append(
-                {
-                    "name": name,
-                    "per_class": n,
-                    "accuracy": sum(found) / repeats,
-                    "lowest": min(found),
-                    "highest": max(found),
-                }
-            )
-    return rows
+            learned.append(Learned(name, n, sum(found) / repeats, min(found), max(found)))
+    return tuple(learned)
 
 
-def by_name(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """The rows of a learning curve by classifier.
+def by_name(curve: Sequence[Learned]) -> dict[str, list[Learned]]:
+    """A learning curve, taken apart by classifier.
 
-    >>> by_name([{"name": "svm", "per_class": 2}, {"name": "svm", "per_class": 5}])["svm"][1]["per_class"]
+    >>> by_name([Learned("svm", 2, 0.6, 0.6, 0.6), Learned("svm", 5, 0.8, 0.8, 0.8)])["svm"][1].per_class
     5
     """
-    return {name: [r for r in rows if r["name"] == name] for name in dict.fromkeys(row["name"] for row in rows)}
+    return {name: [r for r in curve if r.name == name] for name in dict.fromkeys(r.name for r in curve)}
 
 
 def hidden(y: Tensor, n: int, *, generator: torch.Generator) -> Tensor:

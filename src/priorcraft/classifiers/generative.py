@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from priorcraft import probability, runtime
-from priorcraft.core import Approximate, Classifier, Exact, Generative
+from priorcraft.answer import Kind
+from priorcraft.core import UNLABELLED, Approximate, Classifier, Exact, Generative
 from priorcraft.errors import NoDensity, UsageError
 
 BATCH = 512
@@ -39,9 +40,9 @@ class GenerativeClassifier(Classifier):
         self.log_prior = model.log_prior if log_prior is None else checked_prior(log_prior, model.classes)
 
     @property
-    def kind(self) -> str:
-        """ "exact", or "lower bound" where a bound stands for the likelihood."""
-        return "exact" if isinstance(self.model, Exact) else "lower bound"
+    def kind(self) -> Kind:
+        """Exact, or a lower bound where a bound stands for the likelihood."""
+        return Kind.EXACT if isinstance(self.model, Exact) else Kind.LOWER_BOUND
 
     def log_posterior(self, x: Tensor) -> Tensor:
         """log p(c | x) by Bayes' theorem, nats, (B, K). Exact, or approximate, as `kind` says."""
@@ -84,3 +85,17 @@ def checked_prior(log_prior: Tensor, classes: int) -> Tensor:
     if not abs(total - 1) < 1e-3:
         raise UsageError(f"the prior must sum to 1, not to {total:.4g}; divide its entries by their sum.")
     return log_prior
+
+
+def with_likeliest(model: Exact | Approximate, x: Tensor, given: Tensor | None) -> Tensor:
+    """The label of each row, or where it is not known the most probable class, (B,).
+
+    Args:
+        model: the joint p(x, c).
+        x: rows, (B, *event_shape).
+        given: labels, (B,), -1 where not known; None where none is.
+    """
+    if given is not None and not bool((given == UNLABELLED).any()):
+        return given
+    likely = GenerativeClassifier(model).log_posterior(x).argmax(1)
+    return likely if given is None else torch.where(given == UNLABELLED, likely, given)

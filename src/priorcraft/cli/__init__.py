@@ -6,57 +6,10 @@ import warnings
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
-from priorcraft import __version__
+from priorcraft import __version__, declared
+from priorcraft.cli.show import say
 from priorcraft.errors import PriorcraftError
 
-COMMANDS = {
-    "demo": "priorcraft.cli.compare:demo",
-    "fit": "priorcraft.cli.fit:fit",
-    "compare": "priorcraft.cli.compare:compare",
-    "evaluate": "priorcraft.cli.evaluate:evaluate",
-    "sample": "priorcraft.cli.ask:sample",
-    "score": "priorcraft.cli.ask:score",
-    "inpaint": "priorcraft.cli.restore:inpaint",
-    "upscale": "priorcraft.cli.restore:upscale",
-    "impute": "priorcraft.cli.restore:impute",
-    "classify": "priorcraft.cli.classify:classify",
-    "unusual": "priorcraft.cli.classify:unusual",
-    "augment": "priorcraft.cli.augment:augment",
-    "translate": "priorcraft.cli.translate:translate",
-    "encode": "priorcraft.cli.codes:encode",
-    "decode": "priorcraft.cli.codes:decode",
-    "interpolate": "priorcraft.cli.latent:interpolate",
-    "traverse": "priorcraft.cli.latent:traverse",
-    "analogy": "priorcraft.cli.latent:analogy",
-    "latent-map": "priorcraft.cli.latent:latent_map",
-    "bayes": "priorcraft.cli.bayes:bayes",
-    "models": "priorcraft.cli.catalogue:models",
-    "data": "priorcraft.cli.catalogue:data",
-}
-HELP = {
-    "demo": "Fit a model of each family to handwritten digits, compare them, and show the report.",
-    "fit": "Fit a model to data, in a run folder that can be killed and resumed.",
-    "compare": "Fit several models to the same data under one budget, and write a report.",
-    "evaluate": "Judge samples of any origin beside the data that they should look like.",
-    "sample": "Draw from a fitted model.",
-    "score": "How probable rows are under a fitted model, and what kind of number that is.",
-    "inpaint": "Complete what a mask hides, in several ways, from one fitted model.",
-    "impute": "Draw the missing values of an array, several times.",
-    "upscale": "Enlarge images in several ways, each with exactly the block means that were seen.",
-    "classify": "Classify rows by Bayes' theorem, beside classifiers that learn p(c | x) directly.",
-    "unusual": "How unusual rows are: likelihood, typicality, and likelihood ratio.",
-    "augment": "Add samples to a training set, and prove whether that helps.",
-    "translate": "Images of one domain as images of another, several answers each.",
-    "encode": "The latent codes z of images or rows.",
-    "decode": "The images that codes z stand for.",
-    "interpolate": "What lies between two images, along the line between their codes.",
-    "traverse": "What single numbers of z do to an image.",
-    "analogy": "A is to B as C is to what? Arithmetic with codes.",
-    "latent-map": "Where rows lie in z, in two dimensions, and what is decoded there.",
-    "bayes": "Bayes' theorem on a table of categories, one piece of evidence after another.",
-    "models": "The models by name, and what is known of their density.",
-    "data": "The built-in data sets, the forms that your own may have, and what some data turn out to be.",
-}
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -70,8 +23,9 @@ def make_app() -> App:
         help_epilogue="Exit codes: 0 ok, 1 failure, 2 usage, 3 bad data, 4 diverged, 75 stopped but resumable, "
         "130 interrupted. Results go to stdout, progress to stderr.",
     )
-    for name, target in COMMANDS.items():
-        app.command(target, name=name, help=HELP[name])
+    for function in declared.names():
+        verb = declared.verb(function)
+        app.command(f"priorcraft.cli.command:{function}", name=verb.name, help=verb.summary)
     app.register_install_completion_command()
     return app
 
@@ -110,12 +64,6 @@ def misuse(error: CycloptsError) -> str:
 def first_line(error: Exception) -> str:
     """The first line of an error's text."""
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def say(text: str) -> None:
-    """One line on stderr, whatever the terminal's encoding."""
-    encoding = sys.stderr.encoding or "ascii"
-    print(text.encode(encoding, "replace").decode(encoding), file=sys.stderr, flush=True)
 
 
 def leave(sentence: str, code: int) -> None:

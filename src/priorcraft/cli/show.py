@@ -1,85 +1,46 @@
-"""What commands print: JSON or a table on stdout, progress on stderr."""
+"""What commands print: answers on stdout, notes and progress on stderr."""
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+
+from priorcraft.answer import Answer
 
 
-def print_json(answer: Mapping[str, Any] | Sequence[Any]) -> None:
-    """One JSON value on stdout."""
-    print(json.dumps(answer, allow_nan=False))
+def tell(answer: Answer, *, json: bool) -> None:
+    """The answer on stdout, as JSON or in its pieces; what has to be said beside it on stderr."""
+    if json:
+        print(answer.to_json())
+        return
+    for note in answer.remarks:
+        say(f"Note: {note}")
+    if not answer.saved and ".png" in answer.writes.get("out", ()):
+        say("Note: no picture was kept; --out FILE.png keeps it.")
+    print(spelled(str(answer), sys.stdout))
+    for path in answer.saved.values():
+        print(spelled(f"written: {path}", sys.stdout))
 
 
-def print_table(rows: Iterable[Mapping[str, Any]], *, title: str | None = None) -> None:
-    """Rows with the same keys as a table on stdout."""
-    rows = list(rows)
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for i, key in enumerate(rows[0] if rows else ()):
-        table.add_column(key.replace("_", " "), overflow="fold", no_wrap=i == 0)
-    for row in rows:
-        table.add_row(*(text(value) for value in row.values()))
-    console().print(table)
+def say(text: str) -> None:
+    """One line on stderr, whatever the terminal's encoding."""
+    print(spelled(text, sys.stderr), file=sys.stderr, flush=True)
 
 
-def print_answer(answer: Mapping[str, Any]) -> None:
-    """One answer on stdout, a line a key."""
-    width = max(map(len, answer))
-    for key, value in answer.items():
-        print(f"{key.replace('_', ' '):{width}}  {text(value)}")
-
-
-def signed(score: Mapping[str, Any]) -> dict[str, Any]:
-    """A score whose figures carry the sign that says what kind of number they are, and its error a unit."""
-    if score["kind"] == "none":
-        rest = {key: score[key] for key in ("n", "split") if key in score}
-        return {"kind": "none: an implicit model has no density; look at its samples, or compare it", **rest}
-    sign = signs()[score["kind"]]
-    figures = {key: f"{sign} {score[key]:.4g}" for key in ("nats", "bits_per_dim") if score[key] is not None}
-    if score["standard_error"] is not None:
-        figures["standard_error"] = f"{score['standard_error']:.4g} {unit_of(score)}"
-    return {key: value for key, value in {**score, **figures}.items() if value is not None}
-
-
-def unit_of(score: Mapping[str, Any]) -> str:
-    """What the standard error of a score is counted in."""
-    return "nats" if score["bits_per_dim"] is None else "bits/dim"
-
-
-def signs() -> dict[str, str]:
-    """What stands before a figure of each kind, in characters that the terminal has."""
-    bound = "≤" if (sys.stdout.encoding or "").lower().startswith("utf") else "<="
-    return {"exact": "=", "lower bound": bound, "none": ""}
+def spelled(text: str, stream: TextIO) -> str:
+    """The text in characters that the stream has."""
+    encoding = stream.encoding or "ascii"
+    if not encoding.lower().startswith("utf"):
+        text = text.replace("≤", "<=").replace("±", "+-")
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps its lines whole when nobody watches."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else 140, highlight=False, emoji=False)
-
-
-def text(value: Any) -> str:
-    """A value in a cell: numbers short, absence as a dash."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def settings_of(pairs: Sequence[str], example: str = "lr=0.001") -> dict[str, str]:
-    """["lr=0.1"] as {"lr": "0.1"}; anything else is a usage error, whose sentence shows an example."""
-    from priorcraft.errors import UsageError
-
-    split = [pair.partition("=") for pair in pairs]
-    for key, equals, value in split:
-        if not (key and equals and value):
-            raise UsageError(f"settings are written key=value, like {example}, not '{key}{equals}{value}'.")
-    return {key: value for key, _, value in split}
 
 
 class TrainingBar:

@@ -11,7 +11,6 @@ from priorcraft.condition.evidence import levels_table
 from priorcraft.condition.sums import PartialSums, blocks_of, on_levels, sums_in_reach
 from priorcraft.core import Entrywise, Likelihood, Observation, Space
 from priorcraft.errors import NoDensity
-from priorcraft.likelihoods.discrete import Discrete
 from priorcraft.observe import BlockMean, Mask
 
 FEW_LEVELS = 64  # from which on a sum is taken for a normal variable
@@ -52,12 +51,6 @@ def given_z(observation: Observation, y: Tensor, space: Space, like: Tensor) -> 
     raise NoDensity(f"p(y | z) has no closed form for a {type(observation).__name__} of such x.")
 
 
-def table_of(likelihood: Likelihood) -> Tensor:
-    """log p of every level of every entry, (B, *event_shape, levels)."""
-    assert isinstance(likelihood, Discrete)
-    return likelihood.table()
-
-
 class Levels(GivenZ):
     """Integers, each seen by itself.
 
@@ -70,11 +63,11 @@ class Levels(GivenZ):
 
     def log_seen(self, likelihood: Likelihood, rows: Tensor) -> Tensor:
         """log p(y | z) = sum_i log sum_l p(l | z) p(y_i | l), exact, nats, (B,)."""
-        return torch.logsumexp(table_of(likelihood) + self.evidence[rows], -1).flatten(1).sum(1)
+        return torch.logsumexp(likelihood.table() + self.evidence[rows], -1).flatten(1).sum(1)
 
     def draw(self, likelihood: Likelihood, rows: Tensor, generator: Generator) -> Tensor:
         """x ~ p(x | z, y), exact."""
-        return runtime.categorical(table_of(likelihood) + self.evidence[rows], generator=generator)
+        return runtime.categorical(likelihood.table() + self.evidence[rows], generator=generator)
 
 
 class Reals(GivenZ):
@@ -112,7 +105,7 @@ class Sums(GivenZ):
         self.blocks = blocks_of(space.event_shape, observation.factor).to(y.device)
 
     def _partial(self, likelihood: Likelihood) -> PartialSums:
-        table = table_of(likelihood).flatten(1, -2)
+        table = likelihood.table().flatten(1, -2)
         return PartialSums(table.double().exp()[:, self.blocks])
 
     def log_seen(self, likelihood: Likelihood, rows: Tensor) -> Tensor:
@@ -139,13 +132,13 @@ class NormalSums(Sums):
 
     def log_seen(self, likelihood: Likelihood, rows: Tensor) -> Tensor:
         """log N(sum; sum of means, sum of variances), biased, nats, (B,)."""
-        mean, spread = (part.sum(-1) for part in self._moments(table_of(likelihood)))
+        mean, spread = (part.sum(-1) for part in self._moments(likelihood.table()))
         distance = (self.sums[rows] - mean).square() / spread
         return -0.5 * (distance + spread.log() + math.log(2 * math.pi)).sum(1)
 
     def draw(self, likelihood: Likelihood, rows: Tensor, generator: Generator) -> Tensor:
         """A draw of p(x | z), moved onto the sums by as much as each entry is uncertain; biased."""
-        table = table_of(likelihood)
+        table = likelihood.table()
         drawn = runtime.categorical(table, generator=generator).flatten(1)[:, self.blocks].to(table)
         _, spread = self._moments(table)
         missing = (self.sums[rows] - drawn.sum(-1)).unsqueeze(-1)

@@ -90,7 +90,7 @@ class Inversion(Posterior):
         zs, cs = [], []
         for i in range(len(self.y)):
             given = None if self.given is None or int(self.given[i]) == UNLABELLED else self.given[i]
-            c = self.model._context_for(self.start, given, generator)
+            c = self.model.contexts(self.start, given, generator=generator)
             z = self.model.prior(self.start, given=c, generator=generator)
             log_w = 0.5 * z.square().sum(1) - self._energy(z, c, self.y[i : i + 1].to(z), self.tau[0])
             chosen = runtime.categorical(log_w.expand(n, -1), generator=generator)

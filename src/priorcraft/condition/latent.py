@@ -68,7 +68,7 @@ class FromPrior(Posterior):
         zs, cs, sizes = [], [], []
         for i in rows.tolist():
             given = None if self.given is None or int(self.given[i]) == UNLABELLED else self.given[i]
-            c = self.model._context_for(self.start, given, generator)
+            c = self.model.contexts(self.start, given, generator=generator)
             z = self.model.prior(self.start, given=c, generator=generator)
             log_w = self._log_seen(z, c, torch.full((self.start,), i, device=z.device))
             possible(log_w.logsumexp(0, keepdim=True), f"{self.start} draws of z")

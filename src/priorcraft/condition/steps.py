@@ -8,7 +8,6 @@ from torch import Tensor
 
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
 from priorcraft.explicit.exact.cells import Stage
-from priorcraft.likelihoods.discrete import Discrete
 from priorcraft.nn.local_steps import WithinSteps
 from priorcraft.nn.triangular import TriangularSteps
 
@@ -38,7 +37,6 @@ class Steps:
         order = self.order.clone()
         order[past], order[q] = self.order[q], self.order[past]
         likelihood = self.model.conditionals(self.x, order, self.given)
-        assert isinstance(likelihood, Discrete)
         return likelihood.table()[:, order[past]]
 
     def push(self, values: Tensor, position: int) -> None:
@@ -62,7 +60,6 @@ class SolvedSteps(Steps):
         """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
         entries = self.model.entries
         likelihood = entries.likelihood(self.steps.ahead(q, past)[0], entries.marginal[self.order[q]])
-        assert isinstance(likelihood, Discrete)
         return likelihood.table()
 
     def push(self, values: Tensor, position: int) -> None:
@@ -101,7 +98,6 @@ class CellSteps(Steps):
         outputs = self.within.at(q - self.start, self.codes)
         outputs = outputs if self.by_class is None else outputs + self.by_class[:, q]
         likelihood = entries.likelihood(outputs, entries.marginal[self.order[q]])
-        assert isinstance(likelihood, Discrete)
         return likelihood.table()
 
     def push(self, values: Tensor, position: int) -> None:

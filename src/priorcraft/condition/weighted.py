@@ -8,7 +8,6 @@ from priorcraft.condition.evidence import effective_size, levels_table, possible
 from priorcraft.core import UNLABELLED, Entrywise, Generative, Observation, Posterior
 from priorcraft.errors import ImpossibleEvidence, NoDensity
 from priorcraft.explicit.exact.autoregressive import Autoregressive
-from priorcraft.likelihoods.discrete import Discrete
 
 NONE_AGREES = (
     "none of {draws} draws from the prior shows what was seen, and {model} has no better engine for such evidence: "
@@ -99,7 +98,6 @@ class Sequential(Posterior):
         particles = Particles(self.model, rows, k, self.given, generator)
         for i in self.model.orders[0].tolist():
             likelihood = self.model.conditionals(particles.x, self.model.orders[0], particles.c)
-            assert isinstance(likelihood, Discrete)
             log_p = likelihood.table()[:, i] + self.evidence[:, i].repeat_interleave(k, 0)
             particles.x[:, i] = runtime.categorical(log_p, generator=generator)
             particles.weigh(log_p.logsumexp(-1))
@@ -120,9 +118,9 @@ class Particles:
 
     def __init__(self, model: Autoregressive, rows: int, k: int, given: Tensor | None, generator: Generator) -> None:
         self.k, self.generator, self.log_evidence = k, generator, torch.zeros(rows)
-        self.x = torch.zeros(rows * k, model.space.dims, dtype=torch.long, device=model.log_prior.device)
+        self.x = torch.zeros(rows * k, model.space.dims, dtype=torch.long, device=model.device)
         self.c = given.repeat_interleave(k, 0) if given is not None else None
-        self.log_w = torch.zeros(rows, k, device=model.log_prior.device)
+        self.log_w = torch.zeros(rows, k, device=model.device)
         self.smallest = 1.0
         if model.classes:
             spread = model.log_prior.exp().cumsum(0)

@@ -82,7 +82,7 @@ class WindowChain(Posterior):
         zs, cs, xs, sizes = [], [], [], []
         for i in range(len(self.y)):
             given = None if self.given is None or int(self.given[i]) == UNLABELLED else self.given[i]
-            c = self.model._context_for(self.start, given, generator)
+            c = self.model.contexts(self.start, given, generator=generator)
             z = self.model.prior(self.start, given=c, generator=generator)
             y = self.y[i].expand(self.start, *self.y.shape[1:])
             x = self.model.completed(z, y, self.seen, c, generator=generator)

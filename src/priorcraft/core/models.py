@@ -51,6 +51,11 @@ class Generative(nn.Module, ABC):
         """Number of classes K of the joint p(x, c); 0 without labels."""
         return self.log_prior.shape[0]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self.log_prior.device
+
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
         """Sets what is read off the training data before the first step: here p(c), with one extra count per class."""
         if self.classes and given is not None:
@@ -68,9 +73,16 @@ class Generative(nn.Module, ABC):
         """
         n = whole("n", n, DRAWS)
         generator = runtime.fresh(generator)
-        return self._sample(n, self._context_for(n, given, generator), generator)
+        return self._sample(n, self.contexts(n, given, generator=generator), generator)
 
-    def _context_for(self, n: int, given: Tensor | None, generator: Generator) -> Tensor | None:
+    def contexts(self, n: int, given: Tensor | None = None, *, generator: Generator) -> Tensor | None:
+        """One context a point, (n, *context shape): those that are given, one for all, or classes drawn from p(c).
+
+        None for a model without a context.
+
+        Raises:
+            UsageError: contexts that the model does not take, or too few of them.
+        """
         if self.context is None or (given is None and not self.classes):
             return self._check_context(given, n)
         if given is None:

@@ -142,3 +142,11 @@ class Likelihood(Protocol):
     def mean(self) -> Tensor:
         """Expected value of each entry."""
         ...
+
+    def table(self) -> Tensor:
+        """log p of every level, exact, nats, (..., levels).
+
+        Raises:
+            NoDensity: real numbers, which have no levels.
+        """
+        ...

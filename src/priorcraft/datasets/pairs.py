@@ -10,10 +10,10 @@ import numpy as np
 from priorcraft.core import Space
 from priorcraft.datasets import Reading, open_data
 from priorcraft.datasets.plain import read_arrays
+from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import DataError, UsageError
 
-PARTS = ("train", "valid", "test")
 Source = str | Path | Mapping[str, np.ndarray]
 
 
@@ -58,13 +58,13 @@ def pair(a: Splits, b: Splits) -> Pairs:
     Raises:
         DataError: parts of different lengths.
     """
-    for part in PARTS:
+    for part in SPLITS:
         if len(a.rows(part)) != len(b.rows(part)):
             raise DataError(
                 f"A and B must have as many rows, but {part} holds {len(a.rows(part))} of A and "
                 f"{len(b.rows(part))} of B; give every image its partner."
             )
-    train, valid, test = (Rows(b.rows(part).x, a.rows(part).x) for part in PARTS)
+    train, valid, test = (Rows(b.rows(part).x, a.rows(part).x) for part in SPLITS)
     notes = tuple(f"A: {note}" for note in a.notes) + tuple(f"B: {note}" for note in b.notes)
     return Pairs(b.name, b.space, (), train, valid, test, a.fingerprint + b.fingerprint, b.counts, notes, seen=a.space)
 
@@ -86,7 +86,7 @@ def arrays_of(source: Source, expected: str) -> Mapping[str, np.ndarray]:
 
 def side_of(arrays: Mapping[str, np.ndarray], side: str) -> dict[str, np.ndarray]:
     """One domain under the keys that `open_data` reads."""
-    keys = {side: "x", f"levels_{side}": "levels", **{f"{side}_{part}": f"x_{part}" for part in PARTS}}
+    keys = {side: "x", f"levels_{side}": "levels", **{f"{side}_{part}": f"x_{part}" for part in SPLITS}}
     found = {new: np.asarray(arrays[key]) for key, new in keys.items() if key in arrays}
     return found if "levels" in found or "levels" not in arrays else found | {"levels": np.asarray(arrays["levels"])}
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from priorcraft.core import Space
 from priorcraft.datasets.columns import Columns
-from priorcraft.datasets.image import printable
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.disk import printable
 from priorcraft.errors import DataError
 
 DESCRIPTION, FORMAT = "data.json", 1

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict, TypeGuard, cast, get_args
+from typing import Any, Literal, TypedDict, TypeGuard, cast, get_args
 
 import numpy as np
 from torch import Tensor
@@ -42,12 +42,21 @@ FORMS = {
 
 
 class Reading(TypedDict, total=False):
-    """How a source is read, as `open_data` takes it; a run folder remembers it."""
+    """How a source is read, as `open_data` takes it; a run folder remembers it.
+
+    Args:
+        size: side of the square that the images of a folder are brought to; at most 64 without it.
+        levels: values of an entry: states it where the data do not, rescales images where they do; bins of a table.
+        mode: of a folder: auto reads grey where every image is grey.
+        on_bad_image: of a folder: skip all that cannot be read, or stop at any; up to 5 % are skipped without it.
+        limit: at most so many rows of each part.
+        label: of a table: the column that is the class.
+    """
 
     size: int
     levels: int
-    mode: Mode
-    on_bad_image: OnBadImage
+    mode: Literal["auto", "grey", "rgb"]
+    on_bad_image: Literal["skip", "error"]
     limit: int
     label: str
     types: str | Types

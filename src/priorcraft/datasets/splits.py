@@ -8,7 +8,8 @@ from torch import Tensor
 from priorcraft.cells import Cells
 from priorcraft.core import Space
 from priorcraft.datasets.columns import Columns
-from priorcraft.errors import DataError
+from priorcraft.datasets.raw import SPLITS
+from priorcraft.errors import DataError, UsageError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,13 @@ class Splits:
         return Space((), len(self.classes)) if self.classes else None
 
     def rows(self, split: str) -> Rows:
-        """The rows of "train", "valid" or "test"."""
+        """The rows of "train", "valid" or "test".
+
+        Raises:
+            UsageError: another name.
+        """
+        if split not in SPLITS:
+            raise UsageError(f"split must be train, valid or test: {did_you_mean(split, SPLITS)}")
         return {"train": self.train, "valid": self.valid, "test": self.test}[split]
 
     def cells(self, rows: Rows) -> Cells:

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.errors import NoDensity
 
 
 class Gaussian:
@@ -40,6 +41,14 @@ class Gaussian:
     def mean(self) -> Tensor:
         """E[x], exact."""
         return self.loc
+
+    def table(self) -> Tensor:
+        """None: real numbers have no levels.
+
+        Raises:
+            NoDensity: always.
+        """
+        raise NoDensity("a normal distribution has no table: its entries are real numbers and have no levels.")
 
 
 def kl_divergence(q: Gaussian, p: Gaussian) -> Tensor:

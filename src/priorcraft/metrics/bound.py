@@ -1,12 +1,12 @@
 """How tight a lower bound on log p(x) is: the bound for several k, and how many draws took part in it."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import Answer
 from priorcraft.core import MOST_DRAWS, Approximate
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
@@ -17,24 +17,35 @@ WEIGHTS = 2**15  # importance weights at once, over rows and classes
 
 
 @dataclass(frozen=True)
+class Bound(Answer):
+    """The bound with k draws.
+
+    Args:
+        k: draws.
+        nats, bits_per_dim: upper limits of the mean of -log p(x).
+        standard_error: over the rows, in the unit of `Score.standard_error`.
+    """
+
+    k: int | None
+    nats: float | None
+    bits_per_dim: float | None
+    standard_error: float | None
+
+
+@dataclass(frozen=True)
 class BoundScore(Score):
     """A score whose kind is "lower bound", and what it would have been with fewer draws.
 
     Args:
-        bounds: for each k, from the same draws: "k", "nats" and "bits_per_dim" (upper limits of the mean of -log p(x)),
-            and "standard_error" over the rows, in the unit of `Score.standard_error`.
+        bounds: for each k, from the same draws.
         effective_draws: effective sample size of a row's k draws, the median over rows. The bound is still rising
             where this is a few draws alone.
         fewest_effective: the smallest of them.
     """
 
-    bounds: tuple[dict[str, Any], ...]
-    effective_draws: float
-    fewest_effective: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """The score as plain values for JSON."""
-        return asdict(self) | {"kind": self.kind.value, "bounds": list(self.bounds)}
+    bounds: tuple[Bound, ...]
+    effective_draws: float | None
+    fewest_effective: float | None
 
 
 def bound_score(model: Approximate, rows: Rows, *, samples: int, generator: Generator | None = None) -> BoundScore:
@@ -57,8 +68,7 @@ def bound_score(model: Approximate, rows: Rows, *, samples: int, generator: Gene
     ks = powers_of_ten(samples)
     nats, effective = _of_rows(model, rows, ks, runtime.fresh(generator))
     each = [summary(-finite(log_p), model.space, k) for k, log_p in zip(ks, nats, strict=True)]
-    keys = ("nats", "bits_per_dim", "standard_error")
-    bounds = tuple({"k": score.samples, **{key: getattr(score, key) for key in keys}} for score in each)
+    bounds = tuple(Bound(score.samples, score.nats, score.bits_per_dim, score.standard_error) for score in each)
     return BoundScore(
         **vars(each[-1]),
         bounds=bounds,
@@ -74,7 +84,7 @@ def _of_rows(model: Approximate, rows: Rows, ks: list[int], generator: Generator
     found, effective = [], []
     with evaluating(model):
         for x, given in chunks(model, rows, size):
-            log_w = model.log_weights(x.to(model.log_prior.device), ks[-1], given, generator=generator).double().cpu()
+            log_w = model.log_weights(x.to(model.device), ks[-1], given, generator=generator).double().cpu()
             found.append(nested(log_w, ks))
             effective.append(effective_draws(log_w))
     return torch.cat(found, 1), torch.cat(effective)

@@ -1,9 +1,11 @@
 """Whether probabilities mean what they say, and how sure a share is."""
 
 import math
+from dataclasses import dataclass
 
 from torch import Tensor
 
+from priorcraft.answer import Answer
 from priorcraft.core import UNLABELLED
 from priorcraft.errors import DataError, UsageError
 
@@ -88,23 +90,34 @@ def calibration_error(log_posterior: Tensor, y: Tensor, bins: int = 15) -> float
     return sum(map(abs, gaps)) / len(y)
 
 
-def reliability(log_posterior: Tensor, y: Tensor, bins: int = 10) -> list[dict[str, float]]:
+@dataclass(frozen=True)
+class Bin(Answer):
+    """Rows about whose class a classifier is about equally sure.
+
+    Args:
+        confidence, accuracy: means over the rows.
+        low, high: Wilson's 95 % interval of the accuracy.
+        n: rows.
+    """
+
+    confidence: float
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+def reliability(log_posterior: Tensor, y: Tensor, bins: int = 10) -> tuple[Bin, ...]:
     """The calibration error taken apart: one row a bin of equal mass, from the least to the most confident.
 
     Args:
         log_posterior: log p(c | x), nats, (B, K).
         y: the true labels, (B,); rows with label -1 are left out.
         bins: number of bins; no more than there are rows.
-
-    Returns:
-        "confidence" and "accuracy" (means), "low", "high" (Wilson's 95 % interval of the accuracy), "n".
     """
     log_posterior, y = _labelled(log_posterior, y)
-    rows = []
-    for confidence, accuracy, n in _bins(log_posterior, y, bins):
-        low, high = wilson(round(accuracy * n), n)
-        rows.append({"confidence": confidence, "accuracy": accuracy, "low": low, "high": high, "n": n})
-    return rows
+    found = _bins(log_posterior, y, bins)
+    return tuple(Bin(confidence, accuracy, *wilson(round(accuracy * n), n), n) for confidence, accuracy, n in found)
 
 
 def _bins(log_posterior: Tensor, y: Tensor, bins: int) -> list[tuple[float, float, int]]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import Answer
 from priorcraft.core import Space
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.metrics.calibration import wilson
@@ -32,7 +33,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class CopyCheck:
+class CopyCheck(Answer):
     """How many samples are copies of training rows, by a rule with known errors on the user's own data.
 
     Args:
@@ -51,7 +52,7 @@ class CopyCheck:
     control_share: float
     false_share: float
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The share, its positive control and the verdict as plain values for JSON."""
         return {"share": self.share, "control": self.control_share, "verdict": self.verdict.value}
 

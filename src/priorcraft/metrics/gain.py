@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import Answer
 from priorcraft.core import UNLABELLED, Classifier, Space
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(Answer):
     """Difference of two accuracies on the same held-out rows, with its 95 % interval.
 
     Args:
@@ -49,9 +49,36 @@ class Gain:
             return Verdict.HELPS
         return Verdict.NOT if self.interval[1] < MATTERS else Verdict.CANNOT_TELL
 
-    def as_dict(self) -> dict[str, Any]:
-        """Mean and interval as plain values for JSON."""
-        return {"mean": self.mean, "interval": list(self.interval)}
+    def __format__(self, spec: str) -> str:
+        """The mean and its interval: "+0.024 (+0.007 to +0.044)"."""
+        return f"{self.mean:{spec or '+.3f'}} ({between(self.interval)})"
+
+
+@dataclass(frozen=True)
+class Arm(Answer):
+    """What a classifier learned from one training set.
+
+    Args:
+        training: what the set is made of.
+        accuracy: share of the held-out rows that it answers rightly, over all repeats.
+        gain, interval: over real rows alone, as in `Gain`; None for the real rows themselves.
+        verdict: whether the added rows help.
+    """
+
+    training: str
+    accuracy: float
+    gain: float | None
+    interval: tuple[float, float] | None
+    verdict: Verdict | None
+
+
+def between(interval: tuple[float, float] | None) -> str:
+    """An interval in a cell.
+
+    >>> between((0.007, 0.044)), between(None)
+    ('+0.007 to +0.044', '-')
+    """
+    return "-" if interval is None else f"{interval[0]:+.3f} to {interval[1]:+.3f}"
 
 
 def moved(x: Tensor, *, generator: Generator) -> Tensor:
@@ -142,22 +169,13 @@ class Proof:
         difference = self.right[arm].double() - self.right[over].double()
         return Gain(float(difference.mean()), interval(difference, generator=runtime.keyed(self.seed, "gain", arm)))
 
-    def table(self) -> list[dict[str, Any]]:
-        """One row an arm: "training", "accuracy", and its "gain" over real rows alone with "interval"."""
-        rows = []
-        for arm, right in self.right.items():
-            gain = None if arm == REAL else self.gain(arm)
-            accuracy = float(right.double().mean())
-            rows.append(
-                {
-                    "training": arm,
-                    "accuracy": accuracy,
-                    "gain": gain and gain.mean,
-                    "interval": gain and list(gain.interval),
-                    "verdict": gain and gain.verdict.value,
-                }
-            )
-        return rows
+    def table(self) -> tuple[Arm, ...]:
+        """The training sets side by side."""
+        gains = {arm: None if arm == REAL else self.gain(arm) for arm in self.right}
+        return tuple(
+            Arm(arm, float(self.right[arm].double().mean()), g and g.mean, g and g.interval, g and g.verdict)
+            for arm, g in gains.items()
+        )
 
     def per_class(self, classes: Sequence[str]) -> dict[str, float]:
         """Gain of the synthetic rows in each class that is held out."""

@@ -4,28 +4,19 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import Answer, Facts, Kind, Piece
 from priorcraft.core import Approximate, Exact, Generative, Space
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
 
 
-class Kind(StrEnum):
-    """What is known of log p(x): its value, a bound from below, or nothing."""
-
-    EXACT = "exact"
-    LOWER_BOUND = "lower bound"
-    NONE = "none"
-
-
 @dataclass(frozen=True)
-class Score:
+class Score(Answer):
     """The mean of -log p(x) over rows; lower is better.
 
     A lower bound on log p(x) makes `nats` and `bits_per_dim` upper bounds: the truth is at most the figure, hence "≤".
@@ -37,6 +28,13 @@ class Score:
         standard_error: of bits_per_dim for integers, of nats for real numbers; None for a single row.
         n: number of rows.
         samples: k of the bound; None for the other kinds.
+
+    >>> print(Score(Kind.LOWER_BOUND, 91.0, 2.05, 0.012, 450, 64))
+    nats            ≤ 91
+    bits per dim    ≤ 2.05
+    standard error  0.012 bits/dim
+    n               450
+    samples         64
     """
 
     kind: Kind
@@ -47,13 +45,32 @@ class Score:
     samples: int | None
 
     @property
-    def sign(self) -> str:
-        """What stands before the figure: "=", "≤", or nothing."""
-        return {Kind.EXACT: "=", Kind.LOWER_BOUND: "≤", Kind.NONE: ""}[self.kind]
+    def unit(self) -> str:
+        """What the standard error is counted in."""
+        return "nats" if self.bits_per_dim is None else "bits/dim"
 
-    def as_dict(self) -> dict[str, Any]:
-        """The score as plain values for JSON."""
-        return {**vars(self), "kind": self.kind.value}
+    @property
+    def figure(self) -> float | None:
+        """The number by which models are compared: bits per dimension of integers, nats of real numbers."""
+        return self.nats if self.bits_per_dim is None else self.bits_per_dim
+
+    def __format__(self, spec: str) -> str:
+        """The figure with its sign and error: "= 2.050 ± 0.012", or "none"."""
+        error = f" ± {self.standard_error:{spec or '.3f'}}" if self.standard_error is not None else ""
+        return self.kind.mark(self.figure, spec or ".3f") + (error if self.kind is not Kind.NONE else "")
+
+    def facts(self) -> dict[str, object]:
+        """The figures with the sign that says what kind of number they are, and the error with its unit."""
+        if self.kind is Kind.NONE:
+            return {"kind": "none: an implicit model has no density; look at its samples, or compare it", "n": self.n}
+        error = None if self.standard_error is None else f"{self.standard_error:.4g} {self.unit}"
+        bits = None if self.bits_per_dim is None else self.kind.mark(self.bits_per_dim)
+        figures = {"nats": self.kind.mark(self.nats), "bits_per_dim": bits, "standard_error": error}
+        return {**figures, "n": self.n, "samples": self.samples}
+
+    def shown(self) -> list[Piece]:
+        """The figures, a line each."""
+        return [Facts(self.facts())]
 
 
 def score(
@@ -92,7 +109,7 @@ def score(
 def _log_p(model: Exact | Approximate, rows: Rows, k: int | None, batch: int, generator: Generator) -> Tensor:
     """log p(x), or its bound with k samples, row by row, float64, (B,)."""
     size = max(1, min(batch, 64 * batch // ((k or 1) * max(model.classes, 1))))
-    device = model.log_prior.device
+    device = model.device
     with evaluating(model):
         return torch.cat(
             [_density(model, x.to(device), c, k, generator).double().cpu() for x, c in chunks(model, rows, size)]
@@ -104,7 +121,7 @@ def chunks(model: Generative, rows: Rows, size: int) -> Iterator[tuple[Tensor, T
     given = None if model.context is None or model.context.is_label or rows.y is None else rows.y
     for i in range(0, len(rows), size):
         chunk = slice(i, i + size)
-        yield rows.x[chunk], None if given is None else given[chunk].to(model.log_prior.device)
+        yield rows.x[chunk], None if given is None else given[chunk].to(model.device)
 
 
 def _density(

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import Answer, plain
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import UsageError
 from priorcraft.metrics.defects import Image
@@ -31,7 +32,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class TwoSample:
+class TwoSample(Answer):
     """What several tests could do with samples and real rows.
 
     Args:
@@ -84,11 +85,11 @@ class TwoSample:
         rows = f"{self.n} samples and {self.m} real rows"
         return f"Not distinguishable by {len(self.looks)} tests of {rows}{would}.{not_seen}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
             "auc": self.auc,
-            "floor": self.floor and list(self.floor),
+            "floor": plain(self.floor),
             "verdict": self.verdict.value,
             "told": self.told,
             "tests": [look.as_dict() for look in self.looks],

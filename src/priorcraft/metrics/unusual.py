@@ -12,7 +12,7 @@ BATCH = 256
 @torch.no_grad()
 def log_density(model: Exact, x: Tensor) -> Tensor:
     """log p(x) of every row, exact, nats, float64, (B,)."""
-    device = model.log_prior.device
+    device = model.device
     return torch.cat([model.log_prob(rows.to(device)).double().cpu() for rows in x.split(BATCH)])
 
 

@@ -1,13 +1,13 @@
 """What fitted models make of one masked image and of one small one: p(x | y), cheap enough for every report."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import ARRAY, Answer
 from priorcraft.condition.enlarged import upscale
 from priorcraft.condition.restoration import Restoration, complaints
 from priorcraft.condition.tiles import inpaint
@@ -15,7 +15,9 @@ from priorcraft.core import Generative, LinearObservation, Space
 from priorcraft.errors import DataError, NoDensity
 from priorcraft.observe import BlockMean, Mask
 from priorcraft.observe.named import named_mask
-from priorcraft.report.figures import figures
+from priorcraft.report.contact import contact_sheet
+from priorcraft.report.figures import Figures, figures
+from priorcraft.report.sheet import sheet_of
 
 DRAWS, SHOWN, FACTOR = 8, 4, 2
 MASK = "bottom"
@@ -46,18 +48,20 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Completed:
+class Completed(Answer):
     """What one model made of a task.
 
     Args:
-        done: completions, or None where its engine has no answer.
+        task: what was hidden.
         said: kind, method and a few figures, or why there is no answer.
         notes: what has to be said about an engine that did badly.
+        picture: seen · completions · mean · uncertainty · truth, as PNG; None without an answer.
     """
 
-    done: Restoration | None
+    task: str
     said: str
-    notes: list[str]
+    notes: tuple[str, ...]
+    picture: bytes | None = field(repr=False, compare=False, metadata=ARRAY)
 
 
 def tasks_for(truth: Tensor, space: Space) -> list[Task]:
@@ -78,7 +82,7 @@ def _masked(truth: Tensor, space: Space) -> Task:
     y = Mask(seen).forward(truth)
 
     def complete(model: Generative, generator: Generator) -> Restoration:
-        where = model.log_prior.device
+        where = model.device
         return inpaint(model, truth.to(where), seen.to(where), SHOWN, draws=DRAWS, generator=generator)
 
     return Task(f"the {MASK} half hidden", Mask(seen), y, seen, y, truth, complete)
@@ -90,7 +94,7 @@ def _small(truth: Tensor) -> Task:
     sums = (y * FACTOR**2).round().long()
 
     def complete(model: Generative, generator: Generator) -> Restoration:
-        return upscale(model, sums.to(model.log_prior.device), FACTOR, SHOWN, draws=DRAWS, generator=generator)
+        return upscale(model, sums.to(model.device), FACTOR, SHOWN, draws=DRAWS, generator=generator)
 
     shown = (observation.adjoint(y) * FACTOR**2).round().long()
     height, width = y.shape[-2:]
@@ -104,24 +108,28 @@ def completed(model: Generative, task: Task, *, generator: Generator) -> Complet
         with runtime.plain_products():  # many small products of many shapes
             done = task.complete(model, generator)
     except (DataError, NoDensity) as reason:
-        return Completed(None, f"no answer: {reason}", [])
+        return Completed(task.title, f"no answer: {reason}", (), None)
     scored = ~task.seen if isinstance(task.observation, Mask) else task.seen
     found = figures(done, task.observation, task.y, task.truth, scored, model.space, generator=generator)
-    return Completed(done, sentence(done, found), complaints(done))
+    return Completed(task.title, sentence(done, found), tuple(complaints(done)), strip(done, task, model.space))
 
 
-def sentence(done: Restoration, found: dict[str, Any]) -> str:
+def strip(done: Restoration, task: Task, space: Space) -> bytes:
+    """seen · completions · mean · uncertainty · truth, as PNG."""
+    cells, heads = contact_sheet(done, task.seen, task.shown, task.truth, space)
+    return sheet_of(cells[:1], heads, space)
+
+
+def sentence(done: Restoration, found: Figures) -> str:
     """Kind, method and figures in one line."""
     parts = [f"{done.kind}: {done.method}"]
-    if found["psnr_mean"] is not None:
-        parts.append(f"mean {found['psnr_mean']:.1f} dB")
-    if found["bits_per_hidden"] is not None:
-        parts.append(f"{found['bits_per_hidden']:.2f} bits a hidden pixel")
+    if found.psnr_mean is not None:
+        parts.append(f"mean {found.psnr_mean:.1f} dB")
+    if found.bits_per_hidden is not None:
+        parts.append(f"{found.bits_per_hidden:.2f} bits a hidden pixel")
     if "effective_share" in done.diagnostics:
         parts.append(f"{done.diagnostics['effective_share']:.1%} of first draws count")
     if "acceptance" in done.diagnostics:
         parts.append(f"{done.diagnostics['acceptance']:.0%} of moves accepted")
-    parts.append(
-        f"off by {found['consistency']:.2g} where seen" if found["consistency"] else "agrees with what is seen"
-    )
+    parts.append(f"off by {found.consistency:.2g} where seen" if found.consistency else "agrees with what is seen")
     return " · ".join([*parts, f"{done.seconds:.2f} s"])

@@ -1,12 +1,12 @@
 """Curves of a training, drawn from its events."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
-Events = Sequence[dict[str, Any]]
+Events = Sequence[Mapping[str, Any]]
 ENOUGH = 10  # points of a curve
 INK, REAL, FAKE, HELD_OUT = "#334155", "#0f766e", "#c2410c", "#7c3aed"
 

@@ -1,16 +1,39 @@
 """What can be said of completions where the truth is known."""
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
+from priorcraft.answer import Answer
 from priorcraft.condition.restoration import Restoration
 from priorcraft.core import LinearObservation, Space
 from priorcraft.errors import NoDensity
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.restoration import coverage, psnr, ssim
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures(Answer):
+    """How near completions come to the truth; all but `consistency` are None where it is not known.
+
+    Args:
+        psnr_mean: peak signal-to-noise ratio of the mean, dB.
+        ssim_mean: structural similarity of the mean; None for rows that are no images.
+        judge_samples, judge_mean: shares of single draws and of means that a judge finds to be of the true class.
+        bits_per_hidden: mean of -log2 p(hidden | seen) an entry, exact; None where there is no density.
+        coverage90: share of entries whose truth lies in the central 90 % of the draws.
+        consistency: root mean square error of what the draws show of y.
+    """
+
+    psnr_mean: float | None = None
+    ssim_mean: float | None = None
+    judge_samples: float | None = None
+    judge_mean: float | None = None
+    bits_per_hidden: float | None = None
+    coverage90: float | None = None
+    consistency: float
 
 
 def figures(
@@ -24,7 +47,7 @@ def figures(
     judge: Judge | None = None,
     labels: Tensor | None = None,
     generator: Generator,
-) -> dict[str, Any]:
+) -> Figures:
     """What can be said where the truth is known.
 
     Args:
@@ -35,28 +58,22 @@ def figures(
         space: where truth lives.
         judge: of classes, with the true labels (B,).
         generator: of the ties in coverage.
-
-    Returns:
-        "psnr_mean" (dB), "ssim_mean", "judge_samples" and "judge_mean" (shares of single draws and of the mean that
-        are judged to be of the true class), "bits_per_hidden" (exact, None where not known), "coverage90",
-        "consistency" (root mean square error of what the draws show of y).
     """
     peak = float(space.levels - 1) if space.levels else float(truth.max() - truth.min())
-    found: dict[str, Any] = {
-        "psnr_mean": _finite(psnr(done.mean, truth, scored, peak)),
-        "ssim_mean": round(ssim(done.mean, truth, peak), 4) if space.is_image else None,
-        "judge_samples": None,
-        "judge_mean": None,
-        "bits_per_hidden": _bits(done, truth, scored),
-        "coverage90": _finite(coverage(done.coverage_draws, truth, scored, generator=generator)),
-        "consistency": consistency(done, observation, y),
-    }
+    draws = means = None
     if judge is not None and labels is not None and bool((labels >= 0).all()):
-        n = done.x.shape[1]
-        found["judge_samples"] = round(judge.fidelity(done.x.flatten(0, 1), labels.repeat_interleave(n)), 4)
+        draws = round(judge.fidelity(done.x.flatten(0, 1), labels.repeat_interleave(done.x.shape[1])), 4)
         rounded = done.mean if space.levels is None else done.mean.round().long()
-        found["judge_mean"] = round(judge.fidelity(rounded, labels), 4)
-    return found
+        means = round(judge.fidelity(rounded, labels), 4)
+    return Figures(
+        psnr_mean=_finite(psnr(done.mean, truth, scored, peak)),
+        ssim_mean=round(ssim(done.mean, truth, peak), 4) if space.is_image else None,
+        judge_samples=draws,
+        judge_mean=means,
+        bits_per_hidden=_bits(done, truth, scored),
+        coverage90=_finite(coverage(done.coverage_draws, truth, scored, generator=generator)),
+        consistency=consistency(done, observation, y),
+    )
 
 
 def consistency(done: Restoration, observation: LinearObservation, y: Tensor) -> float:

@@ -1,9 +1,9 @@
 """One page that holds a whole comparison: opens from disk, asks nothing of the network."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import torch
 from jinja2 import Environment
@@ -11,63 +11,75 @@ from torch import Tensor
 
 import priorcraft
 from priorcraft import runtime
+from priorcraft.answer import Kind
 from priorcraft.core import Space
-from priorcraft.datasets.splits import Splits
+from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.metrics.classification import Contest
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
-from priorcraft.report.curves import Events, critic_view, learning_curve
+from priorcraft.report.compared import Compared
+from priorcraft.report.curves import critic_view, learning_curve
 from priorcraft.report.grid import picture
-from priorcraft.report.verdicts import family_notes, scored
+from priorcraft.report.verdicts import family_notes
 
 PER_CLASS = 8  # samples of a class in a grid
 COLUMNS = 20  # classes or columns in a grid at most
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Rows as a page shows them: a picture, or the lines of a table.
+
+    Args:
+        picture: address of a PNG, or None.
+        header, rows: of a table.
+    """
+
+    picture: str | None
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+
+
 def render(
-    answer: dict[str, Any],
+    models: Sequence[Compared],
     splits: Splits,
-    real: Tensor,
-    samples: Sequence[Tensor],
-    labels: Tensor | None,
-    events: Sequence[Events],
+    real: Rows,
+    *,
+    baselines: Mapping[str, float],
+    contest: Contest | None,
+    seconds: float,
     command: str,
-    completions: Sequence[dict[str, Any]] = (),
 ) -> str:
     """The page as HTML.
 
     Args:
-        answer: what `compare` returns.
+        models: that are compared.
         splits: the data.
-        real: test rows, (N, *event_shape).
-        samples: as many rows from each model.
-        labels: the classes of these rows, (N,).
-        events: the events of each model's run.
-        command: how to repeat the comparison.
-        completions: what the models make of the same evidence, as `report.completions` gives it.
+        real: test rows, as many as there are samples of each model.
+        baselines: bits/dim of what has to be beaten, by name.
+        contest: classifiers beside each other, of labelled data.
+        seconds: that the comparison took.
+        command: how to repeat it.
     """
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files("priorcraft.report") / "page.html.j2").read_text("utf-8"))
-    models = [
-        result
-        | {
-            "scored": scored(result),
-            "samples": shown(drawn, labels, splits),
-            "curve": embedded(learning_curve(happened, result["family"])),
-            "critic": embedded(critic_view(happened)),
-            "warnings": [e["message"] for e in happened if e["kind"] == "warning"],
-            "notes": [e["message"] for e in happened if e["kind"] == "note"],
-        }
-        for result, drawn, happened in zip(answer["models"], samples, events, strict=True)
-    ]
+    dense = [c for c in contest.classifiers if isinstance(c.kind, Kind)] if contest else []
     return template.render(
-        answer=answer,
         models=models,
-        real=shown(real, labels, splits),
-        families=family_notes(answer["models"]),
+        data=splits,
+        seconds=seconds,
+        baselines={name: Kind.EXACT.mark(bits, ".3f") for name, bits in baselines.items()},
+        real=shown(real.x, real.y, splits),
+        samples={model.name: shown(model.samples, real.y, splits) for model in models},
+        curves={model.name: embedded(learning_curve(model.events, model.family)) for model in models},
+        critics={model.name: embedded(critic_view(model.events)) for model in models},
+        families=family_notes(models),
+        tasks=list(zip(*(model.completions for model in models), strict=True)),
+        contest=contest,
+        reliability=embedded(reliability_picture(dense)) if dense else None,
+        learned=embedded(accuracy_picture(contest.curve)) if contest and contest.curve else None,
+        draws=next((model.score.samples for model in models if model.score.samples), "several"),
         classes=splits.classes[:COLUMNS],
-        completions=[
-            task | {"models": [m | {"picture": embedded(m["picture"])} for m in task["models"]]} for task in completions
-        ],
-        classification=classification(answer["classification"]),
+        embedded=embedded,
         unit="nats" if splits.space.levels is None else "bits/dim",
         command=command,
         version=priorcraft.__version__,
@@ -76,25 +88,14 @@ def render(
     )
 
 
-def classification(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The classifiers with their pictures."""
-    if found is None:
-        return None
-    dense = [c for c in found["classifiers"] if c["kind"] != "discriminative"]
-    bins, errors = ({c["name"]: c[key] for c in dense} for key in ("reliability", "calibration_error"))
-    reliability = reliability_picture(bins, errors) if dense else None
-    curve = accuracy_picture(found["curve"]) if found["curve"] else None
-    return found | {"reliability": embedded(reliability), "curve": embedded(curve)}
-
-
-def shown(x: Tensor, labels: Tensor | None, splits: Splits) -> dict[str, Any]:
-    """Rows as {"picture"}, or those of a table as {"header", "rows"}."""
+def shown(x: Tensor, labels: Tensor | None, splits: Splits) -> Shown:
+    """Rows as a picture, or some of those of a table."""
     if splits.columns is None:
-        return {"picture": embedded(by_class(x, labels, splits.space))}
+        return Shown(embedded(by_class(x, labels, splits.space)))
     some = torch.linspace(0, len(x) - 1, min(PER_CLASS, len(x))).long()
     names = None if labels is None else [splits.classes[c] if c >= 0 else "" for c in labels[some].tolist()]
     cells = splits.columns.cells(x[some].numpy(), names, runtime.keyed("cells"))
-    return {"header": splits.columns.header, "rows": cells}
+    return Shown(None, splits.columns.header, cells)
 
 
 def by_class(x: Tensor, labels: Tensor | None, space: Space) -> bytes:

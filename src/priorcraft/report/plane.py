@@ -1,6 +1,7 @@
 """A map of z in two dimensions: where rows lie, and what x looks like there."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import colormaps
@@ -15,16 +16,9 @@ from priorcraft.report.grid import pixels
 Frame = tuple[float, float, float, float]
 
 
-def latent_plane(
-    points: Tensor,
-    labels: Tensor | None,
-    classes: Sequence[str],
-    tiles: Tensor | None,
-    space: Space,
-    frame: Frame,
-    axis_names: tuple[str, str],
-) -> bytes:
-    """Codes coloured by class, and beside them the images that are decoded from a grid over the same plane; PNG.
+@dataclass(frozen=True)
+class Plane:
+    """Codes coloured by class, and beside them the images that are decoded from a grid over the same plane.
 
     Args:
         points: codes in the plane, (B, 2).
@@ -35,18 +29,31 @@ def latent_plane(
         frame: left, right, lower and upper end of both pictures.
         axis_names: what the two directions are.
     """
-    figure = Figure(figsize=(12 if tiles is not None else 6, 5.6), layout="constrained")
-    left = figure.add_subplot(1, 2 if tiles is not None else 1, 1, title="where real rows lie (one dot a row)")
-    scatter(left, points, labels, classes)
-    frames = [left]
-    if tiles is not None:
-        told = "\n(as the class of the nearest dot)" if labels is not None else ""
-        right = figure.add_subplot(1, 2, 2, title="what is decoded from each place" + told)
-        right.imshow(mosaic(tiles, space), extent=frame, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        frames.append(right)
-    for axes in frames:
-        axes.set(xlabel=axis_names[0], ylabel=axis_names[1], xlim=frame[:2], ylim=frame[2:], aspect="auto")
-    return png(figure)
+
+    points: Tensor
+    labels: Tensor | None
+    classes: Sequence[str]
+    tiles: Tensor | None
+    space: Space
+    frame: Frame
+    axis_names: tuple[str, str]
+
+    def png(self) -> bytes:
+        """Both pictures side by side, as PNG."""
+        figure = Figure(figsize=(6 if self.tiles is None else 12, 5.6), layout="constrained")
+        left = figure.add_subplot(1, 1 if self.tiles is None else 2, 1, title="where real rows lie (one dot a row)")
+        scatter(left, self.points, self.labels, self.classes)
+        frames = [left]
+        if self.tiles is not None:
+            told = "" if self.labels is None else "\n(as the class of the nearest dot)"
+            right = figure.add_subplot(1, 2, 2, title="what is decoded from each place" + told)
+            image = mosaic(self.tiles, self.space)
+            right.imshow(image, extent=self.frame, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            frames.append(right)
+        for axes in frames:
+            axes.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1], aspect="auto")
+            axes.set(xlim=self.frame[:2], ylim=self.frame[2:])
+        return png(figure)
 
 
 def scatter(axes: Axes, points: Tensor, labels: Tensor | None, classes: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from priorcraft.core import Space
-from priorcraft.report.grid import pixels
+from priorcraft.report.grid import picture, pixels
 
 CELL = 56  # pixels to which the longer side of a small image is enlarged
 GAP, MARGIN, TEXT, LARGEST_TEXT = 4, 10, 13, 28
@@ -28,8 +28,9 @@ class Line:
     cells: Sequence[Tensor | None]
 
 
-def sheet(title: str, heads: Sequence[str], lines: Sequence[Line], space: Space) -> bytes:
-    """Lines of images under heads, as PNG; pixels are enlarged without smoothing.
+@dataclass(frozen=True)
+class Sheet:
+    """Lines of images under heads.
 
     Args:
         title: above all; "" leaves it out.
@@ -37,28 +38,45 @@ def sheet(title: str, heads: Sequence[str], lines: Sequence[Line], space: Space)
         lines: of as many cells as there are heads.
         space: where the images live.
     """
-    width, height = cell_size(space)
-    text = min(max(TEXT, width // 8), LARGEST_TEXT)
-    font = ImageFont.load_default(text)
-    left = 2 * MARGIN + max(round(font.getlength(line.caption)) for line in lines)
-    column = max(width, *(round(font.getlength(head)) + 4 for head in heads)) + GAP
-    top = MARGIN + (text + 2 * GAP if title else 0) + text + 2 * GAP
-    across = max(left + column * len(heads), MARGIN + round(font.getlength(title))) + MARGIN
-    page = Image.new("RGB", (across, top + len(lines) * (height + GAP) + MARGIN), PAPER)
-    pen = ImageDraw.Draw(page)
-    if title:
-        pen.text((MARGIN, MARGIN), title, INK, font)
-    for i, head in enumerate(heads):
-        pen.text((left + i * column + width / 2, top - GAP), head, QUIET, font, anchor="md")
-    for j, line in enumerate(lines):
-        y = top + j * (height + GAP)
-        pen.text((left - MARGIN, y + height / 2), line.caption, INK, font, anchor="rm")
-        for i, cell in enumerate(line.cells):
-            if cell is not None:
-                page.paste(enlarged(cell, space, (width, height)), (left + i * column, y))
-    buffer = io.BytesIO()
-    page.save(buffer, format="PNG")
-    return buffer.getvalue()
+
+    title: str
+    heads: Sequence[str]
+    lines: Sequence[Line]
+    space: Space
+
+    def png(self) -> bytes:
+        """The sheet as PNG; pixels are enlarged without smoothing."""
+        width, height = cell_size(self.space)
+        text = min(max(TEXT, width // 8), LARGEST_TEXT)
+        font = ImageFont.load_default(text)
+        left = 2 * MARGIN + max(round(font.getlength(line.caption)) for line in self.lines)
+        column = max(width, *(round(font.getlength(head)) + 4 for head in self.heads)) + GAP
+        top = MARGIN + (text + 2 * GAP if self.title else 0) + text + 2 * GAP
+        across = max(left + column * len(self.heads), MARGIN + round(font.getlength(self.title))) + MARGIN
+        page = Image.new("RGB", (across, top + len(self.lines) * (height + GAP) + MARGIN), PAPER)
+        pen = ImageDraw.Draw(page)
+        if self.title:
+            pen.text((MARGIN, MARGIN), self.title, INK, font)
+        for i, head in enumerate(self.heads):
+            pen.text((left + i * column + width / 2, top - GAP), head, QUIET, font, anchor="md")
+        for j, line in enumerate(self.lines):
+            y = top + j * (height + GAP)
+            pen.text((left - MARGIN, y + height / 2), line.caption, INK, font, anchor="rm")
+            for i, cell in enumerate(line.cells):
+                if cell is not None:
+                    page.paste(enlarged(cell, self.space, (width, height)), (left + i * column, y))
+        buffer = io.BytesIO()
+        page.save(buffer, format="PNG")
+        return buffer.getvalue()
+
+
+def sheet_of(cells: Tensor, heads: Sequence[str], space: Space) -> bytes:
+    """Cells (rows, columns, *event_shape) as PNG: numbered lines under heads, or a plain grid if they are no images."""
+    if not space.is_image or space.levels is None:
+        return picture(cells.flatten(0, 1), space, len(heads))
+    captions = [str(i + 1) for i in range(len(cells))] if len(cells) > 1 else [""]
+    lines = [Line(caption, row.unbind(0)) for caption, row in zip(captions, cells, strict=True)]
+    return Sheet("", heads, lines, space).png()
 
 
 def cell_size(space: Space) -> tuple[int, int]:

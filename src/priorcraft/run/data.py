@@ -1,45 +1,48 @@
 """What a question is asked of: a run, and its own data or others of the same space."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import torch
+from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.core import Space
-from priorcraft.datasets import Reading, Splits, open_data
+from priorcraft.core import UNLABELLED, Space
+from priorcraft.datasets import Reading, Rows, Splits, open_data
+from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.source import Source
-from priorcraft.errors import DataError, UsageError
+from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.run import Run, load
 from priorcraft.run.forms import ROWS, open_as
 from priorcraft.train.holes import without_holes
 
+Given = Mapping[str, str | int]  # what is known of x beside it: {"label": name or number of a class}
 IN_MEMORY = ("arrays", "the data frame")  # what data without a file are called
 
 
-def opened(run: str | Path | Run, device: str, *, translates: bool = False) -> tuple[Run, torch.device]:
+def opened(run: str | Path | Run, device: str = "auto", *, translates: bool = False) -> tuple[Run, torch.device]:
     """The fitted model and where it lives.
 
     Args:
         run: a run folder, or what `load` returned.
-        device: as in `runtime.pick_device`.
+        device: of a run that is not open yet, as in `runtime.pick_device`.
         translates: whether a p(b | a) of pairs or domains will do.
 
     Raises:
         UsageError: a run that translates, where p(x) or p(x | label) is needed.
         CheckpointError: no run, or one that cannot be loaded.
     """
-    where = runtime.pick_device(device)
     runtime.tune()
-    fitted = run if isinstance(run, Run) else load(run, device=where)
+    fitted = run if isinstance(run, Run) else load(run, device=device)
     context = fitted.model.context
     if context is not None and not context.is_label and not translates:
         raise UsageError(
             f"the run {fitted.path} is p(b | a), fitted to pairs of images; ask it with translate or score, and fit "
             "without --pairs or --domains for all other questions."
         )
-    return fitted, where
+    return fitted, fitted.model.device
 
 
 def own_data(run: Run) -> Splits:
@@ -94,6 +97,30 @@ def data_of(run: Run, data: Source | Splits | None, *, holes: bool = False) -> S
     return found if holes else without_holes(found, seed=int(run.data["seed"]))
 
 
+def labelled_data(run: Run, data: str | Path | Splits | None, *, holes: bool = False) -> Splits:
+    """Data of the run's space, their labels numbered as the run numbers its classes.
+
+    Raises:
+        DataError: another space, or a class that the run does not know.
+    """
+    splits = data_of(run, data, holes=holes)
+    if not splits.classes or splits.classes == run.classes:
+        return splits
+    unknown = [name for name in splits.classes if name not in run.classes]
+    if unknown and run.classes:
+        raise DataError(f"the run knows no class '{unknown[0]}': {did_you_mean(unknown[0], run.classes)}")
+    number = torch.tensor([run.classes.index(name) for name in splits.classes] if run.classes else [])
+    train, valid, test = (renumbered(splits.rows(part), number) for part in SPLITS)
+    return replace(splits, classes=run.classes, train=train, valid=valid, test=test)
+
+
+def renumbered(rows: Rows, number: Tensor) -> Rows:
+    """The same rows with each label c replaced by number[c]."""
+    if rows.y is None or not len(number):
+        return replace(rows, y=None)
+    return replace(rows, y=torch.where(rows.y == UNLABELLED, UNLABELLED, number[rows.y.clamp_min(0)]))
+
+
 def within(data: Splits, space: Space) -> Splits:
     """Data in a space: their own, or one whose entries have numbers of levels of their own, which the rows keep to.
 
@@ -126,3 +153,23 @@ def describe(space: Space) -> str:
         channels, height, width = space.event_shape
         return f"{height} x {width} images with {channels} channel{'s' * (channels > 1)} and {values}"
     return f"vectors of {space.dims} entries with {values}"
+
+
+def label_of(run: Run, given: Given | None) -> Tensor | None:
+    """The class that `given` names, as a scalar tensor."""
+    if not given:
+        return None
+    if set(given) != {"label"}:
+        raise UsageError(f"given must be label=CLASS, not {', '.join(f'{k}={v}' for k, v in given.items())}.")
+    if not run.classes:
+        raise UsageError("given label cannot be used: this model was fitted to data without labels of two classes.")
+    name = str(given["label"])
+    if name not in run.classes:
+        raise UsageError(f"there is no class '{name}': {did_you_mean(name, run.classes)}")
+    return torch.tensor(run.classes.index(name), device=run.model.device)
+
+
+def labels_of(run: Run, given: Given | None, n: int) -> Tensor | None:
+    """The class that `given` names, once for each of n rows, (n,)."""
+    label = label_of(run, given)
+    return None if label is None else label.expand(n)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.datasets import Reading, open_data
-from priorcraft.datasets.pairs import PARTS, Pairs, Source, arrays_of, side_of
-from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.datasets.pairs import Pairs, Source, arrays_of, side_of
+from priorcraft.datasets.splits import SPLITS, Rows, Splits
 from priorcraft.errors import DataError
 from priorcraft.implicit.alignment import Alignment, simplest
 from priorcraft.implicit.coupling import couple
@@ -64,12 +64,12 @@ def check(splits: Splits, name: str) -> None:
     """Raises a DataError unless a domain holds images, and enough of them."""
     if not splits.space.is_image or splits.space.levels is None:
         raise DataError(f"domain {name} must hold images of integers, not points of shape {splits.space.event_shape}.")
-    _check_count(sum(len(splits.rows(part)) for part in PARTS), name)
+    _check_count(sum(len(splits.rows(part)) for part in SPLITS), name)
 
 
 def explained(a: Splits, b: Splits, found: Alignment) -> Pairs:
     """Every a with itself under the alignment."""
-    train, valid, test = (Rows(_under(found, a, b, a.rows(part).x), a.rows(part).x) for part in PARTS)
+    train, valid, test = (Rows(_under(found, a, b, a.rows(part).x), a.rows(part).x) for part in SPLITS)
     words = f"a symmetry makes the domains equal, as far as the energy distance can tell: {found}."
     return _pairs(a, b, train, valid, test, words)
 
@@ -116,4 +116,4 @@ def _check_count(n: int, name: str) -> None:
 
 
 def _all(splits: Splits) -> Tensor:
-    return torch.cat([splits.rows(part).x for part in PARTS])
+    return torch.cat([splits.rows(part).x for part in SPLITS])

@@ -1,18 +1,21 @@
 """Runs on disk: what a run folder says, and the model in it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import priorcraft
-from priorcraft import zoo
+from priorcraft import runtime, typed, zoo
+from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece, plain
 from priorcraft.core import Generative, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.splits import Splits
+from priorcraft.disk import read_json
 from priorcraft.errors import CheckpointError, UsageError
+from priorcraft.metrics.likelihood import Score
 from priorcraft.train.checkpoint import load_into
 from priorcraft.train.config import read_config
 from priorcraft.train.formats import NewerFormat
@@ -20,10 +23,19 @@ from priorcraft.train.objective import Objective
 from priorcraft.train.recorded import Saved
 from priorcraft.train.run_folder import RunFolder
 
+SCORE = "score.json"  # of a run folder
+
 
 @dataclass(frozen=True)
-class Run:
-    """A fitted model and where it came from.
+class ValidScore(Score):
+    """A score, and the part of the data on which it was taken."""
+
+    split: str
+
+
+@dataclass(frozen=True)
+class Run(Answer):
+    """A fitted model and where it came from: what `fit` and `load` return and every question takes.
 
     Args:
         path: the run folder.
@@ -32,15 +44,23 @@ class Run:
         classes: names of the classes; () without labels.
         data: source, seed, fingerprint and counts of the data that it was fitted to.
         steps, seconds: how long it was trained.
+        score: on the first validation rows, taken at the end of the training; None in a run that was not ended.
+        notes: what the data and the training chose, and how fast it was.
+        warnings: what went wrong in the training, and what to turn.
+        interrupted: whether the training was ended from the keyboard.
     """
 
     path: Path
     name: str
-    model: Generative
-    classes: tuple[str, ...]
-    data: dict[str, Any]
+    model: Generative = field(repr=False, compare=False, metadata=ARRAY)
+    classes: tuple[str, ...] = field(repr=False, compare=False, metadata=ARRAY)
+    data: dict[str, Any] = field(repr=False, compare=False, metadata=ARRAY)
     steps: int
     seconds: float
+    score: ValidScore | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    interrupted: bool = False
 
     @property
     def columns(self) -> Columns | None:
@@ -51,6 +71,32 @@ class Run:
     def family(self) -> str:
         """ "exact", "approximate" or "implicit"."""
         return zoo.family(type(self.model))
+
+    @property
+    def remarks(self) -> list[str]:
+        """None: a training says its notes while it runs."""
+        return []
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain values: where it is, what was fitted and how well."""
+        return {
+            "run": str(self.path),
+            "model": self.name,
+            "family": self.family,
+            "steps": self.steps,
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "score": plain(self.score),
+            **({"interrupted": True} if self.interrupted else {}),
+        }
+
+    def shown(self) -> list[Piece]:
+        """What was fitted, its score with the kind of number it is, and the last samples."""
+        told = {key: value for key, value in self.to_dict().items() if key not in ("score", "notes", "warnings")}
+        newest = sorted((self.path / "samples").glob("*.png"))[-1:]
+        pictures = [Picture(path.read_bytes(), f"samples of {self.name}") for path in newest]
+        return [Facts(told | (self.score.facts() if self.score else {})), *pictures]
 
 
 def columns_of(data: Mapping[str, Any]) -> Columns | None:
@@ -130,12 +176,13 @@ def load(path: str | Path, *, device: str | torch.device = "cpu", fall_back: boo
 
     Args:
         path: the folder that `fit` wrote.
-        device: where the model shall live.
+        device: where the model shall live: auto, cpu, cuda or mps.
         fall_back: take an earlier checkpoint where the last one is damaged, with a warning.
 
     Raises:
         CheckpointError: no run there, no complete checkpoint in it, or one that does not verify.
     """
+    where = runtime.pick_device(device) if isinstance(device, str) else device
     folder = RunFolder.open(Path(path))
     try:
         checkpoint = folder.newest(fall_back=fall_back)
@@ -149,13 +196,23 @@ def load(path: str | Path, *, device: str | torch.device = "cpu", fall_back: boo
         )
     model, _ = rebuild(folder.config)
     load_into(model, checkpoint.file("model"))
-    config, elapsed = folder.config, Saved.of(checkpoint).elapsed
+    config, events = folder.config, folder.events()
+    said = {kind: tuple(str(e["message"]) for e in events if e["kind"] == kind) for kind in ("note", "warning")}
     return Run(
         Path(path),
         str(config["model"]),
-        model.to(device).eval(),
+        model.to(where).eval(),
         tuple(config["classes"]),
         dict(config["data"]),
         checkpoint.step,
-        elapsed,
+        Saved.of(checkpoint).elapsed,
+        score=_score(folder),
+        notes=said["note"],
+        warnings=said["warning"],
     )
+
+
+def _score(folder: RunFolder) -> ValidScore | None:
+    """The score that was taken when the training ended."""
+    path = folder.path / SCORE
+    return typed.read(ValidScore, read_json(path), SCORE) if path.exists() else None

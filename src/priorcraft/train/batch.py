@@ -47,7 +47,7 @@ def fastest_batch(objective: Objective, rows: Rows) -> dict[int, float]:
 
 def _step_seconds(objective: MaximumLikelihood, rows: Rows, size: int, repeat: int) -> float:
     index = torch.arange(repeat * size, (repeat + 1) * size) % len(rows)
-    batch = taken(rows, index, objective.model.log_prior.device)
+    batch = taken(rows, index, objective.model.device)
     began = time.perf_counter()
     objective.step(batch, progress=0.5, key=("batch", size, repeat))
     return time.perf_counter() - began

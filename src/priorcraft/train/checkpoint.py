@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar
 
 from torch import Tensor
 
-from priorcraft import disk, schema
+from priorcraft import disk, typed
 from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.settings import Range
 from priorcraft.train import formats
@@ -134,7 +134,7 @@ def _sha256(data: bytes) -> str:
 def _holds(path: Path, manifest: dict[str, Any]) -> bool:
     """Whether this very checkpoint is there already: a resumed run saves the same bytes again."""
     try:
-        return _verified(path)[0] == schema.read(Manifest, manifest, MANIFEST)
+        return _verified(path)[0] == typed.read(Manifest, manifest, MANIFEST)
     except CheckpointError:
         return False
 
@@ -259,7 +259,7 @@ def _verified(path: Path) -> tuple["Manifest", dict[str, bytes]]:
     unsealed = {key: value for key, value in found.items() if key != "sha256"}
     if found.get("sha256") != _sha256(json.dumps(unsealed).encode()):
         raise CheckpointError(f"{path / MANIFEST} does not match its SHA-256.")
-    manifest = schema.read(Manifest, found, str(path / MANIFEST))
+    manifest = typed.read(Manifest, found, str(path / MANIFEST))
     named = _FOLDER.fullmatch(path.name)
     if named and int(named[1]) != manifest.step:
         raise CheckpointError(f"{path / MANIFEST} is of step {manifest.step}, not {int(named[1])}.")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from priorcraft import schema
+from priorcraft import typed
 from priorcraft.core import Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.source import Reading
@@ -97,4 +97,4 @@ def read_config(config: Mapping[str, Any]) -> RunConfig:
     Raises:
         UsageError: a key that is unknown or missing, or a value of another type or range; names its path.
     """
-    return schema.read(RunConfig, config, "config.json: config", refuse=UsageError)
+    return typed.read(RunConfig, config, "config.json: config", refuse=UsageError)

@@ -97,7 +97,7 @@ def train(
     that was never stopped. After the last record `at.best` holds the weights to keep.
     """
     at = at if at is not None else Progress()
-    began, device, workers = at.step, objective.model.log_prior.device, objective.shards.workers
+    began, device, workers = at.step, objective.model.device, objective.shards.workers
     start, speed = time.monotonic() - at.elapsed, Speed()
     while not objective.finished and (progress := budget.progress(at.step, at.elapsed)) < 1:
         batch = draw(rows, objective.rows_at(progress), seed, at.step, device)
@@ -174,7 +174,7 @@ def validation_nats(model: Generative, valid: Rows, seed: int, shards: Shards | 
     if not isinstance(model, Exact | Approximate):
         return None
     model.eval()
-    device, shards = model.log_prior.device, shards or Shards()
+    device, shards = model.device, shards or Shards()
     some = spread(len(valid), VALIDATION_ROWS)
 
     def part(s: int, of: slice) -> list[Tensor]:

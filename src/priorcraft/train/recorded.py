@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
-from priorcraft import schema
+from priorcraft import typed
 from priorcraft.datasets.splits import Splits
 from priorcraft.errors import CheckpointError, Interrupted, Stopped
 from priorcraft.settings import Range
@@ -41,7 +41,7 @@ class Saved:
         Raises:
             CheckpointError: a key that is missing, unknown or of another type.
         """
-        return schema.read(cls, checkpoint.info, f"{checkpoint.path}: info")
+        return typed.read(cls, checkpoint.info, f"{checkpoint.path}: info")
 
 
 FILES = ("model", "state")  # of a checkpoint

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
-from priorcraft import disk, schema
+from priorcraft import disk, typed
 from priorcraft.errors import CheckpointError, DataError, UsageError, did_you_mean
 from priorcraft.settings import Range
 from priorcraft.train import checkpoint, formats
@@ -273,8 +273,8 @@ class Head:
 def _parsed(line: bytes) -> dict[str, Any] | None:
     """The event in a line, if it is one: its head, and numbers or texts by name."""
     try:
-        event = schema.read(dict[str, object], json.loads(line), "event")
-        head = schema.read(Head, {key: event[key] for key in HEAD if key in event}, "event")
+        event = typed.read(dict[str, object], json.loads(line), "event")
+        head = typed.read(Head, {key: event[key] for key in HEAD if key in event}, "event")
     except (ValueError, RecursionError, CheckpointError):
         return None
     sentence = isinstance(event.get("message"), str) or head.kind not in SENTENCES

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from torch import Generator
 
-from priorcraft import schema
+from priorcraft import typed
 from priorcraft.cells import CellColumn
 
 HIDDEN = -1  # in the place of an integer: empty, or a value that the column does not know
@@ -87,7 +87,7 @@ class Codec(ABC):
     @classmethod
     def of_json(cls, found: Mapping[str, Any]) -> Self:
         """The inverse of `as_json`: every field checked for its type."""
-        return schema.read(cls, {key: value for key, value in found.items() if key != "kind"}, cls.kind)
+        return typed.read(cls, {key: value for key, value in found.items() if key != "kind"}, cls.kind)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Whether a bound can be trusted: annealed importance sampling on a model, from its own q(z | x)."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import Answer
 from priorcraft.explicit.approximate.ais import Path, forward, reverse, tuned, untuned
 from priorcraft.explicit.approximate.bounds import Estimate, estimate
 from priorcraft.explicit.approximate.variational import Variational, repeated
@@ -98,7 +99,7 @@ def sandwich(
         given: one context for all, or n of them; drawn from p(c) if left out.
     """
     generator = runtime.fresh(generator)
-    given = model._context_for(n, given, generator)
+    given = model.contexts(n, given, generator=generator)
     with torch.no_grad():
         z = model.prior(n, given=given, generator=generator)
         x = model.draw(z, given, generator=generator)
@@ -115,7 +116,7 @@ def _start(model: Variational, n: int, generator: Generator) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Answer):
     """Two estimates of the mean log p(x) of the same rows, and how far the second is to be believed; all in nats.
 
     Args:
@@ -124,6 +125,7 @@ class Trial:
         standard_error: of their difference, from the draws alone.
         lower, upper: the sandwich on simulated data, whose log p(x) lies between.
         steps: temperatures of annealing.
+        rows: how many.
     """
 
     bound: float
@@ -132,6 +134,7 @@ class Trial:
     lower: float
     upper: float
     steps: int
+    rows: int
 
     @property
     def trusted(self) -> bool:
@@ -162,9 +165,9 @@ class Trial:
             f"and on data that the model made itself log p(x) is known to {max(width, 0.0):.2f} nats."
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The trial as plain values for JSON."""
-        return asdict(self) | {"trusted": self.trusted, "verdict": self.verdict}
+        return super().to_dict() | {"trusted": self.trusted, "verdict": self.verdict}
 
 
 def trial(
@@ -195,7 +198,7 @@ def trial(
     second = annealed(model, x, given, steps=steps, chains=chains, generator=generator)
     error = (first.standard_error.square() + second.standard_error.square()).sum().sqrt() / len(x)
     values = float(first.value.mean()), float(second.value.mean())
-    return Trial(*values, float(error), between.lower, between.upper, steps)
+    return Trial(*values, float(error), between.lower, between.upper, steps, len(x))
 
 
 def _closing(model: Variational, given: Tensor | None, generator: Generator) -> tuple[int, Sandwich]:

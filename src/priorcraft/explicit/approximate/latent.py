@@ -8,36 +8,37 @@ from torch import Tensor
 from priorcraft.core import Encoder, LatentVariable
 from priorcraft.errors import UsageError
 
+BATCH = 256
+
 
 @torch.no_grad()
-def interpolate(model: Encoder, a: Tensor, b: Tensor, steps: int = 9, *, given: Tensor | None = None) -> Tensor:
-    """What lies between two points: x decoded from the straight line between their z, in units of p(z).
+def encoded(model: Encoder, x: Tensor, given: Tensor | None = None) -> Tensor:
+    """The codes z of points, a batch at a time: the means of q(z | x), (B, latent).
 
     Args:
-        a, b: one point each, (*event_shape).
-        steps: points on the line, ends included.
-        given: one context for both ends, (*context shape).
-
-    Returns:
-        (steps, *event_shape), means of p(x | z).
-
-    Raises:
-        UsageError: fewer than 2 steps.
+        x: points, (B, *event_shape).
+        given: their contexts, (B, *context shape).
     """
-    if steps < 2:
-        raise UsageError(f"steps must be at least 2, the two ends, not {steps}.")
-    u = _codes(model, torch.stack([a, b]), given)
-    return shown(model, line(u[0], u[1], steps), _contexts(given, steps))
+    parts = [None] * len(x) if given is None else given.split(BATCH)
+    return torch.cat([model.encode(rows, c) for rows, c in zip(x.split(BATCH), parts, strict=False)])
 
 
+@torch.no_grad()
+def decoded(model: LatentVariable, z: Tensor, given: Tensor | None = None) -> Tensor:
+    """What codes stand for, a batch at a time: the means of p(x | z), (B, *event_shape).
+
+    Args:
+        z: codes, (B, latent).
+        given: their contexts, (B, *context shape).
+    """
+    parts = [None] * len(z) if given is None else given.split(BATCH)
+    return torch.cat([model.decode(rows, c) for rows, c in zip(z.split(BATCH), parts, strict=False)])
+
+
+@torch.no_grad()
 def shown(model: LatentVariable, u: Tensor, given: Tensor | None = None) -> Tensor:
-    """x decoded from codes in units of p(z), see `LatentVariable.standardised`, (B, *event_shape)."""
-    return model.decode(model.unstandardised(u, given), given)
-
-
-def _codes(model: Encoder, x: Tensor, given: Tensor | None) -> Tensor:
-    contexts = _contexts(given, len(x))
-    return model.standardised(model.encode(x, contexts), contexts)
+    """What codes stand for that are in units of p(z), see `LatentVariable.standardised`, (B, *event_shape)."""
+    return decoded(model, model.unstandardised(u, given), given)
 
 
 def line(a: Tensor, b: Tensor, steps: int) -> Tensor:
@@ -49,39 +50,6 @@ def line(a: Tensor, b: Tensor, steps: int) -> Tensor:
             [2., 4.]])
     """
     return a + torch.linspace(0, 1, steps, dtype=a.dtype, device=a.device).unsqueeze(1) * (b - a)
-
-
-@torch.no_grad()
-def traverse(
-    model: LatentVariable,
-    z: Tensor,
-    entries: list[int] | None = None,
-    steps: int = 9,
-    span: float = 2.5,
-    *,
-    given: Tensor | None = None,
-) -> Tensor:
-    """Moves one entry of z at a time, and leaves the others where they are.
-
-    Args:
-        z: where to start, (latent,), for example `model.encode(x)[0]`.
-        entries: which entries to move; None moves the ten that change x most, see `liveliest`.
-        steps: values of each.
-        span: how far to both sides of z, in standard deviations of p(z).
-        given: one context for all.
-
-    Returns:
-        (entries, steps, *event_shape), means of p(x | z).
-
-    Raises:
-        UsageError: an entry that z does not have, or no step.
-    """
-    chosen = liveliest(model, z, 10, span, given=given) if entries is None else entries
-    if steps < 1 or not chosen or not 0 <= min(chosen) <= max(chosen) < len(z):
-        raise UsageError(f"entries must lie in 0 ... {len(z) - 1} and steps be at least 1; got {chosen} and {steps}.")
-    u = model.standardised(z.unsqueeze(0), _contexts(given, 1))[0]
-    x = shown(model, traversal(u, chosen, steps, span).flatten(0, 1), _contexts(given, len(chosen) * steps))
-    return x.unflatten(0, (len(chosen), steps))
 
 
 def traversal(z: Tensor, entries: list[int], steps: int, span: float) -> Tensor:
@@ -111,18 +79,6 @@ def liveliest(model: LatentVariable, z: Tensor, n: int, span: float, *, given: T
     x = shown(model, torch.cat([u - steps, u + steps]), _contexts(given, 2 * len(z)))
     low, high = x.flatten(1).double().chunk(2)
     return (high - low).square().sum(1).argsort(descending=True, stable=True)[:n].tolist()
-
-
-@torch.no_grad()
-def analogy(model: Encoder, a: Tensor, b: Tensor, c: Tensor, *, given: Tensor | None = None) -> Tensor:
-    """a is to b as c is to what? x decoded from z_c + z_b - z_a, (*event_shape).
-
-    Args:
-        a, b, c: one point each, (*event_shape).
-        given: one context for all.
-    """
-    u = _codes(model, torch.stack([a, b, c]), given)
-    return shown(model, (u[2] + u[1] - u[0]).unsqueeze(0), _contexts(given, 1))[0]
 
 
 class Axes(NamedTuple):
@@ -162,18 +118,6 @@ def principal_axes(z: Tensor) -> Axes:
         return Axes(torch.zeros_like(z[0]), directions, padded / variance.sum())
     variance, directions = torch.linalg.eigh(centred.T @ centred)
     return Axes(z.mean(0), directions[:, -2:].flip(1).to(z.dtype), variance[-2:].flip(0) / variance.sum())
-
-
-@torch.no_grad()
-def latent_map(model: Encoder, x: Tensor, given: Tensor | None = None) -> Tensor:
-    """Where the points lie in z: the means of q(z | x), on their two principal axes, (B, 2).
-
-    Args:
-        x: points, (B, *event_shape), at least 3.
-        given: their contexts.
-    """
-    z = model.encode(x, given)
-    return principal_axes(z).coordinates(z)
 
 
 @torch.no_grad()

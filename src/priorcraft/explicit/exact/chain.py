@@ -1,11 +1,13 @@
 """The chain rule in any order: p(x) = prod_i p(x_i | what comes earlier), and exact samples by the same rule."""
 
+import copy
 import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 import torch
 from torch import Generator, Tensor
@@ -59,6 +61,20 @@ class Autoregressive(Exact):
     def __init__(self, space: Space, context: Space | None, orders: Tensor) -> None:
         super().__init__(space, context)
         self.register_buffer("orders", orders)
+
+    def with_orders(self, orders: Tensor) -> Self:
+        """The same model and weights as the exact ensemble over other orders.
+
+        Args:
+            orders: permutations of the entries, int64, (O, D).
+
+        Raises:
+            UsageError: one that is no permutation.
+        """
+        checked = torch.stack([self.check_order(order) for order in orders])
+        other = copy.copy(self)  # shares every tensor but this one
+        other._buffers = {**self._buffers, "orders": checked}
+        return other
 
     @abstractmethod
     def conditionals(self, x: Tensor, order: Tensor, given: Tensor | None) -> Likelihood:
@@ -168,7 +184,7 @@ class Autoregressive(Exact):
         n = whole("n", n, DRAWS)
         generator = runtime.fresh(generator)
         began = time.perf_counter()
-        context = self._context_for(n, given, generator)
+        context = self.contexts(n, given, generator=generator)
         x, name, evaluations = self._sample_by(method or Method.AUTO, n, context, generator)
         x = x.cpu()
         seconds = time.perf_counter() - began

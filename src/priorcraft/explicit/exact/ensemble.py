@@ -1,7 +1,8 @@
 """An exact mixture of whole models: what one of them misses, another may know."""
 
+import copy
 from collections.abc import Sequence
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -36,6 +37,12 @@ class Ensemble(Exact):
     def parts(self) -> list[Exact]:
         """The members."""
         return [cast(Exact, member) for member in self.members]
+
+    def with_members(self, members: Sequence[Exact]) -> Self:
+        """The same weights over other members, as many."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "members": nn.ModuleList(members)}
+        return other
 
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
         """Counts p(c), for the members too, and starts each of them."""

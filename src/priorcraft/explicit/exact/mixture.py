@@ -144,7 +144,7 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
     def prior(self, n: int, *, given: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """n draws of z from p(z | c), int64, (n,)."""
         generator = runtime.fresh(generator)
-        given = self._context_for(n, given, generator)
+        given = self.contexts(n, given, generator=generator)
         weights = self.log_weights.expand(n, -1) if given is None else self.log_weights[given]
         return runtime.categorical(weights, generator=generator)
 

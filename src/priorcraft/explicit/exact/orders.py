@@ -1,9 +1,7 @@
 """An order in words, and an autoregressive model that follows it in place of its own."""
 
-import copy
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import Exact, Generative
@@ -27,15 +25,11 @@ def in_orders(model: Generative, words: str, seed: int) -> Exact:
         UsageError: words that are none, an order that is no permutation, or a model without an order.
     """
     if isinstance(model, Autoregressive):
-        orders = torch.stack([model.check_order(order) for order in read(words, model.space.dims, seed)])
-        other = copy.copy(model)
-        other._buffers = dict(model._buffers) | {"orders": orders}
-        return other
+        return model.with_orders(torch.stack(read(words, model.space.dims, seed)))
     if isinstance(model, Ensemble) and any(isinstance(m, Autoregressive) for m in model.parts()):
-        other = copy.copy(model)
-        members = [in_orders(m, words, seed) if isinstance(m, Autoregressive) else m for m in model.parts()]
-        other._modules = dict(model._modules) | {"members": nn.ModuleList(members)}
-        return other
+        return model.with_members(
+            [in_orders(m, words, seed) if isinstance(m, Autoregressive) else m for m in model.parts()]
+        )
     raise UsageError(
         f"order can be chosen for autoregressive models alone, and {type(model).__name__} knows no order; "
         "fit autoregressive, masked-mlp or masked-conv."

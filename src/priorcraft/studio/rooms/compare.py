@@ -83,7 +83,7 @@ def line(floor: Floor, run: Run) -> Line:
         run=run.path.name,
         model=run.name,
         family=run.family,
-        sign=found.sign,
+        sign=found.kind.sign,
         nats=found.nats,
         error=error,
         bits=found.bits_per_dim,

@@ -1,0 +1,193 @@
+"""Commands, made of the verbs' declarations: options, conversions from words, and what is done around a call."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from cyclopts import Parameter
+
+from priorcraft import declared
+from priorcraft.declared import REQUIRED, Argument, Verb
+from priorcraft.errors import UsageError
+
+PAIRS = ("Given", "Settings")  # types that are written key=value, and may be repeated
+OWN = {
+    "device": "auto, cpu, cuda or mps.",
+    "overwrite": "Replace files that are there.",
+    "quiet": "No progress.",
+    "json": "Print one JSON object.",
+}
+FLAG = Parameter(negative=())
+
+
+def command(function: str) -> Callable[..., None]:
+    """The command of a verb, as cyclopts takes it: a function with a signature of words and numbers."""
+    verb = declared.verb(function)
+    parameters = list(_parameters(verb))
+    signature = inspect.Signature(sorted(parameters, key=lambda each: each.kind))
+
+    def run(*words: Any, **options: Any) -> None:
+        bound = signature.bind(*words, **options)
+        bound.apply_defaults()
+        perform(verb, bound.arguments)
+
+    run.__name__, run.__doc__ = function, verb.text
+    run.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def _parameters(verb: Verb) -> Iterator[inspect.Parameter]:
+    """What the command takes: the verb's arguments, what can be written, and what all commands of its kind have."""
+    own = {argument.name for argument in verb.arguments}
+    written = {each.name for each in verb.writes}
+    for argument in verb.arguments:
+        if argument.name == "reading":
+            yield from (_parameter(each) for each in declared.reading() if each.name not in own)
+        elif argument.name != "listen" and argument.name not in written:
+            yield _parameter(argument)
+    for each in verb.writes:
+        yield _option(each.name, Path, each.help, REQUIRED if each.needed else None)
+    extra = {
+        "device": "run" in own,
+        "overwrite": bool(verb.writes),
+        "quiet": "listen" in own,
+        "json": True,
+    }
+    for name in (name for name, wanted in extra.items() if wanted and name not in own):
+        kind, default = (str, "auto") if name == "device" else (bool, False)
+        yield _option(name, kind, OWN[name], default)
+
+
+def _parameter(argument: Argument) -> inspect.Parameter:
+    """An argument as words can give it."""
+    kind, default = _type(argument), REQUIRED if argument.needed else argument.default
+    placed = argument.positional and not (kind in (bool, int, float) and argument.default is not REQUIRED)
+    return _option(argument.name, kind, argument.help, default, argument.option, positional=placed)
+
+
+def _option(
+    name: str, kind: Any, words: str, default: Any, option: str | None = None, *, positional: bool = False
+) -> inspect.Parameter:
+    several = [option or "--" + name.replace("_", "-")] + ["-n"] * (name == "n")
+    shown = Parameter(
+        help=_capital(words),
+        name=None if positional else several,
+        negative=None if default is True else (),
+        show_default=default is not False,
+    )
+    needed = default is REQUIRED
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD if positional else inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if needed else None if isinstance(default, tuple | dict) else default,
+        annotation=Annotated[kind if needed or default not in (None, (), {}) else kind | None, shown],
+    )
+
+
+def _type(argument: Argument) -> Any:
+    """What the words of an argument are read as."""
+    first = argument.types[0]
+    if argument.name == "run":
+        return Path
+    if _repeated(argument) or (_several(argument) and argument.positional):
+        return list[str]
+    if first.startswith("Literal["):
+        return Literal[tuple(word.strip().strip("'\"") for word in first[8:-1].split(","))]
+    return {"bool": bool, "int": int, "float": float}.get(first, str) if len(argument.types) == 1 else str
+
+
+def _several(argument: Argument) -> bool:
+    return any(word.startswith("Sequence[") for word in argument.types)
+
+
+def _repeated(argument: Argument) -> bool:
+    return any(word in PAIRS or word.startswith("Mapping[") for word in argument.types)
+
+
+def perform(verb: Verb, given: Mapping[str, Any]) -> None:
+    """Calls a verb with what was typed, keeps its answer where it shall be kept, and prints it."""
+    from priorcraft.cli.show import TrainingBar, tell
+
+    function = getattr(import_module(verb.module), verb.function)
+    kinds = answers(function)
+    overwrite = bool(given.get("overwrite"))
+    targets = {each.name: given[each.name] for each in verb.writes if given.get(each.name) is not None}
+    for what, path in targets.items():
+        next(kind for kind in kinds if what in kind.writes).writable(path, what, overwrite=overwrite)
+    if len({path.resolve() for path in targets.values()}) < len(targets):
+        names = " and ".join(f"--{name}" for name in targets)
+        raise UsageError(f"{names} write one file; give them names of their own.")
+    values = {each.name: _value(each, given[each.name]) for each in verb.arguments if each.name in given}
+    asked = {each.name for each in verb.arguments}
+    values |= {each.name: each.name in targets for each in verb.writes if each.name in asked}
+    if "reading" in asked:
+        options = {each.name: given[each.name] for each in declared.reading() if each.name not in asked}
+        values["reading"] = {name: value for name, value in options.items() if value is not None}
+    if "run" in asked:
+        from priorcraft.run import load
+
+        values["run"] = load(values["run"], device=given["device"])
+    if "listen" not in asked:
+        answer = function(**values)
+    else:
+        with TrainingBar(quiet=bool(given["quiet"])) as bar:
+            answer = function(**values, listen=bar.named)
+    for what, path in targets.items():
+        answer = answer.save(path, what, overwrite=overwrite)
+    tell(answer, json=bool(given["json"]))
+
+
+def answers(function: Callable[..., Any]) -> Sequence[Any]:
+    """The kinds of answer that a verb may give."""
+    kind = get_type_hints(function)["return"]
+    return get_args(kind) or (kind,)
+
+
+def _value(argument: Argument, word: Any) -> Any:
+    """A value of the verb's argument from what was typed."""
+    if argument.positional and _several(argument):
+        return word or ()
+    if word is None:
+        return () if _several(argument) else argument.default if argument.default is not REQUIRED else None
+    if _repeated(argument) and not _several(argument):
+        return pairs(word, argument.option)
+    if _several(argument) and isinstance(word, str):
+        parts = [part.strip() for part in word.split(",") if part.strip()]
+        if "Sequence[int]" not in argument.types:
+            return parts
+        if not all(part.isdecimal() and len(part) < 10 for part in parts):
+            raise UsageError(f"{argument.option} takes numbers with commas, like 0,3,7, not '{word}'.")
+        return [int(part) for part in parts]
+    return word
+
+
+def pairs(words: Sequence[str], option: str) -> dict[str, str]:
+    """["lr=0.1"] as {"lr": "0.1"}.
+
+    Raises:
+        UsageError: anything else.
+
+    >>> pairs(["label=3"], "--given")
+    {'label': '3'}
+    """
+    split = [word.partition("=") for word in words]
+    for key, equals, value in split:
+        if not (key and equals and value):
+            raise UsageError(f"{option} is written key=value, like lr=0.001 or label=3, not '{key}{equals}{value}'.")
+    return {key: value for key, _, value in split}
+
+
+def _capital(words: str) -> str:
+    """The sentence with a capital, unless it begins with a thing to type."""
+    first = words.partition(" ")[0]
+    return words if not first.isalpha() else words[:1].upper() + words[1:]
+
+
+def __getattr__(name: str) -> Any:
+    """`priorcraft.cli.command:score` is the command of the verb `score`: made when it is run."""
+    if name in declared.names():
+        return command(name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

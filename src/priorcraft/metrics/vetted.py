@@ -1,0 +1,88 @@
+"""Samples of asked classes that a training set can be trusted with."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from priorcraft import runtime
+from priorcraft.answer import Answer
+from priorcraft.classifiers.discriminative import Discriminative
+from priorcraft.core import Generative
+from priorcraft.datasets import Rows, Splits
+from priorcraft.errors import PriorcraftError
+from priorcraft.metrics.copies import CopyTest
+from priorcraft.metrics.gain import known
+
+CONFIDENCE = 0.05
+ATTEMPTS = 6  # rounds of drawing before a class is given up
+RULE = f"not suspected by the copy check, and p(class | x) >= {CONFIDENCE} by a classifier of the real rows"
+
+
+@dataclass(frozen=True)
+class Refused(Answer):
+    """How many samples were drawn, and how many of these were not taken.
+
+    Args:
+        drawn: in all.
+        suspected: of being copies of training rows.
+        doubted: to be of the class that was asked for.
+    """
+
+    drawn: int = 0
+    suspected: int = 0
+    doubted: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        """The numbers, by their names."""
+        return {"drawn": self.drawn, "suspected copies": self.suspected, "doubted": self.doubted}
+
+
+class Vetted:
+    """Draws samples of asked classes that pass the copy check and the confidence rule.
+
+    Args:
+        model: of any family, fitted with labels.
+        splits: the data, with the model's classes.
+        seed: of the check's draws.
+    """
+
+    def __init__(self, model: Generative, splits: Splits, seed: int) -> None:
+        self.model, self.copies = model, CopyTest(splits, seed=seed)
+        self.judge = Discriminative("logistic", splits.space, len(splits.classes))
+        self.judge.fit(splits.train.x, known(splits.train))
+        self.refused = Refused()
+
+    def draw(self, wanted: Tensor, generator: Generator) -> Rows:
+        """One sample for each label, (n,); labels that six rounds could not serve are left out.
+
+        Raises:
+            PriorcraftError: a class of which no sample passes.
+        """
+        missing, x, y = wanted, [], []
+        for attempt in range(ATTEMPTS):
+            device = self.model.device
+            noise = runtime.keyed(int(torch.randint(2**62, (1,), generator=generator)), attempt, device=device)
+            found = self.model.sample(len(missing), given=missing.to(device), generator=noise).cpu()
+            fine = self._passes(found, missing)
+            x.append(found[fine])
+            y.append(missing[fine])
+            missing = missing[~fine]
+            if not len(missing):
+                break
+        rows = Rows(torch.cat(x), torch.cat(y))
+        if len(known(rows).unique()) < len(wanted.unique()):
+            raise PriorcraftError(
+                "no sample of some class passes the copy check and the confidence rule; train longer or take another "
+                "model."
+            )
+        return rows
+
+    def _passes(self, x: Tensor, y: Tensor) -> Tensor:
+        suspected = self.copies.suspects(x)
+        doubted = self.judge.log_posterior(x).gather(1, y[:, None])[:, 0].exp() < CONFIDENCE
+        old = self.refused
+        self.refused = Refused(
+            old.drawn + len(x), old.suspected + int(suspected.sum()), old.doubted + int(doubted.sum())
+        )
+        return ~(suspected | doubted)

@@ -1,0 +1,148 @@
+"""`bayes`: what a table says about one variable, after each piece of evidence."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from priorcraft.answer import Answer, Piece, Rows, Sentence
+from priorcraft.errors import UsageError
+from priorcraft.probability import Table, update
+
+LINES = 10  # states drawn, the most probable in the end
+BAR = 30  # characters of a bar for p = 1
+
+
+@dataclass(frozen=True)
+class Step(Answer):
+    """What one piece of evidence does.
+
+    Args:
+        given: the variable and its state.
+        likelihood: p(piece | state, earlier pieces); None for a state that was already impossible.
+        evidence: p(piece | earlier pieces).
+        posterior: the belief after it.
+    """
+
+    given: dict[str, str]
+    likelihood: dict[str, float | None]
+    evidence: float
+    posterior: dict[str, float]
+
+    @property
+    def piece(self) -> str:
+        """The evidence in words."""
+        return ", ".join(f"{name}={state}" for name, state in self.given.items())
+
+
+@dataclass(frozen=True)
+class Beliefs(Answer):
+    """The belief in one variable before and after the evidence. Exact.
+
+    Args:
+        query: the variable.
+        prior: p(state).
+        evidence: p of all pieces together.
+        posterior: p(state | all pieces).
+        steps: one a piece.
+    """
+
+    writes: ClassVar = {"plot": (".png", ".svg", ".pdf")}
+
+    query: str
+    prior: dict[str, float]
+    evidence: float
+    posterior: dict[str, float]
+    steps: tuple[Step, ...]
+
+    def shown(self) -> list[Piece]:
+        """Prior, likelihood and posterior with each piece, and the way of the belief."""
+        if not self.steps:
+            return [Rows(self._lines({"prior": self.prior}), f"p({self.query})")]
+        found: list[Piece] = []
+        belief, seen = self.prior, list[str]()
+        for step in self.steps:
+            columns = {"prior": belief, "likelihood": step.likelihood, "posterior": step.posterior}
+            so_far = f", {', '.join(seen)}" if seen else ""
+            behind = f" | {', '.join(seen)}" if seen else ""
+            title = f"p({self.query} | {', '.join([*seen, step.piece])})"
+            title += f" = p({step.piece} | {self.query}{so_far}) p({self.query}{behind}) / p({step.piece}{behind})"
+            found += [Sentence(title), Rows(self._lines(columns))]
+            found.append(Sentence(f"evidence p({step.piece}{behind}) = {step.evidence:.4g}"))
+            belief, seen = step.posterior, [*seen, step.piece]
+        if len(seen) > 1:
+            way = {"prior": self.prior, **{step.piece: step.posterior for step in self.steps}}
+            states = [{self.query: state} | {name: p.get(state) for name, p in way.items()} for state in self.prior]
+            found.append(Rows(states, "the belief after each piece"))
+        return found
+
+    def _lines(self, columns: Mapping[str, Mapping[str, float | None]]) -> list[dict[str, Any]]:
+        last = list(columns.values())[-1]
+        return [
+            {self.query: state, **{name: column.get(state) for name, column in columns.items()}}
+            | {"": "█" * round(BAR * (last.get(state) or 0.0))}
+            for state in self.prior
+        ]
+
+    def _bytes(self, what: str, suffix: str) -> bytes:
+        buffer = io.BytesIO()
+        draw(self).savefig(buffer, format=suffix[1:], dpi=150)
+        return buffer.getvalue()
+
+
+def bayes(table: str | Path, *, query: str, given: Mapping[str, str] | Sequence[str] = ()) -> Beliefs:
+    """Bayes' theorem on a table of categories: the belief in one variable after each piece of evidence.
+
+    Args:
+        table: CSV file: a column a variable, a row an observation; a column `count` or `p` weighs the rows.
+        query: the variable asked about.
+        given: a piece of evidence, variable=state; repeat it for more, in order.
+
+    Writes:
+        plot: .png, .svg or .pdf of the belief after each piece.
+
+    Raises:
+        DataError: a table that cannot be read or used.
+        ImpossibleEvidence: evidence of probability 0.
+        UsageError: an unknown variable or state, one named twice, or `query` among the evidence.
+    """
+    evidence = _evidence(given)
+    joint = Table.from_csv(table, variables=[query, *evidence])
+    prior, steps = joint.marginal(query), update(joint, query, evidence)
+    found = tuple(Step(dict(s.given), dict(s.likelihood), s.evidence, s.posterior.to_dict()) for s in steps)
+    last = steps[-1].posterior if steps else prior
+    return Beliefs(query, prior.to_dict(), joint.probability(evidence), last.to_dict(), found)
+
+
+def draw(answer: Beliefs) -> Figure:
+    """The belief after each piece of evidence, one line a state."""
+    beliefs = [answer.prior, *(step.posterior for step in answer.steps)]
+    pieces = ["prior", *(step.piece for step in answer.steps)]
+    states = sorted(answer.posterior, key=lambda state: -answer.posterior[state])[:LINES]
+    figure = Figure(figsize=(2 + 1.2 * len(pieces), 3.2), layout="constrained")
+    with matplotlib.rc_context({"text.parse_math": False}):
+        axes = figure.add_subplot(ylim=(-0.02, 1.02), ylabel=f"p({answer.query} | evidence so far)")
+        for state in states:
+            axes.plot([belief[state] for belief in beliefs], "o-", label=state)
+        axes.set_xticks(range(len(pieces)), pieces, rotation=20)
+        shown = f" ({LINES} of {len(answer.posterior)})" if len(states) < len(answer.posterior) else ""
+        figure.legend(title=answer.query + shown, loc="outside right upper")
+    return figure
+
+
+def _evidence(given: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    evidence: dict[str, str] = {}
+    for piece in [given] if isinstance(given, str) else given:
+        name, equals, state = (part.strip() for part in piece.partition("="))
+        if not (name and equals and state):
+            raise UsageError(f"given must be written variable=state, like test=positive, not '{piece}'.")
+        if name in evidence:
+            raise UsageError(f"given names '{name}' twice; a variable has one state.")
+        evidence[name] = state
+    return evidence

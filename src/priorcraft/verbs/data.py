@@ -1,0 +1,155 @@
+"""`data`: what there is to choose from, and what data turn out to be."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from PIL import Image
+
+from priorcraft.answer import ARRAY, Answer, Facts, Listing, Piece, Sentence
+from priorcraft.datasets import Reading, Splits, names, open_data
+from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.raw import SPLITS
+from priorcraft.errors import UsageError
+from priorcraft.report.grid import pixels
+
+
+@dataclass(frozen=True)
+class SourceRow(Answer):
+    """What may stand where data are named: a built-in set, or a form of files.
+
+    Args:
+        name: of the set, or how the files are called.
+        summary: in a few words.
+        available: whether it is on this machine.
+    """
+
+    name: str
+    summary: str
+    available: bool
+
+
+@dataclass(frozen=True)
+class About(Answer):
+    """What some data turn out to be.
+
+    Args:
+        name: of the source.
+        levels: values that an entry can take; None for real numbers.
+        shape: of a point.
+        n_train, n_valid, n_test: numbers of rows.
+        columns: of a table: what each holds, in words; None else.
+        notes: what was noticed while they were read.
+        classes: their names.
+        splits: the data.
+    """
+
+    writes: ClassVar = {"out": ("",)}
+
+    name: str
+    levels: int | None
+    shape: tuple[int, ...]
+    n_train: int
+    n_valid: int
+    n_test: int
+    columns: tuple[str, ...] | None
+    notes: tuple[str, ...]
+    classes: tuple[str, ...]
+    splits: Splits = field(repr=False, compare=False, metadata=ARRAY)
+
+    @classmethod
+    def of(cls, splits: Splits) -> "About":
+        """What can be said of data that are open."""
+        return cls(
+            name=splits.name,
+            levels=splits.space.levels,
+            shape=splits.space.event_shape,
+            n_train=len(splits.train),
+            n_valid=len(splits.valid),
+            n_test=len(splits.test),
+            columns=None if splits.columns is None else tuple(described(splits.columns)),
+            notes=tuple(splits.notes),
+            classes=tuple(splits.classes),
+            splits=splits,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, and how many files were written."""
+        rows = self.n_train + self.n_valid + self.n_test
+        return super().to_dict() | ({"files": rows} if self.saved else {})
+
+    @property
+    def remarks(self) -> list[str]:
+        """None: the notes are part of what is asked."""
+        return []
+
+    def shown(self) -> list[Piece]:
+        """The facts, and a line for every note."""
+        told = {k: v for k, v in self.to_dict().items() if k not in ("notes", "columns", "out")}
+        columns = [Sentence(f"column {column}") for column in self.columns or ()]
+        return [Facts(told), *columns, *(Sentence(f"note: {note}") for note in self.notes)]
+
+    @classmethod
+    def writable(cls, path: str | Path, what: str = "out", *, overwrite: bool = False) -> Path:
+        """A folder that is not there yet."""
+        if Path(path).exists():
+            raise UsageError(f"{path} exists; give --out a new folder.")
+        return Path(path)
+
+    def save(self, path: str | Path, what: str = "out", *, overwrite: bool = False) -> "About":
+        """Writes the images as PATH/part/class/number.png, which `open_data` reads in its turn (with 256 levels).
+
+        Raises:
+            UsageError: a folder that is there, or rows that are no images.
+        """
+        export(self.splits, self.writable(path, what))
+        self.saved[what] = str(path)
+        return self
+
+
+def data(
+    source: str | Path | Splits | None = None, *, seed: int = 0, reading: Reading | None = None
+) -> About | Listing:
+    """The built-in data sets, the forms that your own may have, and what some data turn out to be.
+
+    Args:
+        source: look at these data: what is found in them, and how they are divided; without it, what there is.
+        seed: of the division into parts.
+        reading: how the data are read.
+
+    Writes:
+        out: their images as files in this new folder, below train, valid and test.
+
+    Raises:
+        DataError: data that cannot be read.
+
+    >>> data("digits").shape, data().rows[0].name
+    ((1, 8, 8), 'digits')
+    """
+    if source is None:
+        return Listing(tuple(SourceRow(**row) for row in names()))
+    return About.of(source if isinstance(source, Splits) else open_data(source, seed=seed, **(reading or {})))
+
+
+def described(columns: Columns) -> list[str]:
+    """What each column holds, in words."""
+    return [f"{column.name}: {column.codec.described()} ({column.reason})" for column in columns.all]
+
+
+def export(splits: Splits, folder: Path) -> int:
+    """Writes the images as FOLDER/part/class/number.png; returns how many there are."""
+    if not splits.space.is_image or splits.space.levels is None:
+        raise UsageError("these rows are no images of integers, and cannot be written as pictures; leave out --out.")
+    if folder.exists():
+        raise UsageError(f"{folder} exists; give --out a new folder.")
+    count = 0
+    for part in SPLITS:
+        rows = splits.rows(part)
+        for i, image in enumerate(pixels(rows.x, splits.space)):
+            label = "" if rows.y is None or rows.y[i] < 0 else splits.classes[int(rows.y[i])]
+            name = label.replace("/", "_").lstrip(".")  # hidden folders are passed over when they are read
+            path = folder / part / name / f"{i:05d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+            count += 1
+    return count

@@ -1,0 +1,129 @@
+"""`evaluate`: samples of any origin beside the data that they should look like."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from priorcraft import runtime
+from priorcraft.answer import Answer, Piece
+from priorcraft.answer import Rows as Table
+from priorcraft.core import UNLABELLED
+from priorcraft.datasets import Reading, Rows, Splits, open_data
+from priorcraft.errors import DataError
+from priorcraft.metrics.copies import CopyCheck, copies
+from priorcraft.metrics.features import draw
+from priorcraft.metrics.fidelity import Judge
+from priorcraft.metrics.sharpness import sharpness
+from priorcraft.metrics.two_sample import TwoSample, two_sample
+from priorcraft.run.data import brought, describe, within
+
+MOST = 10_000  # samples that are looked at
+
+
+@dataclass(frozen=True)
+class Evaluation(Answer):
+    """What can be said of samples without their model.
+
+    Args:
+        n: samples.
+        two_sample: whether a classifier tells them from test rows.
+        copies: whether they repeat training rows.
+        fidelity: share that a judge sees in the class they should be of; None without labels of two classes.
+        judge: its accuracy on real test rows, the ceiling of `fidelity`.
+        sharpness: mean length of the gradient against real images; None but for images of integers.
+        notes: what was left out.
+        seconds: that it took.
+    """
+
+    n: int
+    two_sample: TwoSample
+    copies: CopyCheck
+    fidelity: float | None
+    judge: float | None
+    sharpness: float | None
+    notes: tuple[str, ...]
+    seconds: float
+
+    def shown(self) -> list[Piece]:
+        """A line a number, with what it has to be read beside."""
+        floor = self.two_sample.floor
+        real = None if floor is None else f"real against real: {floor[0]:.3f} to {floor[1]:.3f}"
+        power = f"disguised copies found: {self.copies.control_share:.0%}"
+        rows: list[tuple[str, float | None, str | None, str | None]] = [
+            ("two-sample AUC", self.two_sample.auc, real, self.two_sample.verdict),
+            ("copies of training rows", self.copies.share, power, self.copies.verdict),
+        ]
+        if self.fidelity is not None:
+            rows.append(("class fidelity", self.fidelity, f"real test rows: {self.judge:.3f}", None))
+        if self.sharpness is not None:
+            rows.append(("sharpness", self.sharpness, "real images: 1", None))
+        lines = [{"number": name, "value": value, "beside": near, "verdict": told} for name, value, near, told in rows]
+        return [Table(lines, f"{self.n:,} samples")]
+
+
+def evaluate(
+    samples: str | Path | Splits, data: str | Path | Splits, *, seed: int = 0, reading: Reading | None = None
+) -> Evaluation:
+    """Judge samples of any origin beside the data that they should look like; no model is needed.
+
+    Args:
+        samples: an .npz, a folder of images or a .csv in the form of the data; labels are the classes asked for.
+        data: the real data: a name from `priorcraft data`, a folder, or an .npz, .npy, .csv or .parquet file.
+        seed: of every random draw: the same seed gives the same answer.
+        reading: how the data are read.
+
+    Returns:
+        Each number beside the controls that it has to be read with.
+
+    Raises:
+        UsageError, DataError: as their names say.
+
+    >>> digits = open_data("digits")
+    >>> found = evaluate(digits, digits)
+    >>> found.copies.verdict.value, found.fidelity > 0.99
+    ('copies', True)
+    """
+    began = time.perf_counter()
+    real = data if isinstance(data, Splits) else open_data(data, seed=seed, **(reading or {}))
+    rows, notes = rows_of(samples, real, seed, reading or {})
+    known = None if rows.y is None else rows.where(rows.y != UNLABELLED)
+    judge = Judge(real, seed=seed) if real.classes and known is not None and len(known) else None
+    images = real.space.is_image and real.space.levels is not None
+    return Evaluation(
+        n=len(rows),
+        two_sample=two_sample(rows.x, real, seed=seed),
+        copies=copies(rows.x, real, seed=seed),
+        fidelity=None if judge is None or known is None or known.y is None else judge.fidelity(known.x, known.y),
+        judge=None if judge is None else judge.accuracy,
+        sharpness=sharpness(rows.x, real) if images else None,
+        notes=notes,
+        seconds=round(time.perf_counter() - began, 3),
+    )
+
+
+def rows_of(samples: str | Path | Splits, real: Splits, seed: int, reading: Reading) -> tuple[Rows, tuple[str, ...]]:
+    """All the samples, in the space and the classes of the real data, and what was noted of them."""
+    if isinstance(samples, Splits):
+        found = samples
+    elif real.columns is not None:
+        found = open_data(samples, seed=seed, known=real.fingerprint, columns=real.columns)
+    else:
+        how = cast(Reading, {key: value for key, value in reading.items() if key == "on_bad_image"})
+        if real.space.is_image and real.space.levels is not None:
+            how["levels"] = real.space.levels
+        how = brought(samples, real.space, how)
+        found = open_data(samples, seed=seed, known=real.fingerprint, classes=real.classes or None, **how)
+    try:
+        found = within(found, real.space)
+    except DataError:
+        told = f"the data are {describe(real.space)}, but these samples are {describe(found.space)}"
+        raise DataError(f"{told}, or go beyond them.") from None
+    parts = [found.train, found.valid, found.test] if found.divided else [found.train]
+    y = [part.y for part in parts if part.y is not None]
+    rows = Rows(torch.cat([part.x for part in parts]), torch.cat(y) if len(y) == len(parts) else None)
+    if len(rows) <= MOST:
+        return rows, ()
+    return draw(rows, MOST, generator=runtime.keyed(seed, "samples")), (f"{MOST:,} of {len(rows):,} samples, drawn.",)

@@ -1,0 +1,239 @@
+"""`fit`: a model of the user's data, in a run folder that can be killed and resumed."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from priorcraft import runtime, zoo
+from priorcraft.core import ClosedForm, Generative
+from priorcraft.datasets import Reading, Rows, Splits
+from priorcraft.datasets.pairs import Pairs
+from priorcraft.errors import Interrupted, UsageError
+from priorcraft.metrics.likelihood import score as measure
+from priorcraft.report.grid import picture
+from priorcraft.run import Run, describe, load, rebuild
+from priorcraft.run.forms import DOMAINS, PAIRS, REVERSED, ROWS, open_as
+from priorcraft.run.resume import budget_of, reopen
+from priorcraft.run.run import SCORE
+from priorcraft.train.batch import fastest_batch
+from priorcraft.train.holes import filled
+from priorcraft.train.loop import Budget, Record, whole
+from priorcraft.train.recorded import train_recorded
+from priorcraft.train.run_folder import RunFolder
+from priorcraft.train.watch import Watch
+from priorcraft.zoo import Settings
+
+GRID = 40  # samples in one picture
+PICTURES = 0.05  # share of the time that pictures may take
+BOUND_DRAWS = 8  # k of the bound in the score that `fit` returns
+SCORED_ROWS = 1000  # validation rows in the score that `fit` returns
+Listener = Callable[[str], Callable[[Record], None]]
+
+
+def silent(name: str) -> Callable[[Record], None]:
+    """A listener that hears nothing."""
+    return lambda record: None
+
+
+def fit(
+    data: str | Path | Splits | None = None,
+    model: str | None = None,
+    *,
+    out: str | Path | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    settings: Settings | None = None,
+    reading: Reading | None = None,
+    pairs: bool = False,
+    domains: bool = False,
+    reverse: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    allow_data_change: bool = False,
+    device: str = "auto",
+    listen: Listener = silent,
+) -> Run:
+    """Fit a model to data, in a run folder that can be killed and resumed.
+
+    Args:
+        data: a name from `priorcraft data`, a folder of images, or an .npz, .npy, .csv or .parquet file; in Python also
+            arrays, a data frame, or splits that are open already. May be left out with resume.
+        model: a name from `priorcraft models`; may be left out with resume.
+        out (required): the run folder to make; in Python a temporary folder without it.
+        minutes: train for that long; 2 without minutes and steps.
+        steps: train for that many updates.
+        seed: of every random draw; 0 without it.
+        settings (--set): a setting of the model or its training, key=value; repeat it for more.
+        reading: how the data are read; the run remembers it.
+        pairs: DATA holds pairs: arrays a_*, b_* or folders A/, B/; the model is p(b | a), for `translate`.
+        domains: DATA holds two domains without pairs: arrays a, b or folders trainA/, trainB/; p(b | a) again.
+        reverse: with domains, the other way: p(a | b).
+        resume: go on with the run in out; it ends bit for bit where the run would have ended.
+        overwrite: replace the run in out.
+        allow_data_change: go on although the data changed.
+        device: auto, cpu, cuda or mps.
+        listen: gives a consumer of the loop's records for the model's name.
+
+    Returns:
+        The run, as `load` opens it, with its score on the first validation rows. Interrupted in a notebook or an
+        interactive shell, the model so far, with `interrupted` set.
+
+    Raises:
+        UsageError, DataError, Diverged, Stopped, CheckpointError: as their names say.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = fit("digits", "naive-bayes", out=folder + "/nb", steps=3)
+    >>> run.family, run.score.kind.value
+    ('exact', 'exact')
+    """
+    where = runtime.pick_device(device)
+    runtime.tune()
+    folder = Path(tempfile.mkdtemp(prefix="priorcraft-") if out is None else out)
+    on_record = listen(model or folder.name)
+    if resume:
+        if overwrite:
+            raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
+        asked = {"model": model, "seed": seed, **(settings or {}), **(reading or {})}
+        run, splits, budget = reopen(folder, data, minutes, steps, allow_data_change, asked)
+    else:
+        form = form_of(pairs, domains, reverse)
+        how = (settings or {}, reading or {}, overwrite, form)
+        run, splits, budget = create(data, model, folder, minutes, steps, seed or 0, *how)
+        for event in run.events():  # what was found in the data, and chosen before the start
+            on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
+    splits = filled(splits, seed=int(run.config["seed"]))
+    fitted, objective = rebuild(run.config, where)
+    seed = int(run.config["seed"])
+    if run.newest() is None:
+        start = whole(splits.train, where)
+        fitted.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
+    objective.prepare(whole(splits.valid, where))
+    drawing = 0.0
+    try:
+        for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch()):
+            if record.kind == "validation" and (drawing <= PICTURES * record.elapsed or record.progress >= 1):
+                began = time.monotonic()
+                draw_samples(run, objective.averaged, splits.valid, seed, record.step)
+                drawing += time.monotonic() - began
+            on_record(record)
+    except Interrupted:
+        if not somebody_types():
+            raise
+        return replace(ended(run, splits, where), interrupted=True)
+    return ended(run, splits, where)
+
+
+def form_of(pairs: bool, domains: bool, reverse: bool) -> str:
+    """The form of the data that the flags name.
+
+    Raises:
+        UsageError: flags that contradict each other.
+    """
+    if pairs and domains:
+        raise UsageError("give --pairs or --domains, not both: rows belong together one by one, or they do not.")
+    if reverse and not domains:
+        raise UsageError("--reverse belongs to --domains; with --pairs, exchange A and B.")
+    return PAIRS if pairs else (REVERSED if reverse else DOMAINS) if domains else ROWS
+
+
+def somebody_types() -> bool:
+    """Whether Python runs in a notebook or an interactive shell, where an interrupt means "that is enough"."""
+    return hasattr(sys, "ps1") or "ipykernel" in sys.modules
+
+
+def create(
+    data: str | Path | Splits | None,
+    model: str | None,
+    out: Path,
+    minutes: float | None,
+    steps: int | None,
+    seed: int,
+    settings: Settings,
+    reading: Reading,
+    overwrite: bool,
+    form: str = ROWS,
+) -> tuple[RunFolder, Splits, Budget]:
+    """A new run folder for data that can be read and a model that can be built."""
+    if data is None or model is None:
+        raise UsageError("fit needs DATA and MODEL, as in: priorcraft fit digits vae --out runs/vae.")
+    if isinstance(data, str) and data in zoo.names() and model not in zoo.names():
+        raise UsageError(f"first the data, then the model: priorcraft fit {model} {data} --out {out}.")
+    splits = data if isinstance(data, Splits) else open_as(form, data, seed=seed, **reading)
+    check_context(model, splits)
+    source = str(data) if isinstance(data, str | Path) else splits.name
+    budget = budget_of(minutes, steps)
+    settings, measured = sized(model, splits, settings, seed, budget)
+    found = {"source": source, "form": form, "reading": reading}
+    config = describe(model, splits, settings, seed=seed, budget=budget, **found)
+    zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
+    run = RunFolder.create(out, config, overwrite=overwrite)
+    found = [] if isinstance(data, Splits) else splits.notes  # who opened the data has heard of them
+    for message in [*found, *measured]:
+        run.append({"kind": "note", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})
+    return run, splits, budget
+
+
+def sized(model: str, splits: Splits, settings: Settings, seed: int, budget: Budget) -> tuple[Settings, list[str]]:
+    """The settings with the batch size that this machine likes in place of "auto", and a sentence about it.
+
+    Raises:
+        UsageError: "auto" with a budget of steps, whose result would depend on the machine's mood.
+    """
+    if settings.get("batch_size") != "auto":
+        return settings, []
+    if budget.seconds is None:
+        raise UsageError("batch_size=auto measures this machine and goes with --minutes; give a number with --steps.")
+    rest = {key: value for key, value in settings.items() if key != "batch_size"}
+    trial, objective = zoo.build(model, splits.space, splits.context, len(splits.train), rest, seed=seed)
+    rows = whole(first(splits.train, SCORED_ROWS), torch.device("cpu"))
+    trial.initialise(rows.x, rows.given, generator=runtime.keyed(seed, "trial"))
+    objective.prepare(rows)
+    speeds = fastest_batch(objective, splits.train)
+    chosen, shown = next(iter(speeds)), ", ".join(f"{size}: {speeds[size]:,.0f}" for size in sorted(speeds))
+    return rest | {"batch_size": chosen}, [f"batch_size {chosen} was chosen by rows a second ({shown})."]
+
+
+def check_context(model: str, splits: Splits) -> None:
+    """Raises a UsageError for a model that is fitted by counting and takes no image as context."""
+    if splits.context is None or splits.context.is_label:
+        return
+    kind = zoo.entry(model, splits.space, len(splits.train))[1].model
+    if issubclass(kind, ClosedForm):
+        raise UsageError(f"{model} is fitted by counting and takes labels alone as context; use gan or masked-mlp.")
+
+
+@torch.no_grad()
+def draw_samples(run: RunFolder, model: Generative, valid: Rows, seed: int, step: int) -> None:
+    """A picture of samples from the same noise at every step; one column a class, or an image that is translated."""
+    model.eval()
+    columns = min(model.classes, 20) or 10
+    count = max(GRID // columns, 2) * columns
+    given = torch.arange(count) % columns if model.classes else None
+    if model.context is not None and not model.context.is_label and valid.y is not None:
+        given = valid.y[torch.arange(count) % min(columns, len(valid))]
+    x = model.sample(count, given=given, generator=runtime.keyed(seed, "grid", device=model.device))
+    run.samples.mkdir(exist_ok=True)
+    run.write_bytes(f"samples/step-{step:08d}.png", picture(x, model.space, columns))
+
+
+def ended(run: RunFolder, splits: Splits, where: torch.device) -> Run:
+    """The run with its score on the first validation rows, which the folder keeps."""
+    model = load(run.path, device=where).model
+    rows, generator = first(splits.valid, SCORED_ROWS), runtime.keyed(0, "score", device=where)
+    found = measure(model, rows, samples=BOUND_DRAWS, generator=generator)
+    run.write_json(SCORE, found.to_dict() | {"split": "valid"})
+    done = load(run.path, device=where)
+    partners = (splits.found,) if isinstance(splits, Pairs) and splits.found else ()
+    return replace(done, notes=partners + done.notes)
+
+
+def first(rows: Rows, n: int) -> Rows:
+    """The first n rows."""
+    return rows.first(n)

@@ -1,0 +1,173 @@
+"""`unusual`: rows that do not belong, by p(x), and by what corrects it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from priorcraft import runtime
+from priorcraft.answer import ARRAY, Answer, Piece, Sentence
+from priorcraft.answer import Rows as Table
+from priorcraft.condition.marginal import log_marginal
+from priorcraft.core import Exact
+from priorcraft.datasets import Rows, Splits
+from priorcraft.errors import NoDensity, UsageError
+from priorcraft.metrics.unusual import auroc, mutated, ratio, typicality
+from priorcraft.outputs import packed
+from priorcraft.run import Run
+from priorcraft.run.data import data_of, labelled_data, opened
+from priorcraft.run.in_memory import fitted
+from priorcraft.train.loop import Budget
+from priorcraft.train.run_folder import RunFolder
+
+MOST = 10  # rows that are named
+ROWS = 1000  # of each kind that is scored, and at most three times as many to fit the background to
+
+
+@dataclass(frozen=True)
+class ByScore(Answer):
+    """A figure of each of the three scores.
+
+    Args:
+        likelihood: -log p(x), nats.
+        typicality: |log p(x) - mean| in standard deviations of validation rows.
+        ratio: log p0(x) - log p(x) against the background p0, nats.
+    """
+
+    likelihood: float
+    typicality: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Unusual(Answer):
+    """How unusual rows are; higher is more unusual.
+
+    Args:
+        n: rows.
+        mean: of each score over the rows that may belong.
+        auroc: p(score of a row that does not belong > score of one that may); None without such rows.
+        most: the numbers of the rows with the highest ratios.
+        background: what the ratio is taken against.
+        likelihood: -log p(x), nats, float64, (n,).
+        typicality: |log p(x) - mean| in standard deviations of validation rows, (n,).
+        ratio: log p0(x) - log p(x) against the background p0, nats, (n,).
+        foreign: whether a row is one of those that do not belong, bool, (n,); None without such rows.
+    """
+
+    writes: ClassVar = {"out": (".npz",)}
+
+    n: int
+    mean: ByScore
+    auroc: ByScore | None
+    most: tuple[int, ...]
+    background: str
+    likelihood: Tensor = field(repr=False, compare=False, metadata=ARRAY)
+    typicality: Tensor = field(repr=False, compare=False, metadata=ARRAY)
+    ratio: Tensor = field(repr=False, compare=False, metadata=ARRAY)
+    foreign: Tensor | None = field(repr=False, compare=False, metadata=ARRAY)
+
+    def shown(self) -> list[Piece]:
+        """A line a score, and the rows that stand out."""
+        areas = {} if self.auroc is None else self.auroc.to_dict()
+        lines = [{"score": s, "mean": mean, "AUROC": areas.get(s)} for s, mean in self.mean.to_dict().items()]
+        most = "the most unusual rows by the ratio, numbered from 0: " + " ".join(map(str, self.most))
+        return [Table(lines), Sentence(most), Sentence(f"background of the ratio: {self.background}")]
+
+    def _bytes(self, what: str, suffix: str) -> bytes:
+        scores = {"likelihood": self.likelihood, "typicality": self.typicality, "ratio": self.ratio}
+        marked = {} if self.foreign is None else {"unusual": self.foreign}
+        return packed({name: value.numpy() for name, value in (scores | marked).items()})
+
+
+def unusual(
+    run: str | Path | Run,
+    data: str | Path | Splits | None = None,
+    *,
+    against: str | Path | Splits | None = None,
+    rate: float = 0.3,
+    seed: int = 0,
+) -> Unusual:
+    """How unusual rows are: -log p(x), typicality, and likelihood ratio; higher is more unusual.
+
+    The ratio is taken against a background: the same kind of model, fitted to training rows some of whose entries are
+    mutated.
+
+    Args:
+        run: the run folder of an exact model, or what `fit` and `load` return.
+        data: rows that may or may not belong; the run's own test rows without it.
+        against: rows that do not belong, to measure how well each score tells them from the others.
+        rate: share of entries mutated for the background of the ratio.
+        seed: of every random draw: the same seed gives the same answer.
+
+    Writes:
+        out: .npz of likelihood, typicality and ratio, and of which rows are unusual with --against.
+
+    Returns:
+        The three scores of every row, and what they amount to.
+
+    Raises:
+        NoDensity: a model whose density is not exact.
+        UsageError, DataError: as their names say.
+    """
+    found, _ = opened(run)
+    model = found.model
+    if not isinstance(model, Exact):
+        raise NoDensity(f"{found.name} has no exact density, by which rows are judged; fit an exact model.")
+    own = labelled_data(found, None)
+    rows = [labelled_data(found, data, holes=True).test]
+    if against is not None:
+        rows.append(data_of(found, against, holes=True).test)
+    foreign = torch.arange(sum(map(len, rows))) >= len(rows[0])
+    judge, reference = background(found, own, rate, seed), density(model, own.valid.first(ROWS))
+    each = [scored(model, judge, reference, part) for part in rows]
+    likelihood, typical, corrected = (torch.cat(score) for score in zip(*each, strict=True))
+    scores = (likelihood, typical, corrected)
+    return Unusual(
+        len(foreign),
+        ByScore(*(float(score[~foreign].mean()) for score in scores)),
+        None if against is None else ByScore(*(auroc(score, foreign) for score in scores)),
+        tuple(scores[-1][~foreign].argsort(descending=True)[:MOST].tolist()),
+        f"{found.name}, fitted to training rows with {rate:.0%} of their entries mutated",
+        *scores,
+        None if against is None else foreign,
+    )
+
+
+def scored(model: Exact, judge: Exact, reference: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """-log p(x), typicality and likelihood ratio of every row, float64, (B,) each.
+
+    Args:
+        model: the run's own.
+        judge: the background of the ratio.
+        reference: log p of rows that belong.
+        rows: to be judged; what they miss is summed out, and words that nobody has seen count as unusual.
+    """
+    log_p = density(model, rows)
+    corrected = ratio(log_marginal(model, rows.x, rows.seen), log_marginal(judge, rows.x, rows.seen))
+    corrected = corrected if rows.strange is None else corrected + rows.strange
+    return -log_p, typicality(log_p, reference), corrected
+
+
+def density(model: Exact, rows: Rows) -> Tensor:
+    """log p of what is there in every row, of a table with what its numbers say beyond their integers, nats, (B,)."""
+    log_p = log_marginal(model, rows.x, rows.seen)
+    return log_p if rows.rest is None else log_p + rows.rest
+
+
+def background(run: Run, own: Splits, rate: float, seed: int) -> Exact:
+    """The run's kind of model, fitted without labels to mutated training rows, in the steps of the run."""
+    config = RunFolder.open(run.path).config
+    train, valid = (
+        Rows(mutated(rows.x, own.space, rate, generator=runtime.keyed(seed, "mutate", part)))
+        for part, rows in (("train", Rows(own.train.x[: 3 * ROWS])), ("valid", Rows(own.valid.x[:ROWS])))
+    )
+    model = fitted(
+        str(config["member"]), own.space, None, train, valid, settings=dict(config["settings"]),
+        budget=Budget(steps=max(run.steps, 1)), seed=seed,
+    )  # fmt: skip
+    if not isinstance(model, Exact):
+        raise UsageError("the background must be exact.")
+    return model
