@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from priorcraft import runtime, verbs
+import priorcraft as pc
+from priorcraft import runtime
 from priorcraft.classifiers.curve import hidden
 from priorcraft.datasets import open_data
 
@@ -23,17 +24,15 @@ def proof(folder, digits, y, per_class):
     parts = {f"x_{p}": digits.rows(p).x.numpy() for p in ("train", "valid", "test")}
     parts |= {"y_train": y.numpy(), "y_valid": digits.valid.y.numpy(), "y_test": digits.test.y.numpy()}
     np.savez(folder / "data.npz", levels=17, **parts)
-    verbs.fit(folder / "data.npz", "kernel", out=folder / "run", steps=3, settings={"ridge": "0.1"}, overwrite=True)
-    return verbs.augment(
-        folder / "data.npz", folder / "run", per_class=per_class, repeats=3, out=folder / "out.npz", overwrite=True
-    )
+    data, settings = folder / "data.npz", {"ridge": "0.1"}
+    run = pc.fit(data, "kernel", out=folder / "run", steps=3, settings=settings, overwrite=True)
+    return pc.augment(data, run, per_class=per_class, repeats=3)
 
 
 def show(title, answer):
     """One line a proof."""
-    accuracies = ", ".join(f"{row['training']} {row['accuracy']:.4f}" for row in answer["table"])
-    low, high = answer["gain"]["interval"]
-    print(f"{title}: {accuracies}; gain {answer['gain']['mean']:+.4f} ({low:+.3f} to {high:+.3f}): {answer['verdict']}")
+    accuracies = ", ".join(f"{arm.training} {arm.accuracy:.4f}" for arm in answer.table)
+    print(f"{title}: {accuracies}; gain {answer.gain}: {answer.verdict}")
 
 
 if __name__ == "__main__":
@@ -42,7 +41,7 @@ if __name__ == "__main__":
         for r in range(DRAWS):
             labels = hidden(data.train.y, 10, generator=runtime.keyed("few", r))
             found = proof(Path(place), data, labels, 300)
-            gains.append(found["gain"]["mean"])
+            gains.append(found.gain.mean)
             show(f"10 labels a class, draw {r}", found)
         print(f"mean gain {sum(gains) / DRAWS:+.4f}")
         show("all labels", proof(Path(place), data, data.train.y, 300))

@@ -11,13 +11,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from priorcraft.verbs.contrasting import contrast, discriminative, generative
-
-from priorcraft import runtime, verbs
+import priorcraft as pc
+from priorcraft import runtime
 from priorcraft.classifiers.curve import accuracy, by_name, hidden
 from priorcraft.classifiers.discriminative import METHODS
 from priorcraft.datasets import open_data
 from priorcraft.report.classifiers import accuracy_picture
+from priorcraft.run.contrast import contrast, discriminative, generative
 
 GENERATIVE = ("naive-bayes", "ppca", "kernel")
 PER_CLASS = (2, 5, 10, 20, 50)
@@ -27,14 +27,13 @@ DRAWS = 4
 def all_labels(folder):
     """Every kind of classifier with all labels."""
     for name in GENERATIVE:
-        run = Path(folder) / name
-        verbs.fit("digits", name, out=run, steps=20, device="cpu")
-        found = verbs.classify(run, beside=list(METHODS) if name == GENERATIVE[-1] else ())
-        for row in [{"name": f"Bayes, {name}", **found}, *found["beside"]]:
-            low, high = row["interval"]
+        run = pc.fit("digits", name, out=f"{folder}/{name}", steps=20, device="cpu")
+        found = pc.classify(run, beside=METHODS if name == GENERATIVE[-1] else ())
+        for title, each in [(f"Bayes, {name}", found), *((other.name, other) for other in found.beside)]:
+            low, high = each.interval
             print(
-                f"{row['name']:<18} accuracy {row['accuracy']:.4f} ({low:.3f} to {high:.3f})  "
-                f"log loss {row['log_loss']:.4f}  calibration error {row['calibration_error']:.4f}"
+                f"{title:<18} accuracy {each.accuracy:.4f} ({low:.3f} to {high:.3f})  "
+                f"log loss {each.log_loss:.4f}  calibration error {each.calibration_error:.4f}"
             )
 
 
@@ -56,15 +55,14 @@ def curves(digits, out):
     """The learning curve of both kinds, printed and drawn."""
     rows = contrast(digits, densities=GENERATIVE, per_class=PER_CLASS)
     for name, own in by_name(rows).items():
-        print(f"{name:<18}" + "  ".join(f"{row['per_class']}: {row['accuracy']:.3f}" for row in own))
+        print(f"{name:<18}" + "  ".join(f"{learned.per_class}: {learned.accuracy:.3f}" for learned in own))
     Path(out).write_bytes(accuracy_picture(rows))
 
 
 def unusual(folder, mnist):
     """Fashion-MNIST against MNIST: the raw likelihood fails, the ratio does not."""
-    run = Path(folder) / "fashion"
-    verbs.fit("fashion-mnist", "ppca", out=run, steps=1, settings={"latent": "20"}, device="cpu")
-    for name, area in verbs.unusual(run, against=mnist)["auroc"].items():
+    run = pc.fit("fashion-mnist", "ppca", out=f"{folder}/fashion", steps=1, settings={"latent": "20"}, device="cpu")
+    for name, area in pc.unusual(run, against=mnist).auroc.to_dict().items():
         print(f"AUROC of {name:<12} {area:.4f}")
 
 

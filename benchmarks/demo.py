@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from priorcraft.answer import Kind
+
 COMMAND = [sys.executable, "-m", "priorcraft"]
 
 
@@ -26,9 +28,8 @@ def timed(*words: str) -> tuple[float, str]:
 
 def scored(model: dict) -> str:
     """The score with its sign."""
-    score = model["score"]
-    sign = {"exact": "=", "lower bound": "≤", "none": ""}[score["kind"]]
-    return "none" if score["bits_per_dim"] is None else f"{sign} {score['bits_per_dim']:.3f} bits/dim"
+    kind, bits = Kind(model["score"]["kind"]), model["score"]["bits_per_dim"]
+    return kind.mark(bits, ".3f") + (" bits/dim" if bits is not None else "")
 
 
 def titles(models: list[dict]) -> dict[str, str]:

@@ -122,10 +122,12 @@ class Picture:
         return ""
 
     def html(self) -> str:
-        """The picture, in the page itself."""
+        """The picture, in the page itself, over its words."""
         content = self.png if isinstance(self.png, bytes) else self.png()
         source = "data:image/png;base64," + b64encode(content).decode()
-        return f"<img src='{source}' alt='{escape(self.words, quote=True)}' style='max-width:100%'>"
+        image = f"<img src='{source}' alt='{escape(self.words, quote=True)}' style='max-width:100%'>"
+        words = f"<figcaption style='opacity:.7'>{escape(self.words)}</figcaption>"
+        return f"<figure style='margin:.6em 0'>{image}{words}</figure>"
 
 
 def spaced(name: str) -> str:

@@ -112,7 +112,7 @@ class Augmented(Answer):
                 "augmentation."]  # fmt: skip
         told += [f"with {size.n} samples: {size}" for size in self.sizes]
         told += [f"rule: {self.rule}; " + ", ".join(f"{name} {n}" for name, n in self.refused.to_dict().items())]
-        told += [f"{self.n} samples are added." if self.n else "nothing is added: it does not help."]
+        told += [f"{self.n} samples are added." if self.n else "nothing is added: the verdict is not helps."]
         lines = [arm.to_dict() | {"interval": between(arm.interval)} for arm in self.table]
         return [Table(lines), *map(Sentence, told)]
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from priorcraft import runtime, zoo
@@ -75,13 +76,11 @@ class Comparison(Answer):
         return [*found, *map(Sentence, told), *self._pictures()]
 
     def _pictures(self) -> list[Piece]:
-        splits, found = self.data.splits, list[Piece]()
-        if splits.columns is None:
-            y = tested(splits).y
-            for model in self.models:
-                found += [Sentence(f"samples of {model.name}")]
-                found += [Picture(by_class(model.samples, y, splits.space), f"samples of {model.name}")]
-        return found
+        splits = self.data.splits
+        if splits.columns is not None:
+            return []
+        y = tested(splits).y
+        return [Picture(partial(by_class, m.samples, y, splits.space), f"samples of {m.name}") for m in self.models]
 
 
 def compare(
