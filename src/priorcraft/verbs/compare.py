@@ -79,7 +79,7 @@ class Comparison(Answer):
         splits = self.data.splits
         if splits.columns is not None:
             return []
-        y = tested(splits).y
+        y = measured_rows(splits).y
         return [Picture(partial(by_class, m.samples, y, splits.space), f"samples of {m.name}") for m in self.models]
 
 
@@ -122,7 +122,7 @@ def compare(
     chosen = chosen_models(models, splits)
     budget = budgets(chosen, splits, minutes, steps)
     folder = prepared(Path(tempfile.mkdtemp(prefix="priorcraft-") if out is None else out), chosen, overwrite)
-    tests, runs, results = Tests(splits, seed), list[Run](), list[Compared]()
+    tools, runs, results = Instruments(splits, seed), list[Run](), list[Compared]()
     for name, (minutes_of, steps_of) in budget.items():
         place = folder / name
         try:
@@ -146,15 +146,15 @@ def compare(
                 f"--overwrite, or go on with this run alone: priorcraft fit --resume --out {place}"
             ) from None
         runs.append(run)
-        results.append(tests.measured(run))
+        results.append(tools.measured(run))
     found = {} if splits.space.levels is None else baselines(splits)
-    classifiers = contest(runs, splits, tests.rows, samples=BOUND_DRAWS, seed=seed)
+    classifiers = contest(runs, splits, tools.rows, samples=BOUND_DRAWS, seed=seed)
     spent = f"--steps {steps}" if steps else f"--minutes {minutes or COMPARE_MINUTES:g}"
     read = "".join(f" --{name.replace('_', '-')} {value}" for name, value in (reading or {}).items())
     command = f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} {spent} --seed {seed}{read}"
     measured = {"baselines": found, "contest": classifiers, "seconds": round(time.perf_counter() - start, 2)}
     report = folder / "report.html"
-    write_bytes(report, render(results, splits, tests.rows, command=command, **measured).encode())
+    write_bytes(report, render(results, splits, tools.rows, command=command, **measured).encode())
     seconds = round(time.perf_counter() - start, 2)
     return Comparison(seconds, report, About.of(splits), found, tuple(results), classifiers)
 
@@ -204,13 +204,13 @@ def prepared(out: Path, models: Sequence[str], overwrite: bool) -> Path:
     return out
 
 
-def tested(splits: Splits) -> Rows:
+def measured_rows(splits: Splits) -> Rows:
     """The test rows that models are measured on."""
     y = splits.test.y
     return Rows(splits.test.x[:TEST_ROWS], None if y is None else y[:TEST_ROWS])
 
 
-class Tests:
+class Instruments:
     """The measuring instruments of one comparison: built once from the data, the same for every model.
 
     Args:
@@ -219,7 +219,7 @@ class Tests:
     """
 
     def __init__(self, splits: Splits, seed: int) -> None:
-        self.splits, self.seed, self.rows = splits, seed, tested(splits)
+        self.splits, self.seed, self.rows = splits, seed, measured_rows(splits)
         y = self.rows.y
         labelled = splits.classes and y is not None and len(y[y >= 0].unique()) > 1
         self.judge = Judge(splits, seed=seed) if labelled else None
