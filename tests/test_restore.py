@@ -182,7 +182,8 @@ def test_bad_input_is_a_sentence_and_writes_nothing(run, image, tmp_path, capsys
     cases = [
         ((*inpainting, "botom"), 2, "did you mean 'bottom'"),
         ((*inpainting, "random:2"), 2, "between 0 and 1"),
-        ((*inpainting, grey), 3, "two values"),
+        ((*inpainting, grey, "--mask-colour", "reddish"), 2, "a name or #rrggbb"),
+        ((*inpainting, "top", "--prior", image), 2, "the run is the prior"),
         ((*inpainting, tmp_path / "tall.png"), 3, "8 x 9, the image 8 x 8"),
         ((*inpainting, "top", "-n", 10**9), 2, "n must lie in 1"),
         ((*inpainting, "top", "-n", 0), 2, "n must lie in 1"),

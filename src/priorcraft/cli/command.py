@@ -128,8 +128,11 @@ def perform(verb: Verb, given: Mapping[str, Any]) -> None:
         values["reading"] = {name: value for name, value in options.items() if value is not None}
     if "run" in asked:
         from priorcraft.run import load
+        from priorcraft.run.photographs import photographs
 
-        values["run"] = load(values["run"], device=given["device"])
+        images = any(each.name == "run" and each.mark == "or image" for each in verb.arguments)
+        if not images or photographs(values["run"], None) is None:
+            values["run"] = load(values["run"], device=given["device"])
     if "listen" not in asked:
         answer = function(**values)
     else:

@@ -69,7 +69,7 @@ class Field:
         columns, size = self.rank[self.neighbours[self.inner]], (self.count, self.count)
         values = self.table[self.inner].T.contiguous()
         with warnings.catch_warnings(action="ignore"):  # torch calls its sparse matrices a beta
-            return [torch.sparse_csr_tensor(start, columns, own, size) for own in values]
+            return [torch.sparse_csr_tensor(start.int(), columns.int(), own, size) for own in values]
 
     def settled(self, picture: Tensor, most: int = 60) -> Tensor:
         """The picture (C, H, W) with the field's mean in its hidden pixels, found from what now stands there.
@@ -175,6 +175,6 @@ def conjugate_gradients(
 
 def _diagonal(matrix: Tensor) -> Tensor:
     """The diagonal of a square matrix in CSR, (n,); no entry is below a small positive number."""
-    row = torch.arange(len(matrix)).repeat_interleave(matrix.crow_indices().diff())
+    row = torch.arange(len(matrix)).repeat_interleave(matrix.crow_indices().diff().long())
     on = row == matrix.col_indices()
     return torch.zeros(len(matrix)).index_copy_(0, row[on], matrix.values()[on]).clamp_min(1e-9)

@@ -225,3 +225,18 @@ def png16(pixels: np.ndarray, profile: bytes | None = None) -> bytes:
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def model_channels(x: Tensor, picture: "Picture", levels: int) -> Tensor:
+    """A point of a model's image space in the channels of a picture, opaque: grey is repeated, colours are averaged.
+
+    Args:
+        x: (C, H, W), 0 ... levels-1.
+        picture: whose channels they shall have.
+        levels: of the space.
+    """
+    wanted = picture.to_channels()
+    colours = len(wanted) - picture.transparent
+    v = x.float() * (picture.top / (levels - 1))
+    v = v if len(v) == colours else v.mean(0, keepdim=True).expand(colours, -1, -1)
+    return torch.cat([v, torch.full_like(v[:1], picture.top)]) if picture.transparent else v

@@ -1,12 +1,12 @@
 """Completions of images, with what can be said and shown of them: the answer of `inpaint` and `upscale`."""
 
-import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image
+import torch
 from torch import Tensor
 
 from priorcraft import runtime
@@ -14,19 +14,22 @@ from priorcraft.answer import ARRAY, Facts, Picture, Piece
 from priorcraft.condition.restoration import Restoration, complaints
 from priorcraft.core import LinearObservation, Space
 from priorcraft.datasets import Splits
-from priorcraft.datasets.image import decode, to_pixels
+from priorcraft.errors import UsageError
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.outputs import packed
+from priorcraft.photo.picture import Picture as FilePicture
+from priorcraft.photo.picture import model_channels, read_picture
+from priorcraft.photo.restored import Best
 from priorcraft.report.contact import COMPLETIONS, ROWS, contact_sheet
 from priorcraft.report.figures import Figures, consistency, figures
-from priorcraft.report.grid import pixels
+from priorcraft.report.pictures import Pictures, distinct
 from priorcraft.report.sheet import sheet_of
 
 KEPT = ("x", "mean", "std", "entropy", "seen", "mask")  # of an .npz
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restored(Figures):
+class Restored(Pictures, Figures):
     """Completions of images.
 
     Args:
@@ -43,11 +46,13 @@ class Restored(Figures):
         mask: True where it was seen, (images, *event_shape).
         truth: (images, *event_shape), where it is known.
         space: where x lives.
-        file: of the first image, whose pixels are kept where they were seen; None if it is completed as it was read.
+        files: of the images, whose pixels are kept where they were seen; none if they came from data.
+        restored_as: what `save(path, "restored")` writes.
+        factor: by which images of files were enlarged; 1 if they were completed.
         done: the draws that all this was said of.
     """
 
-    writes: ClassVar = {"out": (".npz", ".png"), "restored": (".png",)}
+    writes: ClassVar = {"out": (".npz", ".png"), "restored": (".png", ".tif", ".tiff"), "sheet": (".png",)}
 
     kind: str
     method: str
@@ -64,7 +69,9 @@ class Restored(Figures):
     mask: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     truth: Tensor | None = field(repr=False, compare=False, metadata=ARRAY)
     space: Space = field(repr=False, compare=False, metadata=ARRAY)
-    file: str | Path | None = field(repr=False, compare=False, metadata=ARRAY)
+    files: tuple[str | Path, ...] = field(repr=False, compare=False, metadata=ARRAY)
+    restored_as: Best = field(repr=False, compare=False, metadata=ARRAY)
+    factor: int = field(repr=False, compare=False, metadata=ARRAY)
     done: Restoration = field(repr=False, compare=False, metadata=ARRAY)
 
     @classmethod
@@ -77,7 +84,10 @@ class Restored(Figures):
         mask: Tensor,
         truth: Tensor | None,
         space: Space,
-        file: str | Path | None = None,
+        files: tuple[str | Path, ...] = (),
+        restored_as: Best = "mean",
+        factor: int = 1,
+        notes: Sequence[str] = (),
     ) -> "Restored":
         """The answer that completions are; the arguments as above, `mask` for one image or for each."""
         return cls(
@@ -85,7 +95,7 @@ class Restored(Figures):
             kind=done.kind,
             method=done.method,
             diagnostics=rounded(done.diagnostics),
-            notes=tuple(complaints(done)),
+            notes=(*notes, *complaints(done)),
             n=done.x.shape[1],
             images=len(done.x),
             seconds=round(done.seconds, 3),
@@ -97,7 +107,9 @@ class Restored(Figures):
             mask=mask.expand_as(seen).cpu(),
             truth=truth,
             space=space,
-            file=file,
+            files=files,
+            restored_as=restored_as,
+            factor=factor,
             done=done,
         )
 
@@ -127,21 +139,34 @@ class Restored(Figures):
         cells, heads = contact_sheet(self.done, self.mask, self.seen, self.truth, self.space)
         return sheet_of(cells, heads, self.space)
 
-    def first(self) -> bytes:
-        """The first completion as a PNG of its own size; where it was seen, the file's own pixels."""
-        image = pixels(self.x[:1, 0], self.space)[0]
-        if self.file is not None:
-            channels, *size = self.space.event_shape
-            own = to_pixels(decode(self.file), channels, (size[0], size[1])).transpose(1, 2, 0)
-            image = np.where(self.mask[0].numpy().transpose(1, 2, 0), own, np.atleast_3d(image)).squeeze()
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, format="PNG")
-        return buffer.getvalue()
+    def images_named(self) -> list[str]:
+        """The stem of each file, or the number of each row."""
+        return distinct(self.files) if self.files else [str(row) for row in range(self.images)]
+
+    def restored(self, number: int, suffix: str) -> bytes:
+        """One image as a picture of its own size; where it was seen, the file's own pixels in their own depth."""
+        x = {"mean": self.mean, "draw": self.x[:, 0], "median": self.done.coverage_draws.cpu().median(1).values}
+        best, levels = x[self.restored_as][number], self.space.levels
+        if not self.space.is_image or levels is None:
+            raise UsageError(
+                "restored is a picture, and the model knows no images of integers; --out answer.npz keeps rows."
+            )
+        if not self.files:
+            top = 255 if levels <= 256 else 65_535
+            grey = torch.round(best.permute(1, 2, 0).double() * top / (levels - 1)).numpy()
+            return FilePicture(grey.astype(np.uint8 if top == 255 else np.uint16)).to_bytes(suffix)
+        picture = read_picture(self.files[number])
+        channels = model_channels(best, picture, levels)
+        if self.factor > 1:
+            return picture.larger(channels).to_bytes(suffix)
+        return picture.with_channels(channels, ~self.mask[number].all(0)).to_bytes(suffix)
 
     def _bytes(self, what: str, suffix: str) -> bytes:
-        if what == "restored":
-            return self.first()
-        return self.sheet() if suffix == ".png" else packed({name: getattr(self, name).numpy() for name in KEPT})
+        return (
+            self.sheet()
+            if what == "sheet" or suffix == ".png"
+            else packed({name: getattr(self, name).numpy() for name in KEPT})
+        )
 
 
 def measured(

@@ -2,24 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-import torch
-from torch import Tensor
+from typing import Literal
 
 from priorcraft import runtime
 from priorcraft.condition import tiles
 from priorcraft.core import Space
 from priorcraft.datasets import Splits
-from priorcraft.datasets.image import decode
-from priorcraft.disk import printable
-from priorcraft.errors import DataError, UsageError
+from priorcraft.errors import UsageError
 from priorcraft.observe import Mask
-from priorcraft.observe.named import named_mask
+from priorcraft.photo.picture import read_picture
+from priorcraft.photo.restored import Best, read_pictures, repaired
+from priorcraft.report.photographs import Photographs
 from priorcraft.report.restored import Restored, measured
 from priorcraft.run import Run
 from priorcraft.run.data import Given, labels_of, opened
 from priorcraft.run.images import check_size, images_of
+from priorcraft.run.photographs import files_of, mask_of, photographs, refuse, seen_of
 
 
 def inpaint(
@@ -27,32 +25,43 @@ def inpaint(
     image: str | Path | Sequence[str | Path] | None = None,
     *,
     mask: str,
+    mask_colour: str | None = None,
     n: int = 8,
     draws: int = 64,
     data: str | Path | Splits | None = None,
     limit: int = 450,
     given: Given | None = None,
+    prior: str | Path | None = None,
+    restored_as: Literal["mean", "draw", "median"] = "mean",
     seed: int = 0,
-) -> Restored:
-    """Complete what a mask hides, in several ways, from one fitted model.
+) -> Restored | Photographs:
+    """Complete what a mask hides, in several ways, from a fitted model or from the photograph itself.
 
-    The completions are draws of p(hidden | seen); nothing is trained for the task.
+    The completions are draws of p(hidden | seen). Without a run before them, photographs of any size are repaired from
+    their own windows (approximate, its spread calibrated on pixels that are hidden for the purpose).
 
     Args:
-        run: the run folder, or what `fit` and `load` return.
+        run (or image): the run folder, or what `fit` and `load` return; or at once an image, or a folder of images.
         image: one image file, or several of one size; larger ones than the model's are completed tile by tile.
-        mask: bottom, top, left, right, centre, random:SHARE, or a .png of the images' size, white where hidden.
+        mask: an image file of the images' size (white on black, any colour on transparent or on a copy of the image, or
+            erased), a folder of such, alpha, bottom, top, left, right, centre, or random:SHARE.
+        mask_colour: the colour that hides in the mask file, as in red or #ff0000; without it, the rule is found.
         n: completions of each image.
-        draws: how many the mean and the uncertainty are taken over.
+        draws: how many the mean and the uncertainty are taken over; of photographs without a run, n.
         data: instead of an image: complete the test rows of these data, and compare with the truth.
         limit: test rows at most.
         given: label=CLASS, if the class is known.
+        prior: without a run, an image or a folder of images from whose windows is learned, too.
+        restored_as: what is restored: the mean, the first draw, or the median of the draws.
         seed: of every random draw, and of a random mask: the same seed gives the same answer.
 
     Writes:
         out: .png for a sheet (seen, completions, mean, uncertainty, truth), .npz for the numbers (x, mean, std,
             entropy, seen, mask).
-        restored: .png of the first completion of the first image alone.
+            A folder takes the restored images.
+        restored: .png or .tif of the restored image alone, seen pixels as in its file; a folder, or a file for each of
+            several images.
+        sheet: .png of the sheet.
 
     Returns:
         The completions, the kind of engine that made them, and figures where the truth is known.
@@ -60,42 +69,42 @@ def inpaint(
     Raises:
         UsageError, DataError, ImpossibleEvidence: as their names say.
     """
+    files = photographs(run, image)
+    if files is not None:
+        refuse(data=data, given=given)
+        return _repaired(files, mask, mask_colour, n, prior, restored_as, seed)
+    if prior is not None:
+        raise UsageError("prior is for photographs without a run; the run is the prior here.")
     fitted, where = opened(run)
     named = images_of(fitted, image, data, limit)
     x = named.x
     check_size(n, draws, len(x), x[0].numel())
     space = Space(tuple(x.shape[1:]), fitted.model.space.levels)
-    seen = mask_of(mask, space, seed)
+    own = [Path(file) for file in named.files[:1]]
+    painted = seen_of(mask, space, own[0] if own else None, read_picture(own[0]) if own else None, mask_colour, seed)
+    seen = ~painted.hidden
     generator, labels = runtime.keyed(seed, "inpaint", device=where), labels_of(fitted, given, len(x))
     done = tiles.inpaint(fitted.model, x.to(where), seen.to(where), n, draws=draws, given=labels, generator=generator)
     truth, observation = (None if named.splits is None else x), Mask(seen)
     y = observation.forward(x)
     found = measured(done, observation, y, truth, ~seen, named.splits, named.y, seed)
-    file = named.files[0] if named.files else None
-    return Restored.of(done, found, seen=y, mask=seen, truth=truth, space=space, file=file)
+    rule = () if painted.rule == f"mask: {mask}." else (painted.rule,)
+    return Restored.of(
+        done, found, seen=y, mask=seen, truth=truth, space=space, files=named.files, restored_as=restored_as, notes=rule
+    )
 
 
-def mask_of(name: str, space: Space, seed: int) -> Tensor:
-    """A mask by its name or from a file, True where seen, (*event_shape).
-
-    Raises:
-        DataError: a file of another size, or with other values than two.
-    """
-    if Path(name).suffix.lower() not in (".png", ".bmp", ".tif", ".tiff", ".gif"):
-        return named_mask(name, space, seed=seed)
-    if not space.is_image:
-        raise UsageError("a mask from a file needs images.")
-    grey = np.asarray(decode(name).convert("L"))
-    if grey.shape != space.event_shape[1:]:
-        height, width = space.event_shape[1:]
-        raise DataError(
-            f"the mask {printable(name)} is {grey.shape[1]} x {grey.shape[0]}, the image {width} x {height}."
-        )
-    values = np.unique(grey)
-    if len(values) > 2 or (len(values) == 1 and values[0] not in (0, 255)):
-        raise DataError(
-            f"the mask {printable(name)} must have two values, black where seen and white where hidden; "
-            f"found {len(values)} values."
-        )
-    hidden = grey == 255 if len(values) == 1 else grey == values[-1]
-    return torch.from_numpy(~hidden).expand(space.event_shape)
+def _repaired(
+    files: list[Path], mask: str, colour: str | None, n: int, prior: str | Path | None, restored_as: Best, seed: int
+) -> Photographs:
+    """Photographs without what is hidden in them, each by itself."""
+    if n < 1:
+        raise UsageError(f"n must be at least 1, not {n}.")
+    seen = read_pictures(files)
+    masks = [mask_of(mask, file, photo, colour, seed) for file, photo in zip(files, seen, strict=True)]
+    others = read_pictures(files_of([Path(prior)])) if prior is not None else []
+    done = [
+        repaired(file, photo, painted, n=n, others=others, generator=runtime.keyed(seed, "inpaint", number))
+        for number, (file, photo, painted) in enumerate(zip(files, seen, masks, strict=True))
+    ]
+    return Photographs.of(done, n, restored_as)

@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from priorcraft import runtime
-from priorcraft.condition import enlarged
+from priorcraft.condition import enlarged as by_model
 from priorcraft.core import Space
 from priorcraft.datasets import Splits
+from priorcraft.errors import UsageError
 from priorcraft.observe import BlockMean
+from priorcraft.photo.restored import Best, enlarged, read_pictures
+from priorcraft.report.photographs import Enlarged
 from priorcraft.report.restored import Restored, measured
 from priorcraft.run import Run
 from priorcraft.run.data import Given, labels_of, opened
 from priorcraft.run.images import check_size, images_of
+from priorcraft.run.photographs import files_of, photographs, refuse
 
 
 def upscale(
@@ -26,27 +31,34 @@ def upscale(
     data: str | Path | Splits | None = None,
     limit: int = 450,
     given: Given | None = None,
+    prior: str | Path | None = None,
+    restored_as: Literal["mean", "draw", "median"] = "mean",
     seed: int = 0,
-) -> Restored:
+) -> Restored | Enlarged:
     """Enlarge images in several ways, each with exactly the block means that were seen.
 
-    The images are draws of p(x | its block means); nothing is trained for the task.
+    The images are draws of p(x | its block means). Without a run before them, photographs of any size are enlarged by
+    what their own windows look like (approximate, its spread calibrated on the photograph made smaller still).
 
     Args:
-        run: the run folder, or what `fit` and `load` return.
+        run (or image): the run folder, or what `fit` and `load` return; or at once an image, or a folder of images.
         image: image files of one size: the model's divided by factor, or larger, which are enlarged tile by tile.
         factor: side of a block.
         n: enlargements of each image.
-        draws: how many the mean and the uncertainty are taken over.
+        draws: how many the mean and the uncertainty are taken over; of photographs without a run, n.
         data: instead of an image: make the test rows of these data smaller, enlarge them, and compare with the truth.
         limit: test rows at most.
         given: label=CLASS, if the class is known.
+        prior: without a run, an image or a folder of images from whose windows is learned, too.
+        restored_as: what is restored: the mean, the first draw, or the median of the draws.
         seed: of every random draw: the same seed gives the same answer.
 
     Writes:
         out: .png for a sheet (seen, enlargements, mean, uncertainty, truth), .npz for the numbers (x, mean, std,
             entropy, seen, mask).
-        restored: .png of the first enlargement of the first image alone.
+            Of photographs without a run, the enlarged image itself; a folder takes the enlarged images.
+        restored: .png or .tif of the enlarged image alone; a folder, or a file for each of several images.
+        sheet: .png of the sheet.
 
     Returns:
         The enlarged images, the kind of engine that made them, and figures where the truth is known.
@@ -54,16 +66,48 @@ def upscale(
     Raises:
         UsageError, DataError, ImpossibleEvidence: as their names say.
     """
+    files = photographs(run, image)
+    if files is not None:
+        refuse(data=data, given=given)
+        return _enlarged(files, factor, n, prior, restored_as, seed)
+    if prior is not None:
+        raise UsageError("prior is for photographs without a run; the run is the prior here.")
     fitted, where = opened(run)
-    named = images_of(fitted, image, data, limit, enlarged.small_space(fitted.model.space, factor))
+    named = images_of(fitted, image, data, limit, by_model.small_space(fitted.model.space, factor))
     truth, observation = (None if named.splits is None else named.x), BlockMean(factor)
     check_size(n, draws, len(named.x), named.x[0].numel() * (factor**2 if truth is None else 1))
     sums = named.x if truth is None else (observation.forward(truth) * factor**2).round().long()
     generator, labels = runtime.keyed(seed, "upscale", device=where), labels_of(fitted, given, len(sums))
-    done = enlarged.upscale(fitted.model, sums.to(where), factor, n, draws=draws, given=labels, generator=generator)
+    done = by_model.upscale(fitted.model, sums.to(where), factor, n, draws=draws, given=labels, generator=generator)
     y = sums.float() / factor**2
     blocks = (observation.adjoint(y) * factor**2).round().long()  # each at its mean
     space = Space(tuple(blocks.shape[1:]), fitted.model.space.levels)
     everything = torch.ones(space.event_shape, dtype=torch.bool)
     found = measured(done, observation, y, truth, everything, named.splits, named.y, seed)
-    return Restored.of(done, found, seen=blocks, mask=everything, truth=truth, space=space)
+    return Restored.of(
+        done,
+        found,
+        seen=blocks,
+        mask=everything,
+        truth=truth,
+        space=space,
+        files=named.files,
+        restored_as=restored_as,
+        factor=factor,
+    )
+
+
+def _enlarged(
+    files: list[Path], factor: int, n: int, prior: str | Path | None, restored_as: Best, seed: int
+) -> Enlarged:
+    """Larger photographs, each by itself."""
+    if n < 1:
+        raise UsageError(f"n must be at least 1, not {n}.")
+    if factor < 2:
+        raise UsageError(f"factor must be at least 2, not {factor}.")
+    others = read_pictures(files_of([Path(prior)])) if prior is not None else []
+    done = [
+        enlarged(file, photo, factor, n=n, others=others, generator=runtime.keyed(seed, "upscale", number))
+        for number, (file, photo) in enumerate(zip(files, read_pictures(files), strict=True))
+    ]
+    return Enlarged.of(done, n, restored_as)
