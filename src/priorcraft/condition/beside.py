@@ -54,6 +54,15 @@ class BlocksBeside(BlockChain):
             self.diagnostics["acceptance"] = max(0.0, self.diagnostics["acceptance"] - share) / max(1 - share, 1e-9)
         return drawn
 
+    def _draw(self, rows: Tensor, n: int, k: int, generator: Generator) -> Tensor:
+        """As `BlockChain` does, with the known pixels of these rows."""
+        pixels = self.pixels
+        self.pixels = pixels[rows]
+        try:
+            return super()._draw(rows, n, k, generator)
+        finally:
+            self.pixels = pixels
+
     def _block(
         self,
         x: Tensor,

@@ -57,10 +57,13 @@ def pooled(model: Ensemble, observation: Mask, y: Tensor, given: Tensor | None) 
 
 def pooled_blocks(model: Ensemble, observation: BlockMean | PixelsAndBlocks, y: Any, given: Tensor | None) -> Posterior:
     """The autoregressive member alone: trees cannot look at sums."""
-    chains = [member for member in model.parts() if isinstance(member, Autoregressive)]
-    if not chains:
+    weighed = zip(model.parts(), model.log_weights.exp().tolist(), strict=True)
+    chain, weight = next(((member, w) for member, w in weighed if isinstance(member, Autoregressive)), (None, 0.0))
+    if chain is None:
         return Importance(model, observation, y, given)
-    return engine_for(chains[0], observation)(chains[0], observation, y, given)
+    alone = engine_for(chain, observation)(chain, observation, y, given)
+    alone.diagnostics["unasked_weight"] = 1 - weight
+    return alone
 
 
 # The first row that fits answers. Each says: model, observation, values of x, engine.

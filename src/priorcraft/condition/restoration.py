@@ -121,15 +121,23 @@ def averaged(diagnostics: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def complaints(done: Restoration) -> list[str]:
     """Sentences about an engine that did badly."""
-    d, said = done.diagnostics, []
+    return complaints_of(done.kind, done.method, done.diagnostics)
+
+
+def complaints_of(kind: str, method: str, d: Mapping[str, float]) -> list[str]:
+    """The same of what a posterior says of itself: its kind, its method and its diagnostics."""
+    said = list[str]()
+    if d.get("unasked_weight", 0.0) > 0:
+        share = f"{d['unasked_weight']:.0%}"
+        said.append(f"members with {share} of the ensemble's weight cannot be asked this: the others answer alone.")
     if d.get("effective_share", 1.0) < FEW or d.get("smallest_share", 1.0) < FEW:
         share = min(d.get("effective_share", 1.0), d.get("smallest_share", 1.0))
-        said.append(f"only {share:.1%} of the draws count ({done.method}): take more, or another model.")
+        said.append(f"only {share:.1%} of the draws count ({method}): take more, or another model.")
     if d.get("distinct_share", 1.0) < 0.1:
         said.append(f"only {d['distinct_share']:.1%} of the particles are distinct: the spread is understated.")
     if d.get("acceptance", 1.0) < 0.02:
         said.append(f"the chain in z accepts {d['acceptance']:.1%} of its moves: it hardly mixes.")
-    if done.kind == "approximate" and "generator_error" in d:
+    if kind == "approximate" and "generator_error" in d:
         said.append(
             f"a generator has no density: what it made was moved onto what was seen, off by "
             f"{d['generator_error']:.2g} (root mean square, in the data's units)."
