@@ -31,8 +31,8 @@ def characters(pooled: Values, standard: Standard) -> Characters:
     """Of samples and real rows together, so that no figure knows which is which.
 
     For each number: its rank and powers of it (location, spread, shape: Neyman's smooth test, 1937), how many rows
-    share its value, whether it is empty; for each word an indicator; pairs of columns; each entry beside its regression
-    on the others; how many rows are equal to the row.
+    share its value, its decimals, whether it is empty; for each word an indicator; pairs of columns; each entry beside
+    its regression on the others; how many rows are equal to the row.
     """
     count = pooled.numbers.shape[1]
     ranks, names = middle_ranks(pooled.numbers).float(), pooled.names
@@ -42,6 +42,7 @@ def characters(pooled: Values, standard: Standard) -> Characters:
         first, last = places(pooled.numbers)
         shared = (last - first + 1).float().log().where(~pooled.numbers.isnan(), torch.zeros(()))
         parts.append(Characters(shared, [f"'{n}': values that repeat" for n in names[:count]]))
+        parts.append(Characters(_decimals(pooled.numbers), [f"'{n}': decimals" for n in names[:count]]))
     parts += [_words(column, name) for column, name in zip(pooled.words.T, names[count:], strict=True)]
     empty = torch.cat([pooled.numbers.isnan(), pooled.words < 0], 1)
     gaps = empty.any(0)
@@ -60,6 +61,12 @@ def _powers(r: Tensor, shape: bool) -> dict[str, Tensor]:
     if shape:
         found |= {"skewness": 2.5 * r**3 - 1.5 * r, "tails and middle": (35 * r**4 - 30 * r * r + 3) / 8}
     return found
+
+
+def _decimals(x: Tensor) -> Tensor:
+    """How many decimals each number is written with, up to 6, (N, P)."""
+    written = [(x.round(decimals=k) - x).abs() > 1e-9 * (1 + x.abs()) for k in range(6)]
+    return torch.stack(written).sum(0).float()
 
 
 def _regressions(fitted: Tensor, left: Tensor) -> list[Characters]:

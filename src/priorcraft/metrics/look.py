@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+ROUNDING = 1e-5  # within it figures are equal: with few rows that differ, many relabellings give the same one
 LARGEST = 0.975  # quantiles of the floor that is shown
 
 
@@ -59,7 +60,7 @@ class Look:
 
     def _tail(self, sign: float) -> float:
         null, value = sign * self.figures[1:].double(), sign * self.value
-        return (1 + float((null >= value).sum())) / (1 + len(null))
+        return (1 + float((null >= value - ROUNDING * (1 + abs(value))).sum())) / (1 + len(null))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
