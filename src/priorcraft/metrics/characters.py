@@ -87,8 +87,8 @@ def _words(column: Tensor, name: str, most: int = 100) -> Characters:
     kept = words[counts.argsort(descending=True, stable=True)][:most]
     same = (column[:, None] == kept).float()
     rest = ((column >= 0) & (same.sum(1) == 0)).float()[:, None]
-    told = [f"'{name}': share of its state number {int(k)}" for k in kept]
-    return Characters(torch.cat([same, rest], 1), [*told, f"'{name}': share of rare states"])
+    told = [f"'{name}': share of one of its words"] * len(kept)
+    return Characters(torch.cat([same, rest], 1), [*told, f"'{name}': share of rare words"])
 
 
 def _pairs(ranks: Tensor, names: tuple[str, ...]) -> Characters:

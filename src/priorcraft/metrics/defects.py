@@ -119,7 +119,9 @@ def structureless(real: Real, generator: Generator) -> Values:
     x, w = real.values.numbers, real.values.words
     low, high = x.nan_to_num(torch.inf).amin(0), x.nan_to_num(-torch.inf).amax(0)
     drawn = low + (high - low) * torch.rand(x.shape, generator=generator, dtype=x.dtype)
-    words = (torch.rand(w.shape, generator=generator) * (w.amax(0).clamp_min(0) + 1)).long() if w.numel() else w
+    kinds = [column.unique() for column in w.T]
+    words = [kind[(torch.rand(len(w), generator=generator) * len(kind)).long()] for kind in kinds]
+    words = torch.stack(words, 1) if words else w
     return Values(_with_numbers(real, drawn.nan_to_num(0.0)).numbers, words, real.values.names)
 
 

@@ -14,7 +14,7 @@ from priorcraft.metrics.defects import Image
 from priorcraft.metrics.groups import Groups
 from priorcraft.metrics.look import Look, largest
 from priorcraft.metrics.relabel import RELABELLINGS, Relabelled, auc
-from priorcraft.metrics.standard import Standard
+from priorcraft.metrics.standard import Standard, one_hot
 from priorcraft.metrics.values import Values
 
 ERROR = 0.05  # probability that a perfect sampler is told from real rows by any of the tests
@@ -118,7 +118,12 @@ class Family:
         if not self.groups.judges or pooled.y is None:
             return figures, names
         hit = (self.groups.judged(f) == pooled.y) & (pooled.y != UNLABELLED)
-        return torch.cat([figures, hit.float()[:, None]], 1), [*names, "rows that are of the class they are said to be"]
+        said = one_hot(pooled.y + 1)
+        told = [
+            "rows that are of the class they are said to be",
+            *["rows said to be of one of the classes"] * said.shape[1],
+        ]
+        return torch.cat([figures, hit.float()[:, None], said], 1), [*names, *told]
 
     def _keyed(self, purpose: str) -> Generator:
         return runtime.keyed(self.seed, "two-sample", purpose)

@@ -6,6 +6,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor
 
 from priorcraft.metrics.relabel import Relabelled, auc
+from priorcraft.metrics.standard import commonest
 from priorcraft.metrics.values import Values
 
 RIDGE = 0.1
@@ -76,7 +77,9 @@ def boosted_trees(known: Values, samples: Values, pooled: Values) -> Tensor:
         samples: some of the samples; the trees are grown on both.
         pooled: the other samples and the real rows that they are compared with, of which the trees know nothing.
     """
-    grown, n = _matrix(samples.beside(known)), len(samples)
+    both, n = samples.beside(known), len(samples)
+    words = [commonest(column, MOST_STATES) for column in both.words.T]
+    grown = _matrix(both, words)
     is_word = np.arange(grown.shape[1]) >= pooled.numbers.shape[1]
     trees = HistGradientBoostingClassifier(
         max_iter=TREES,
@@ -85,10 +88,13 @@ def boosted_trees(known: Values, samples: Values, pooled: Values) -> Tensor:
         class_weight="balanced",
         random_state=0,
     ).fit(grown, np.arange(len(grown)) < n)
-    return torch.from_numpy(trees.decision_function(_matrix(pooled)))
+    return torch.from_numpy(trees.decision_function(_matrix(pooled, words)))
 
 
-def _matrix(values: Values) -> np.ndarray:
-    """Raw values as the trees take them: nan where empty, words as integers."""
-    words = values.words.clamp_max(MOST_STATES).double()
-    return torch.cat([values.numbers, torch.where(words < 0, torch.nan, words)], 1).numpy()
+def _matrix(values: Values, words: list[Tensor]) -> np.ndarray:
+    """Raw values as the trees take them: nan where empty, words by their place among those known, 0 for others."""
+    coded = [values.numbers]
+    for column, known in zip(values.words.T, words, strict=True):
+        place = (column[:, None] == known).double() @ torch.arange(1.0, len(known) + 1).double()
+        coded.append(torch.where(column < 0, torch.nan, place)[:, None])
+    return torch.cat(coded, 1).numpy()

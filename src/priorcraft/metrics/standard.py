@@ -27,10 +27,10 @@ class Standard:
         self.pixels = pixels
         self._sorted = background.numbers.sort(0).values  # nan last
         self._known = (~background.numbers.isnan()).sum(0)
-        self._usual = [_commonest(column, len(column), RARE) for column in background.words.T]
+        self._usual = [commonest(column, len(column), RARE) for column in background.words.T]
         places = [(q * (self._known - 1).clamp_min(0)).round().long()[None] for q in (0.005, 0.995)]
         self._middle = [self._sorted.gather(0, place)[0] for place in places]
-        self._words = [_commonest(column) for column in background.words.T]
+        self._words = [commonest(column) for column in background.words.T]
         self._gaps = torch.cat([background.numbers.isnan().any(0), (background.words < 0).any(0)])
         raw = self._entries(background)
         self.mean, self.spread = raw.mean(0), raw.std(0, correction=0)
@@ -81,7 +81,7 @@ class Standard:
         return found
 
 
-def _commonest(column: Tensor, most: int = MOST_WORDS, share: float = 0.0) -> Tensor:
+def commonest(column: Tensor, most: int = MOST_WORDS, share: float = 0.0) -> Tensor:
     """The words with most rows, those with at least such a share of them."""
     words, counts = column[column >= 0].unique(return_counts=True)
     order = counts.argsort(descending=True, stable=True)[:most]

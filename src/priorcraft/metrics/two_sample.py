@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import pyarrow as pa
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.answer import Answer, plain
+from priorcraft.cells import Cells
+from priorcraft.cells.column import column_of_texts
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import UsageError
 from priorcraft.metrics.defects import Image
@@ -135,26 +138,41 @@ class TwoSampleTest:
         """Real rows that samples are compared with."""
         return len(self.real)
 
-    def test(self, samples: Tensor, y: Tensor | None = None, *, power: bool = True) -> TwoSample:
-        """Judges samples (n, *event_shape), of classes y (n,) where they are known.
+    def test(self, samples: Tensor | Cells, y: Tensor | None = None, *, power: bool = True) -> TwoSample:
+        """Judges samples.
 
         Args:
-            samples: of more than `rows`, so many are drawn.
-            y: the classes that they should be of, -1 where not known.
+            samples: points (n, *event_shape), or the cells of a table with the columns of the data; points of a table
+                are judged by the cells that they stand for. Of more than `rows`, so many are drawn.
+            y: the classes that they should be of, (n,), -1 where not known.
             power: whether to simulate what would have been seen, seconds, if the verdict is "not distinguishable".
 
         Raises:
-            DataError: samples outside the space.
+            DataError: samples outside the space, or without a column.
             UsageError: no samples.
         """
-        x = self.splits.space.check(samples, "samples").cpu()
-        if not len(x):
+        values = self._values(samples)
+        if not len(values):
             raise UsageError("samples must hold at least one row; found none.")
-        drawn = self._side(Rows(x, y)).drawn(self.rows, self._keyed("samples"))
+        drawn = Side(values, None if y is None else y.cpu()).drawn(self.rows, self._keyed("samples"))
         looks = self.family.looks(drawn, self.real)
         verdict = self._verdict(looks, len(drawn))
         seen = self.simulation.power(len(drawn)) if verdict is Verdict.SAME and power else ()
         return TwoSample(verdict, looks, seen, self.controls if seen else {}, len(drawn), self.n)
+
+    def _values(self, samples: Tensor | Cells) -> Values:
+        splits, columns = self.splits, self.splits.columns
+        if isinstance(samples, Cells):
+            if columns is None:
+                raise UsageError("samples must be points of the data's space: these data are no table.")
+            return Values.of_table(columns.read(samples), columns)
+        x = splits.space.check(samples, "samples").cpu()
+        if columns is None or splits.table is None:
+            return Values.of(splits.space, x, columns)
+        rows = columns.cells(x.numpy(), None, self._keyed("cells"))
+        texts = zip(columns.header, zip(*rows, strict=True), strict=True) if rows else ()
+        cells = tuple(column_of_texts(name, pa.array(column, pa.string())) for name, column in texts)
+        return Values.of_table(Cells(splits.name, cells, len(rows)), columns)
 
     @property
     def controls(self) -> dict[str, bool]:
@@ -170,7 +188,10 @@ class TwoSampleTest:
         return Verdict.SAME if self.controls["noise"] else Verdict.CANNOT_TELL
 
     def _side(self, rows: Rows) -> Side:
-        return Side(Values.of(self.splits.space, rows.x, self.splits.columns), rows.y)
+        splits = self.splits
+        if splits.columns is not None and splits.table is not None and rows.place is not None:
+            return Side(Values.of_table(splits.cells(rows), splits.columns), rows.y)
+        return Side(Values.of(splits.space, rows.x, splits.columns), rows.y)
 
     def _keyed(self, purpose: str) -> Generator:
         return runtime.keyed(self.seed, "two-sample", purpose)

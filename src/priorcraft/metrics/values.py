@@ -2,12 +2,19 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from priorcraft import runtime
+from priorcraft.cells import Cells
 from priorcraft.core import Space
 from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.columns.date import Date, seconds_of
+from priorcraft.datasets.columns.number import Number, numbers_of
 from priorcraft.errors import DataError
+
+DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,27 @@ class Values:
             for digit, entry in enumerate(entries):
                 names[entry], counts[entry] = f"{name}, digit {digit + 1}" if digit else name, kind != "word"
         return cls.split(flat, tuple(names), torch.tensor(counts))
+
+    @classmethod
+    def of_table(cls, cells: Cells, columns: Columns) -> "Values":
+        """Cells as they stand in a table, of the columns that a model knows; dates are days, the label is left out."""
+        numbers, words, names = list[np.ndarray](), list[np.ndarray](), ([], [])
+        for column in columns.columns:
+            found, codec = cells[column.name], column.codec
+            is_word = not isinstance(codec, Number | Date)
+            if isinstance(codec, Number):
+                values = numbers_of(found, codec.numeral)
+            elif isinstance(codec, Date):
+                values = seconds_of(found, codec.format) / DAY
+            else:
+                values = np.array([runtime.mix(text) for text in found.texts.to_pylist()], dtype=np.int64)
+            missing = values.dtype.type(-1 if is_word else np.nan)
+            each = np.where(found.codes < 0, missing, values[found.codes] if len(values) else missing)
+            (words if is_word else numbers).append(each)
+            names[is_word].append(column.name)
+        none = np.empty((cells.rows, 0))
+        a, b = (np.stack(part, 1) if part else none for part in (numbers, words))
+        return cls(torch.from_numpy(a).double(), torch.from_numpy(b).long(), (*names[0], *names[1]))
 
     @classmethod
     def split(cls, flat: Tensor, names: tuple[str, ...], counts: Tensor) -> "Values":
