@@ -112,14 +112,14 @@ class TestRanks:
         around = torch.randn(400, 5, generator=generator)
         found = calibration(truth, draws, torch.ones(5, dtype=torch.bool), around, generator=generator)
         assert found.verdict == verdict
-        assert (found.covered[-1].interval[0] < 0.9 < found.covered[-1].interval[1]) is (scale == 1)
+        assert (found.covered[-1].low < 0.9 < found.covered[-1].high) is (scale == 1)
 
     def test_coverage_of_a_known_posterior(self):
         generator = runtime.keyed("cover")
         truth, draws = torch.randn(3000, 2, generator=generator), torch.randn(3000, 63, 2, generator=generator)
         found = calibration(truth, draws, torch.ones(2, dtype=torch.bool), truth.flip(0), generator=generator)
         for at in found.covered:
-            assert at.interval[0] <= at.level <= at.interval[1]
+            assert at.low <= at.level <= at.high
             assert abs(at.joint - at.level) < 4 * math.sqrt(at.level * (1 - at.level) / 3000) + 1 / 64
 
     def test_classes(self):

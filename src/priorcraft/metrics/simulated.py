@@ -14,6 +14,7 @@ from priorcraft.errors import UsageError
 LEVELS = (0.5, 0.8, 0.9)
 PROJECTIONS = 3  # random directions in which ranks are taken
 ERROR = 0.01  # probability that a perfect posterior is called uncalibrated
+BINS = 10  # of the rank plot
 TOO_FEW = 30  # simulated sets below which nothing is said
 
 
@@ -34,13 +35,14 @@ class Covered:
     Args:
         level: nominal share.
         entries: share of hidden entries inside their central set of that level.
-        interval: of `entries`, 95 %, from the spread between simulated sets.
+        low, high: 95 % interval of `entries`, from the spread between simulated sets.
         joint: share of whole truths inside the ball around a random point that holds `level` of the draws (TARP).
     """
 
     level: float
     entries: float
-    interval: tuple[float, float]
+    low: float
+    high: float
     joint: float
 
 
@@ -96,8 +98,7 @@ class Calibration:
     def told(self) -> str:
         """The verdict in a sentence."""
         at = self.covered[-1]
-        low, high = at.interval
-        said = f"sets of {at.level:.0%} hold {at.entries:.1%} of the hidden entries ({low:.1%} to {high:.1%})"
+        said = f"sets of {at.level:.0%} hold {at.entries:.1%} of the hidden entries ({at.low:.1%} to {at.high:.1%})"
         sets = f"{len(self.ranks)} simulated sets of {self.draws} draws"
         if self.verdict is Verdict.TOO_FEW:
             return f"Too few sets to tell: {len(self.ranks)}, at least {TOO_FEW} are needed; {said}."
@@ -109,10 +110,10 @@ class Calibration:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         levels = [
-            {"level": c.level, "entries": c.entries, "interval": list(c.interval), "joint": c.joint}
+            {"level": c.level, "entries": c.entries, "low": c.low, "high": c.high, "joint": c.joint}
             for c in self.covered
         ]
-        counts = torch.histc(self.ranks.float(), 10, 0, 1) if self.ranks.numel() else torch.zeros(10)
+        counts = torch.histc(self.ranks.float(), BINS, 0, 1)
         return {
             "verdict": self.verdict.value,
             "told": self.told,
@@ -199,5 +200,5 @@ def _covered(level: float, inside: Tensor, where: Tensor, joint: Tensor) -> Cove
     of = where.sum(1).double()
     share = float(hits.sum() / of.sum())
     error = float((hits - share * of).square().sum().sqrt() / of.sum())
-    interval = max(0.0, share - 1.96 * error), min(1.0, share + 1.96 * error)
-    return Covered(level, share, interval, float((joint < level).double().mean()))
+    low, high = max(0.0, share - 1.96 * error), min(1.0, share + 1.96 * error)
+    return Covered(level, share, low, high, float((joint < level).double().mean()))
