@@ -1,12 +1,15 @@
 """Posteriors put to the test by their own model: every row of ENGINES, and one that is broken on purpose."""
 
+import json
 import math
 
 import pytest
 import torch
 
+import priorcraft as pc
 from laws.table import MODELS, rows, tiny
 from priorcraft import runtime
+from priorcraft.cli import main
 from priorcraft.condition.components import Components
 from priorcraft.condition.dispatch import ENGINES, INTEGERS, engine_for
 from priorcraft.condition.restoration import complaints_of
@@ -135,3 +138,36 @@ class TestRanks:
             calibration(x, draws, nothing, x, generator=runtime.keyed(0))
         with pytest.raises(UsageError, match=r"draws must be \(T, n"):
             calibration(x, draws[:2], ~nothing, x, generator=runtime.keyed(0))
+
+
+class TestVerb:
+    """`calibrate`, as it is typed."""
+
+    @pytest.fixture(scope="class")
+    def run(self, tmp_path_factory):
+        path = tmp_path_factory.mktemp("calibrate") / "nb"
+        main(["fit", "digits", "naive-bayes", "--out", str(path), "--steps", "5", "--quiet"])
+        return path
+
+    @pytest.mark.parametrize("question", ["inpaint", "upscale", "impute", "classify"])
+    def test_an_exact_model_is_calibrated_on_its_own_draws(self, run, question, capsys):
+        main(["calibrate", str(run), "--question", question, "--sets", "100", "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert found["verdict"] == "no fault found"
+        assert sum(found["histogram"]) == found["sets"] == 100
+        nine = found["coverage"][-1]
+        assert nine["low"] < 0.93
+        assert nine["high"] > 0.87
+
+    def test_on_test_rows_the_model_is_judged_too(self, run, tmp_path):
+        found = pc.calibrate(run, mask="bottom", sets=200, on_test_rows=True)
+        assert found.verdict == "too narrow"  # pixels are not independent given the class
+        assert "sets of 90% hold" in str(found)
+        found.save(tmp_path / "ranks.png").save(tmp_path / "ranks.npz")
+        assert (tmp_path / "ranks.png").read_bytes()[:4] == b"\x89PNG"
+
+    def test_refusals(self, run):
+        with pytest.raises(UsageError, match="sets and draws must lie in"):
+            pc.calibrate(run, sets=1)
+        with pytest.raises(UsageError, match="there is no mask 'botom'"):
+            pc.calibrate(run, mask="botom")

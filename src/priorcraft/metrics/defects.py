@@ -1,7 +1,7 @@
 """Faults planted in real rows: what a test must find, and how small a fault it still finds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -22,18 +22,20 @@ class Real:
         group: the class of each row, or the group of alike rows that it belongs to, (N,).
         image: (channels, height, width) if the numbers are pixels.
         classes: whether groups are classes.
+        linked: columns of numbers that depend on the others; where there is none, any column stands for them.
     """
 
     values: Values
     group: Tensor
     image: Image | None = None
     classes: bool = False
+    linked: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, rows: Tensor) -> "Real":
-        return Real(self.values[rows], self.group[rows], self.image, self.classes)
+        return replace(self, values=self.values[rows], group=self.group[rows])
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,15 @@ def repeated(real: Real, share: float, generator: Generator) -> Values:
 
 
 def independent(real: Real, share: float, generator: Generator) -> Values:
-    """In so large a share of the rows, one column comes from another row; all pixels do, if these are images."""
+    """In so large a share of the rows, a column that depends on others, or every pixel, comes from another row."""
     n, count = len(real), real.values.numbers.shape[1]
     x, w = real.values.numbers.clone(), real.values.words.clone()
     rows = torch.randperm(n, generator=generator)[: round(share * n)]
     if real.image:
         other = torch.rand(len(rows), count, generator=generator).argsort(0)
         return Values(x.index_copy(0, rows, x[rows].gather(0, other)), w, real.values.names)
-    j, other = _one_of(count + w.shape[1], generator), rows[torch.randperm(len(rows), generator=generator)]
+    columns = real.linked or range(count + w.shape[1])
+    j, other = columns[_one_of(len(columns), generator)], rows[torch.randperm(len(rows), generator=generator)]
     if j < count:
         x[rows, j] = x[other, j]
     else:

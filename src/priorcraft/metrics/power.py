@@ -20,6 +20,7 @@ from priorcraft.metrics.family import MAX_NEAR, Family, Side
 from priorcraft.metrics.values import Values
 
 DRAWS, MISSES = 20, 1  # simulated sets of a fault, and how many of them may stay unseen
+LINKED = 0.9  # share of the variance that the others leave
 SURE, CLEAR = 4, 0.5  # so many sets are enough if all are seen so clearly, in widths of the floor
 
 
@@ -119,4 +120,12 @@ class Simulation:
         known = side.y is not None and self.family.groups.judges
         f = self.family.standard(side.values)
         group = side.y.clamp_min(0) if side.y is not None and known else self.family.groups.cluster(f)
-        return Real(side.values, group.long(), self.family.image, known)
+        return Real(side.values, group.long(), self.family.image, known, self._linked)
+
+    @cached_property
+    def _linked(self) -> tuple[int, ...]:
+        """Columns of numbers of which the others say at least a tenth."""
+        fitted, left = self.family.standard.beside_others(self.spare.values)
+        count = self.spare.values.numbers.shape[1]
+        spread = (fitted + left)[:, :count].var(0).clamp_min(1e-9)
+        return tuple((left[:, :count].var(0) < LINKED * spread).nonzero()[:, 0].tolist())

@@ -3,12 +3,12 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
+from priorcraft.answer import Answer
 from priorcraft.errors import UsageError
 
 LEVELS = (0.5, 0.8, 0.9)
@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Covered:
+class Covered(Answer):
     """How often sets of a nominal level hold the truth.
 
     Args:
@@ -58,13 +58,15 @@ class Calibration:
         ranks: (T, F), one row a simulated set, one column a figure.
         names: of the figures.
         covered: coverage of sets of 50, 80 and 90 %.
-        draws: of each posterior.
+        draws: of each posterior; 0 where its probabilities are known.
+        hidden: what the sets are of, in words.
     """
 
     ranks: Tensor
     names: tuple[str, ...]
     covered: tuple[Covered, ...]
     draws: int
+    hidden: str = "hidden entries"
 
     @property
     def z(self) -> Tensor:
@@ -98,31 +100,14 @@ class Calibration:
     def told(self) -> str:
         """The verdict in a sentence."""
         at = self.covered[-1]
-        said = f"sets of {at.level:.0%} hold {at.entries:.1%} of the hidden entries ({at.low:.1%} to {at.high:.1%})"
-        sets = f"{len(self.ranks)} simulated sets of {self.draws} draws"
+        said = f"sets of {at.level:.0%} hold {at.entries:.1%} of the {self.hidden} ({at.low:.1%} to {at.high:.1%})"
+        sets = f"{len(self.ranks)} truths" + (f" and {self.draws} draws of each" if self.draws else "")
         if self.verdict is Verdict.TOO_FEW:
             return f"Too few sets to tell: {len(self.ranks)}, at least {TOO_FEW} are needed; {said}."
         if self.verdict is Verdict.CALIBRATED:
             return f"No fault found in {sets}: {said}."
         figure = self.names[int(self.z.abs().argmax()) % self.z.shape[1]]
         return f"Not calibrated: {self.verdict.value} (ranks of {figure}, p = {self.p:.1g}, {sets}); {said}."
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        levels = [
-            {"level": c.level, "entries": c.entries, "low": c.low, "high": c.high, "joint": c.joint}
-            for c in self.covered
-        ]
-        counts = torch.histc(self.ranks.float(), BINS, 0, 1)
-        return {
-            "verdict": self.verdict.value,
-            "told": self.told,
-            "p": self.p,
-            "coverage": levels,
-            "ranks": [int(count) for count in counts],
-            "sets": len(self.ranks),
-            "draws": self.draws,
-        }
 
 
 def calibration(truth: Tensor, draws: Tensor, hidden: Tensor, around: Tensor, *, generator: Generator) -> Calibration:
@@ -172,7 +157,7 @@ def calibration_of_classes(log_posterior: Tensor, y: Tensor, *, generator: Gener
     ranks = (p * (p > true)).sum(1, keepdim=True) + u * (p * (p == true)).sum(1, keepdim=True)
     everywhere = torch.ones_like(ranks, dtype=torch.bool)
     covered = tuple(_covered(level, ranks / 2, everywhere, ranks[:, 0]) for level in LEVELS)
-    return Calibration(ranks, ("the classes that are more probable",), covered, 0)
+    return Calibration(ranks, ("the classes that are more probable",), covered, 0, "true classes")
 
 
 def rank(truth: Tensor, draws: Tensor, *, generator: Generator) -> Tensor:

@@ -71,12 +71,18 @@ class TwoSample(Answer):
         found = [look for look in self.looks if look.p <= ERROR / len(self.looks)]
         return tuple(sorted(found, key=lambda look: look.p))
 
+    def said(self, look: Look) -> str | None:
+        """What one test says by itself, at its part of the error rate; None if nothing."""
+        guilty = any(look is other for other in self.guilty)
+        return None if not guilty else "above chance" if look.above < look.below else "below chance"
+
     @property
     def told(self) -> str:
         """The verdict in a sentence that says what it could not have seen."""
         if self.guilty:
             by = "; ".join(f"{k.test} on {k.space}" + (f" ({k.told})" if k.told else "") for k in self.guilty)
-            return f"{self.verdict.value.capitalize()} by {by}."
+            rate = f"A perfect sampler is told by any test with probability {ERROR:.0%}."
+            return f"{self.verdict.value.capitalize()} by {by}. {rate}"
         if self.verdict is Verdict.TOO_FEW:
             there = f"there are {self.n} samples and {self.m} real rows"
             return f"Too few rows to acquit: at least {MIN_ROWS} of each are needed, and {there}."
@@ -197,6 +203,6 @@ class TwoSampleTest:
         return runtime.keyed(self.seed, "two-sample", purpose)
 
 
-def two_sample(samples: Tensor, splits: Splits, *, seed: int = 0, y: Tensor | None = None) -> TwoSample:
+def two_sample(samples: Tensor | Cells, splits: Splits, *, seed: int = 0, y: Tensor | None = None) -> TwoSample:
     """`TwoSampleTest` once; for several samplers, keep one test."""
     return TwoSampleTest(splits, seed=seed).test(samples, y)

@@ -8,13 +8,12 @@ from typing import cast
 import torch
 
 from priorcraft import runtime
-from priorcraft.answer import Answer, Piece
+from priorcraft.answer import Answer, Piece, Sentence
 from priorcraft.answer import Rows as Table
 from priorcraft.core import UNLABELLED
 from priorcraft.datasets import Reading, Rows, Splits, open_data
 from priorcraft.errors import DataError
 from priorcraft.metrics.copies import CopyCheck, copies
-from priorcraft.metrics.features import draw
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import TwoSample, two_sample
@@ -49,19 +48,21 @@ class Evaluation(Answer):
 
     def shown(self) -> list[Piece]:
         """A line a number, with what it has to be read beside."""
-        floor = self.two_sample.floor
-        real = None if floor is None else f"real against real: {floor[0]:.3f} to {floor[1]:.3f}"
         power = f"disguised copies found: {self.copies.control_share:.0%}"
-        rows: list[tuple[str, float | None, str | None, str | None]] = [
-            ("two-sample AUC", self.two_sample.auc, real, self.two_sample.verdict),
-            ("copies of training rows", self.copies.share, power, self.copies.verdict),
-        ]
+        rows: list[tuple[str, float | None, str | None, str | None]] = []
+        for look in self.two_sample.looks:
+            low, high = look.floor
+            floor = (
+                f"real against real: {low:.3g} to {high:.3g}" if look.both else f"real against real: up to {high:.3g}"
+            )
+            rows.append((look.test, look.value, floor, self.two_sample.said(look)))
+        rows.append(("copies of training rows", self.copies.share, power, self.copies.verdict))
         if self.fidelity is not None:
             rows.append(("class fidelity", self.fidelity, f"real test rows: {self.judge:.3f}", None))
         if self.sharpness is not None:
             rows.append(("sharpness", self.sharpness, "real images: 1", None))
         lines = [{"number": name, "value": value, "beside": near, "verdict": told} for name, value, near, told in rows]
-        return [Table(lines, f"{self.n:,} samples")]
+        return [Table(lines, f"{self.n:,} samples"), Sentence(self.two_sample.told)]
 
 
 def evaluate(
@@ -88,13 +89,14 @@ def evaluate(
     """
     began = time.perf_counter()
     real = data if isinstance(data, Splits) else open_data(data, seed=seed, **(reading or {}))
-    rows, notes = rows_of(samples, real, seed, reading or {})
+    found, rows, notes = rows_of(samples, real, seed, reading or {})
+    judged = rows.x if found.table is None or rows.place is None else found.cells(rows)
     known = None if rows.y is None else rows.where(rows.y != UNLABELLED)
     judge = Judge(real, seed=seed) if real.classes and known is not None and len(known) else None
     images = real.space.is_image and real.space.levels is not None
     return Evaluation(
         n=len(rows),
-        two_sample=two_sample(rows.x, real, seed=seed),
+        two_sample=two_sample(judged, real, seed=seed, y=rows.y),
         copies=copies(rows.x, real, seed=seed),
         fidelity=None if judge is None or known is None or known.y is None else judge.fidelity(known.x, known.y),
         judge=None if judge is None else judge.accuracy,
@@ -104,8 +106,10 @@ def evaluate(
     )
 
 
-def rows_of(samples: str | Path | Splits, real: Splits, seed: int, reading: Reading) -> tuple[Rows, tuple[str, ...]]:
-    """All the samples, in the space and the classes of the real data, and what was noted of them."""
+def rows_of(
+    samples: str | Path | Splits, real: Splits, seed: int, reading: Reading
+) -> tuple[Splits, Rows, tuple[str, ...]]:
+    """Samples as they were opened, all their rows in the space and the classes of the real data, and what was noted."""
     if isinstance(samples, Splits):
         found = samples
     elif real.columns is not None:
@@ -122,8 +126,15 @@ def rows_of(samples: str | Path | Splits, real: Splits, seed: int, reading: Read
         told = f"the data are {describe(real.space)}, but these samples are {describe(found.space)}"
         raise DataError(f"{told}, or go beyond them.") from None
     parts = [found.train, found.valid, found.test] if found.divided else [found.train]
-    y = [part.y for part in parts if part.y is not None]
-    rows = Rows(torch.cat([part.x for part in parts]), torch.cat(y) if len(y) == len(parts) else None)
+    rows = parts[0] if len(parts) == 1 else joined(parts)
     if len(rows) <= MOST:
-        return rows, ()
-    return draw(rows, MOST, generator=runtime.keyed(seed, "samples")), (f"{MOST:,} of {len(rows):,} samples, drawn.",)
+        return found, rows, ()
+    keep = torch.randperm(len(rows), generator=runtime.keyed(seed, "samples"))[:MOST]
+    return found, rows.where(keep), (f"{MOST:,} of {len(rows):,} samples, drawn.",)
+
+
+def joined(parts: list[Rows]) -> Rows:
+    """Rows one after another, with their labels and their places in the table where all have them."""
+    y, place = ([value for part in parts if (value := getattr(part, name)) is not None] for name in ("y", "place"))
+    labels, places = (torch.cat(each) if len(each) == len(parts) else None for each in (y, place))
+    return Rows(torch.cat([part.x for part in parts]), labels, place=places)
