@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from priorcraft import runtime
+from priorcraft.condition import posterior
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
@@ -13,6 +14,7 @@ from priorcraft.explicit.exact.cells import Cells, rasters
 from priorcraft.explicit.exact.chain import Method, evidence_first
 from priorcraft.nn.local_masked import LocallyMaskedConv2d, Neighbours
 from priorcraft.nn.warp import affine, warped
+from priorcraft.observe import Mask
 
 ORDER = torch.tensor([4, 0, 8, 2, 6, 1, 7, 3, 5])
 IMAGE, LABELS = Space((1, 3, 3), 2), Space((), 3)
@@ -267,3 +269,16 @@ def test_no_deformation_is_the_image_itself() -> None:
     x = torch.randn(3, 2, 5, 4, generator=runtime.keyed("x"))
     still = affine(*torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0, 1.0]).unsqueeze(1).expand(6, 3))
     torch.testing.assert_close(warped(x, still), x)
+
+
+def test_wide_tables_that_have_no_direct_connections_are_drawn_and_conditioned_alike(monkeypatch):
+    monkeypatch.setattr("priorcraft.explicit.exact.masked_mlp.DIRECT_LIMIT", 0)
+    model = MaskedAutoregressive(Space((9,), 4), width=64, orders=2)
+    torch.nn.init.normal_(model.eval().net.leave.weight)
+    assert model.net.direct is None
+    fast, _ = model.sample_report(50, generator=runtime.keyed(0), method=Method.FAST)
+    naive, _ = model.sample_report(50, generator=runtime.keyed(0), method=Method.NAIVE)
+    assert torch.equal(fast, naive)
+    seen = torch.arange(9) % 2 == 0
+    drawn = posterior(model, Mask(seen), fast[:3]).sample(4, generator=runtime.keyed(1))
+    assert bool((drawn[..., seen] == fast[:3, None][..., seen]).all())

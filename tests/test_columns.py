@@ -7,12 +7,14 @@ import pyarrow as pa
 import pytest
 
 from priorcraft import runtime
-from priorcraft.cells import Cells
+from priorcraft.cells import Cells, read_cells
 from priorcraft.cells.column import column_of_texts
 from priorcraft.cells.emptiness import emptied
 from priorcraft.cells.numerals import Numeral, numeral_of
+from priorcraft.datasets import open_data
 from priorcraft.datasets.columns import Column, Columns, recognised, stated
 from priorcraft.datasets.columns.number import number_from
+from priorcraft.datasets.raw_values import raw_values
 from priorcraft.datasets.tables import columns_of
 from priorcraft.errors import DataError, UsageError
 
@@ -236,3 +238,19 @@ def test_hundreds_of_words_have_a_place_and_rare_ones_their_share():
     new = codec.encode(column(["unheard of"]))
     assert new.beyond.all()
     assert (new.x == -1).all()
+
+
+def test_raw_values_are_what_was_read(tmp_path):
+    rows = "1.5,a,2020-01-02,x\n,b,2020-01-03,y\n2.5,b,2020-01-05,x\n" * 20
+    (tmp_path / "t.csv").write_text(f"n,word,day,kind\n{rows}")
+    real = open_data(tmp_path / "t.csv", label="kind")
+    train = real.values["train"]
+    assert train.names == ("n", "word", "day", "kind")
+    assert train.categorical.tolist() == [False, True, False, True]
+    assert np.isnan(train.values[:, 0]).sum() == (train.values[:, 1] == 1).sum() - (train.values[:, 0] == 2.5).sum()
+    assert set(train.values[:, 2]) == {18263.0, 18264.0, 18266.0}
+    (tmp_path / "s.csv").write_text("n,word,day,kind\n999,c,2020-01-02,z\n?,a,never,x\n")
+    other = raw_values(read_cells(tmp_path / "s.csv"), real.columns)
+    assert other.words[1] == ("a", "b", "c")
+    assert other.values[0].tolist() == [999.0, 2.0, 18263.0, 2.0]
+    assert np.isnan(other.values[1]).tolist() == [True, False, True, False]

@@ -51,6 +51,9 @@ class Reading(TypedDict, total=False):
         on_bad_image: of a folder: skip all that cannot be read, or stop at any; up to 5 % are skipped without it.
         limit: at most so many rows of each part.
         label: of a table: the column that is the class.
+        types: of a table: kinds of columns, as zip=word,day=date, or a .json file of them.
+        empty: of a table: words that are taken as empty cells, separated by commas, in place of the rule.
+        missing: of a table: fill learns around empty cells, keep makes them a state that is drawn, too.
     """
 
     size: int
@@ -59,9 +62,9 @@ class Reading(TypedDict, total=False):
     on_bad_image: Literal["skip", "error"]
     limit: int
     label: str
-    types: str | Types
+    types: str
     empty: str
-    missing: Missing
+    missing: Literal["fill", "keep"]
 
 
 def open_data(

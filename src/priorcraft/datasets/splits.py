@@ -1,6 +1,7 @@
 """Rows, and their division into training, validation and test rows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from torch import Tensor
@@ -9,6 +10,7 @@ from priorcraft.cells import Cells
 from priorcraft.core import Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
+from priorcraft.datasets.raw_values import RawValues, raw_values
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
 
@@ -92,6 +94,13 @@ class Splits:
         if split not in SPLITS:
             raise UsageError(f"split must be train, valid or test: {did_you_mean(split, SPLITS)}")
         return {"train": self.train, "valid": self.valid, "test": self.test}[split]
+
+    @cached_property
+    def values(self) -> dict[str, RawValues] | None:
+        """The raw values of the "train", "valid" and "test" rows of a table; None for other data."""
+        if self.table is None or self.columns is None:
+            return None
+        return {part: raw_values(self.cells(self.rows(part)), self.columns) for part in ("train", "valid", "test")}
 
     def cells(self, rows: Rows) -> Cells:
         """The cells of some of the rows, as they were read.

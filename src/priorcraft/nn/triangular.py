@@ -149,7 +149,8 @@ class TriangularSteps:
         """
         if p >= self.end:
             self._begin(past, min(past + self.block, self.net.entries))
-        return self._shaped(self.outputs.before(p - self.start, (self.units[past], past * self.net.features)))
+        known = (self.units[past], past * self.net.features)[: len(self.outputs.sources)]
+        return self._shaped(self.outputs.before(p - self.start, known))
 
     def _shaped(self, out: Tensor) -> Tensor:
         return out.view(self.groups, -1, self.rows).mT
@@ -170,7 +171,8 @@ class TriangularSteps:
         for m in (m for block in self.hidden for m, _ in block):
             m.begin(first, sizes, [first], [last])
         outputs = [self.net.outputs] * (end - start)
-        self.outputs.begin(start * self.net.outputs, outputs, [first, known], [last, upto])
+        ways = len(self.outputs.sources)  # one without direct connections
+        self.outputs.begin(start * self.net.outputs, outputs, [first, known][:ways], [last, upto][:ways])
 
     @torch.no_grad()
     def push(self, codes: Tensor, start: int) -> None:

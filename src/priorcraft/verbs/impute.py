@@ -105,7 +105,7 @@ def impute(run: str | Path | Run, file: str | Path | Any, *, n: int = 8, draws: 
         file: .npz with rows x, where nan is missing, or also a mask of the same shape, 1 where missing; an .npy of rows
             with nan; for a model of a table, a .csv or .parquet file with empty cells, in Python also a data frame.
         n: imputations of each row.
-        draws: how many the mean and the spread are taken over.
+        draws: how many the mean and the spread are taken over; of a table those that are returned.
         seed: of every random draw: the same seed gives the same answer.
 
     Writes:
@@ -127,6 +127,7 @@ def impute(run: str | Path | Run, file: str | Path | Any, *, n: int = 8, draws: 
     else:
         table = Holes.read(file, fitted.columns, fitted.classes)
         x, seen, labels = table.x, table.seen, table.labels
+    draws = draws if table is None else n
     check_size(n, draws, len(x), x[0].numel())
     generator, given = runtime.keyed(seed, "impute", device=where), None if labels is None else labels.to(where)
     done = filled.impute(fitted.model, x.to(where), seen.to(where), n, draws=draws, given=given, generator=generator)
