@@ -206,3 +206,25 @@ def test_csv_belongs_to_tables_alone(tmp_path):
         pc.sample(tmp_path / "run").save(tmp_path / "s.csv")
     with pytest.raises(UsageError, match="the model was fitted to none"):
         pc.impute(tmp_path / "run", write(tmp_path / "t.csv", [["1"]], ["u"]))
+
+
+def test_samples_meet_conditions_on_any_column_and_follow_bayes_theorem(run):
+    asked = pc.sample(run, 400, where="colour=red, height>14, legs in (2, 4)", seed=1)
+    rows = [dict(zip(asked.run.columns.header, row, strict=True)) for row in asked.cells]
+    assert {row["colour"] for row in rows} == {"red"}
+    assert all(float(row["height"]) > 14 for row in rows)
+    many = pc.sample(run, 20_000, seed=2)
+    likewise = [dict(zip(HEADER, row, strict=True)) for row in many.cells]
+    likewise = [row for row in likewise if row["colour"] == "red" and float(row["height"]) > 14]
+    share, expected = (np.mean([row["kind"] == "cat" for row in each]) for each in (rows, likewise))
+    assert abs(share - expected) < 0.08
+    cats = pc.sample(run, 50, where="kind=cat")
+    assert set(cats.classes) == {"cat"}
+    for where, sentence in (
+        ("colour", "where must be written like"), ("colur=red", "there is no column 'colur'"),
+        ("colour=blue", "has no 'blue'"), ("colour<red", "without an order"),
+        ("height>tall", "is a number, written like"),
+        ("kind=dog", "there is no class 'dog'"), ("id=n1", "is left out of p"),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=sentence):
+            pc.sample(run, 5, where=where)

@@ -21,6 +21,7 @@ from priorcraft.outputs import packed
 from priorcraft.report.grid import picture
 from priorcraft.run import Run
 from priorcraft.run.data import Given, label_of, opened
+from priorcraft.run.where import drawn_where
 
 SHOWN = 5  # samples, or lines of them, that are shown
 LARGEST = 10_000_000  # entries of one answer, n times the entries of a point, in units of a hundred
@@ -40,6 +41,8 @@ class Samples(Answer):
         y: their classes by number, (n,); None where none were drawn or asked for.
         run: the model that they are of.
         seed: of the draws.
+        accepted: share of the draws that met the conditions; None without any.
+        met: the rows of a table that met them, as text.
     """
 
     writes: ClassVar = {"out": (".npz", ".png", ".csv")}
@@ -53,6 +56,8 @@ class Samples(Answer):
     y: Tensor | None = field(repr=False, compare=False, metadata=ARRAY)
     run: Run = field(repr=False, compare=False, metadata=ARRAY)
     seed: int = field(repr=False, compare=False, metadata=ARRAY)
+    accepted: float | None = None
+    met: list[list[str]] | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
 
     @property
     def classes(self) -> list[str] | None:
@@ -66,6 +71,8 @@ class Samples(Answer):
         Raises:
             UsageError: a model that was not fitted to a table.
         """
+        if self.met is not None:
+            return self.met
         return table_of(self.run).cells(self.x.numpy(), self.classes, runtime.keyed(self.seed, "cells"))
 
     def shown(self) -> list[Piece]:
@@ -89,7 +96,13 @@ class Samples(Answer):
 
 
 def sample(
-    run: str | Path | Run, n: int = 16, *, given: Given | None = None, seed: int = 0, method: str = "auto"
+    run: str | Path | Run,
+    n: int = 16,
+    *,
+    given: Given | None = None,
+    where: str = "",
+    seed: int = 0,
+    method: str = "auto",
 ) -> Samples:
     """Draw from a fitted model.
 
@@ -97,6 +110,8 @@ def sample(
         run: the run folder, or what `fit` and `load` return.
         n: how many samples.
         given: label=CLASS; without it the classes are drawn from p(c), too.
+        where: of a table, conditions on any of its columns, as "sex=F, age>60, state in (NY, NJ)"; a class and single
+            words are evidence by Bayes' theorem, the rest is met by drawing until it is.
         seed: of every random draw: the same seed gives the same samples.
         method: of a single autoregressive model: fast (its own sampler), jacobi (rounds of the whole network), naive (a
             pass an entry), or auto. The same seed gives the same samples by any of them, but for rounding.
@@ -108,12 +123,19 @@ def sample(
     Raises:
         UsageError: n below 1 or too large, or an unknown label.
     """
-    fitted, where = opened(run)
+    fitted, device = opened(run)
     limit = LARGEST * 100 // fitted.model.space.dims
     if not 1 <= n <= limit:
         raise UsageError(f"n must lie in 1 ... {limit:,} for points of this size, not {n:,}.")
+    if where:
+        if given:
+            raise UsageError("where names the class like any other column; leave given out.")
+        began = time.perf_counter()
+        found = drawn_where(fitted, table_of(fitted), where, n, seed=seed)
+        account = (round(time.perf_counter() - began, 4), f"{found.kind}, by evidence and rejection", None, None)
+        return Samples(n, *account, found.x, found.y, fitted, seed, found.accepted, found.cells)
     label = label_of(fitted, given)
-    generator = runtime.keyed(seed, "sample", device=where)
+    generator = runtime.keyed(seed, "sample", device=device)
     if fitted.columns is not None and fitted.classes and label is None:
         label = fitted.model.contexts(n, generator=generator)
     x, account = drawn_with_account(fitted.model, n, label, generator, method_of(method))

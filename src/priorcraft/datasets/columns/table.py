@@ -228,12 +228,18 @@ class Columns:
 
     def cells(self, x: np.ndarray, labels: Sequence[str] | None, generator: Generator) -> list[list[str]]:
         """Rows x (N, entries), and the names of their classes, as cells under the header."""
+        return self.cells_of(self.decoded(x, generator), labels, len(x))
+
+    def cells_of(
+        self, decoded: Sequence[tuple[Column, np.ndarray, np.ndarray]], labels: Sequence[str] | None, n: int
+    ) -> list[list[str]]:
+        """The same of n rows that `decoded` gave."""
         columns = list[list[str]]()
-        for column, values, empty in self.decoded(x, generator):
+        for column, values, empty in decoded:
             texts = column.codec.write(values)
             columns.append(["" if gone else text for text, gone in zip(texts, empty, strict=True)])
         if self.label is not None:
-            columns.insert(self.header.index(self.label), self._label_cells(labels, len(x)))
+            columns.insert(self.header.index(self.label), self._label_cells(labels, n))
         return [list(row) for row in zip(*columns, strict=True)]
 
     def frame(self, x: np.ndarray, labels: Sequence[str] | None, generator: Generator) -> pa.Table:
