@@ -38,19 +38,24 @@ class Desk:
         for i in range(workers):
             threading.Thread(target=self._work, name=f"desk {i}", daemon=True).start()
 
-    async def ask(self, key: str, work: Callable[[], Answer]) -> Answer:
+    def ticket(self, key: str) -> int:
+        """A number for a question of this key, which makes all earlier ones stale."""
+        self.newest[key] = self.newest.get(key, 0) + 1
+        return self.newest[key]
+
+    async def ask(self, key: str, work: Callable[[], Answer], ticket: int | None = None) -> Answer:
         """The answer of `work`, done by a thread.
 
         Args:
             key: of jobs that replace one another; "" for one that nothing replaces.
             work: a function without arguments.
+            ticket: of the question that this job is a part of; None for a new question.
 
         Raises:
-            Stale: a newer job of the same key came before this one was begun.
+            Stale: a newer question of the same key came before this job was begun.
         """
-        loop, number = asyncio.get_running_loop(), self.newest.get(key, 0) + 1
+        loop, number = asyncio.get_running_loop(), self.ticket(key) if ticket is None else ticket
         future: asyncio.Future[Answer] = loop.create_future()
-        self.newest[key] = number
 
         def done(answer: Any, error: BaseException | None) -> None:
             loop.call_soon_threadsafe(settle, future, answer, error)

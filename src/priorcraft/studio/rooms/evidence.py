@@ -1,6 +1,7 @@
 """Evidence: some pixels are seen, the others follow, in several ways."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -16,7 +17,7 @@ from priorcraft.errors import PriorcraftError, UsageError
 from priorcraft.observe import BlockMean, Mask
 from priorcraft.run import Run
 from priorcraft.studio.desk import Stale
-from priorcraft.studio.rooms.floor import Asked, Flat, Floor, Page, label_of, point
+from priorcraft.studio.rooms.floor import Asked, Flat, Floor, Page, label_of, point, quietly
 from priorcraft.studio.wire import MEDIA, packed, pictures
 from priorcraft.studio.workspace import image_space
 
@@ -48,8 +49,9 @@ def routes(floor: Floor) -> APIRouter:
     @router.post("/evidence", response_class=StreamingResponse)
     async def evidence(asked: Evidence, request: Request, page: Page = "") -> StreamingResponse:
         """Draws from p(x | what is seen), as messages: the first with one draw, the second with the others."""
-        begun = await floor.ask("evidence", page, prepared, floor, asked)
-        return StreamingResponse(draws(floor, asked, begun, request, page), media_type=MEDIA)
+        ask = partial(floor.desk.ask, f"evidence {page}", ticket=floor.desk.ticket(f"evidence {page}"))
+        begun = await ask(partial(quietly, prepared, floor, asked))
+        return StreamingResponse(draws(ask, asked, begun, request), media_type=MEDIA)
 
     return router
 
@@ -74,7 +76,7 @@ def observed(asked: Evidence, shape: tuple[int, ...]) -> Observation:
 
 
 async def draws(
-    floor: Floor, asked: Evidence, begun: tuple[Run, Posterior], request: Request, page: str
+    ask: Callable[..., Awaitable[Tensor]], asked: Evidence, begun: tuple[Run, Posterior], request: Request
 ) -> AsyncIterator[bytes]:
     """One draw as soon as it is there, then the rest; none that nobody waits for."""
     run, engine = begun
@@ -83,7 +85,7 @@ async def draws(
         if await request.is_disconnected():
             return
         try:
-            x = await floor.ask("evidence", page, lambda n=n: engine.sample(n, generator=generator)[0])
+            x = (await ask(partial(engine.sample, n, generator=generator)))[0]
         except Stale:
             return
         except PriorcraftError as error:

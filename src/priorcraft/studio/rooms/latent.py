@@ -97,6 +97,11 @@ def routes(floor: Floor) -> APIRouter:
     return router
 
 
+def one(given: Tensor | None) -> Tensor | None:
+    """The context of a single row as one that all rows share."""
+    return None if given is None else given[0]
+
+
 def mapped(floor: Floor, run: Run) -> Response:
     """The map of a run; of a mixture, its components."""
     model: Any = run.model
@@ -128,7 +133,7 @@ def make_map(floor: Floor, run: Run) -> Map:
     if not isinstance(model, Encoder):
         generator = runtime.keyed("studio map")
         z = model.prior(POINTS, generator=generator)
-        lively = liveliest(model, torch.zeros_like(z[0]), 2, 2.0, given=known_label(run, -1, "map"))
+        lively = liveliest(model, torch.zeros_like(z[0]), 2, 2.0, given=one(known_label(run, -1, "map")))
         directions = torch.eye(z.shape[1])[:, lively]
         return Map(torch.zeros_like(z[0]), directions, z @ directions, None, "the two numbers of z that change x most")
     rows = floor.workspace.data_of(run).test

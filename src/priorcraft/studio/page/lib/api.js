@@ -121,9 +121,9 @@ export async function events(run, each, signal) {
  * @template T
  * @param {(question: T, signal: AbortSignal) => Promise<void>} work
  * @param {(error: Error) => void} [failed]
- * @param {boolean} [abort] whether a newer question ends the one under way
+ * @param {() => boolean} [abort] whether a newer question may end the one under way now
  */
-export function newest(work, failed = () => {}, abort = false) {
+export function newest(work, failed = () => {}, abort = () => false) {
   /** @type {T | undefined} */
   let waiting;
   /** @type {AbortController | null} */
@@ -145,6 +145,6 @@ export function newest(work, failed = () => {}, abort = false) {
   return (/** @type {T} */ question) => {
     waiting = question;
     if (!current) next();
-    else if (abort) current.abort();
+    else if (abort()) current.abort();
   };
 }

@@ -108,10 +108,12 @@ async function show(run, place) {
   const peek = (/** @type {boolean} */ on) => { original = on; pad.show(); };
 
   const question = newest(async (/** @type {any} */ asked, signal) => {
-    found = { draws: [], x: [] };
+    let fresh = true;
     if (asked.seen === "mask" && !asked.hidden.includes(1)) return blank();
     await stream("evidence", { run: run.id, label, n: DRAWS, ...asked }, (message) => {
       error.textContent = "";
+      if (fresh) found = { draws: [], x: [] };
+      fresh = false;
       const { x: values, pictures: shown } = message.arrays, n = shown.shape[0], each = size * c;
       for (let i = 0; i < n; i++) {
         found.draws.push(/** @type {Uint8Array} */ (shown.data.slice(i * each, (i + 1) * each)));
@@ -119,7 +121,7 @@ async function show(run, place) {
       }
       answer(message.values);
     }, signal);
-  }, (e) => { error.textContent = e.message; }, true);
+  }, (e) => { error.textContent = e.message; }, () => found.draws.length > 0);
   const ask = () => question({ x: x.map((value, i) => (seen === "mask" && hidden[i % size] ? 0 : value)), hidden: Array.from(hidden), seen, seed });
   const blank = () => { for (const tile of [...tiles, mean]) paint(tile, bytesOf(x, run.shape, levels), ...shape); paint(doubt, new Uint8Array(size), h, w, 1); said.textContent = t("evidence.begin"); };
   const answer = (/** @type {any} */ values) => {
