@@ -26,6 +26,9 @@ def make_app() -> App:
     for function in declared.names():
         verb = declared.verb(function)
         app.command(f"priorcraft.cli.command:{function}", name=verb.name, help=verb.summary)
+    app.command(
+        "priorcraft.cli.studio:studio", name="studio", help="Open the studio: every idea moved by hand, in the browser."
+    )
     app.register_install_completion_command()
     return app
 

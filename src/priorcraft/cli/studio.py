@@ -6,8 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from priorcraft.errors import UsageError
+from priorcraft.errors import UsageError, did_you_mean
 
+DATA_SETS = ("digits", "mnist", "fashion-mnist")
 RUNS = "runs"  # the workspace where none is named
 
 
@@ -52,4 +53,6 @@ def workspace_of(path: Path, where: str) -> tuple[Path, str, str | None]:
         return path.resolve().parent, "digits", path.resolve().name
     if path.is_dir() and any(path.glob("*/config.json")):
         return path, "digits", None
+    if where not in DATA_SETS and not path.exists():
+        raise UsageError(f"there is no run, no data set and no path '{where}'; {did_you_mean(where, DATA_SETS)}")
     return Path(RUNS), where, None
