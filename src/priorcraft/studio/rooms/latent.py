@@ -55,14 +55,14 @@ class Map:
         origin, directions: of the plane, (latent,) and (latent, 2).
         points: (N, 2).
         y: labels, (N,); None without.
-        method: how the plane was chosen.
+        share: of the spread of the codes, of each axis; () for the two numbers of z that change x most.
     """
 
     origin: Tensor
     directions: Tensor
     points: Tensor
     y: Tensor | None
-    method: str
+    share: tuple[float, ...]
 
     def code(self, at: list[float]) -> Tensor:
         """The z of a point of the plane, (1, latent)."""
@@ -117,7 +117,7 @@ def mapped(floor: Floor, run: Run) -> Response:
         return answer({"discrete": True}, pictures=pictures(model.decode(z), space), shares=shares)
     found = map_of(floor, run)
     spread = found.points.std(0)
-    values = {"discrete": False, "latent": len(found.origin), "method": found.method, "spread": spread.tolist()}
+    values = {"discrete": False, "latent": len(found.origin), "share": found.share, "spread": spread.tolist()}
     arrays = {} if found.y is None else {"y": found.y}
     return answer(values, points=found.points, **arrays)
 
@@ -135,15 +135,13 @@ def make_map(floor: Floor, run: Run) -> Map:
         z = model.prior(POINTS, generator=generator)
         lively = liveliest(model, torch.zeros_like(z[0]), 2, 2.0, given=one(known_label(run, -1, "map")))
         directions = torch.eye(z.shape[1])[:, lively]
-        return Map(torch.zeros_like(z[0]), directions, z @ directions, None, "the two numbers of z that change x most")
+        return Map(torch.zeros_like(z[0]), directions, z @ directions, None, ())
     rows = floor.workspace.data_of(run).test
     x, y = run.model.space.check(rows.x[:POINTS]), None if rows.y is None else rows.y[:POINTS]
     z = codes(run, x, y)
     axes = principal_axes(z)
-    share = ", ".join(f"{value:.0%}" for value in axes.share.tolist())
-    return Map(
-        axes.origin, axes.directions, axes.coordinates(z), y, f"the two axes along which codes spread most ({share})"
-    )
+    share = tuple(axes.share.tolist())
+    return Map(axes.origin, axes.directions, axes.coordinates(z), y, share)
 
 
 def codes(run: Run, x: Tensor, y: Tensor | None) -> Tensor:

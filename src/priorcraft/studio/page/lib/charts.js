@@ -20,8 +20,8 @@ export function bars(names, { label, small = false }) {
     rows.forEach((row, i) => {
       row.fill.style.transform = `scaleX(${Math.max(0, Math.min(1, p[i]))})`;
       row.value.textContent = Number.isFinite(p[i]) ? percent(p[i]) : "–";
-      row.value.classList.toggle("best", i === best);
-      row.name.classList.toggle("best", i === best);
+      row.value.classList.toggle("best", i === best && p[i] > 0);
+      row.name.classList.toggle("best", i === best && p[i] > 0);
       row.mark.hidden = !before;
       if (before) row.mark.style.left = `calc(${100 * Math.min(1, before[i])}% - 1px)`;
     });

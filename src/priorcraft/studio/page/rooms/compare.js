@@ -21,7 +21,7 @@ export async function room(root) {
   let group = groups[0], question = "probability";
   /** @type {any[]} */
   let lines = [];
-  const table = el("div.scroll"), answer = el("p.lead", { style: { "margin-bottom": 0 } }), wait = el("p.note", { role: "status" });
+  const table = el("div.scroll", { tabIndex: 0, role: "region", "aria-label": t("compare.name") }), answer = el("p.lead", { style: { "margin-bottom": 0 } }), wait = el("p.note", { role: "status" });
   const judge = () => {
     const how = QUESTIONS[question], best = lines.filter(how.can).sort((a, b) => how.cost(a) - how.cost(b))[0];
     const text = best ? t("compare.use", { question: t(`question.${question}`), run: best.run, why: how.why(best) }) : t("compare.nobody");

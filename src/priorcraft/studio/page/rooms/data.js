@@ -9,7 +9,7 @@ import { allRuns, follow, short } from "../lib/runs.js";
 /** @param {HTMLElement} root */
 export async function room(root) {
   const about = await get("about"), watching = new AbortController();
-  const shown = el("div.sheet"), trainings = el("div"), runs = el("div.scroll");
+  const shown = el("div.sheet"), trainings = el("div"), runs = el("div.scroll", { tabIndex: 0, role: "region", "aria-label": t("data.runs") });
   let source = about.data, label = "";
 
   const open = async () => {

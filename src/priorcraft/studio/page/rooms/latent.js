@@ -24,7 +24,7 @@ async function show(run, place) {
   if (!map) return;
   if (map.values.discrete) return components(place, map);
   const walk = await walking(run, map);
-  fill(place, el("div.sides", {}, el("section", {}, walk.stage, el("p.note", {}, t("latent.map.note", { method: map.values.method })), el("p.note", {}, t("latent.keys"))),
+  fill(place, el("div.sides", {}, el("section", {}, walk.stage, el("p.note", {}, map.values.share.length ? t("latent.map.note", { a: percent(map.values.share[0]), b: percent(map.values.share[1]) }) : t("latent.map.lively")), el("p.note", {}, t("latent.keys"))),
     el("section", {}, el("div.sheet", {}, el("h2", {}, "x"), walk.shown, walk.label), el("div.sheet", {}, el("h2", {}, t("latent.numbers")), walk.sliders))));
   if (run.can.includes("encoder")) place.append(await between(run));
   return walk.end;

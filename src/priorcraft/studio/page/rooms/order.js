@@ -116,7 +116,7 @@ function show(run, place) {
         run.classes.length ? field(t("class"), select([["-1", t("any")], ...run.classes.map((c, i) => /** @type {[string, string]} */ ([String(i), c]))], "-1", (v) => { label = Number(v); play(); })) : null)),
     el("section", {},
       el("div.sheet", {}, el("h2", {}, t("order.named")), el("div.row", {}, Object.keys(named).map((name) => button(t(`order.${name}`), () => choose(name))))),
-      el("div.sheet", {}, el("h2", {}, t("order.scores")), el("div.scroll", {}, el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("order.order")), el("th.right", { scope: "col" }, "−log p(x | c)"), el("th.right", { scope: "col" }, t("error")))), table)), el("p.note", {}, t("order.scores.note"))),
+      el("div.sheet", {}, el("h2", {}, t("order.scores")), el("div.scroll", { tabIndex: 0, role: "region", "aria-label": t("order.scores") }, el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("order.order")), el("th.right", { scope: "col" }, "−log p(x | c)"), el("th.right", { scope: "col" }, t("error")))), table)), el("p.note", {}, t("order.scores.note"))),
       el("div.sheet", {}, el("h2", {}, t("order.next")), el("p.formula", {}, "p(x", el("sub", {}, "i"), " | ", t("order.earlier"), ")"), chart.node))));
   choose("raster");
   return () => cancelAnimationFrame(timer);
