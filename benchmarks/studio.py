@@ -20,7 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 RUNS = {"flat-vae": ("60", "latent=8"), "masked-mlp": ("60", "orders=8"), "mixture": ("20", "components=20")}
-ROOMS = ("data", "bayes", "classifiers", "latent", "order", "vae", "game", "evidence", "compare")
+ROOMS = ("data", "bayes", "classifiers", "latent", "order", "vae", "game", "evidence", "compare", "ask")
 
 DRAG = """async (n) => {
   const map = document.querySelector('canvas[role=application]'), image = document.querySelector('[data-shown]');
@@ -165,7 +165,7 @@ def report(page: Page, trips: list[float], bayes: float, latent: float, minutes:
         enter(page, room)
         page.wait_for_timeout(1000)
         violations += len(Axe().run(page).response["violations"])
-    print(f"{'axe violations in nine rooms':<52}{violations:>10}")
+    print(f"{'axe violations in ten rooms':<52}{violations:>10}")
     foreign = [url for url in elsewhere if not url.startswith(("http://127.0.0.1:", "blob:", "data:"))]
     print(f"{'requests to the outside':<52}{len(foreign):>10}")
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Request, expect
 from priorcraft.studio.freeze import freeze
 from studio.conftest import Server
 
-ROOMS = ("data", "bayes", "classifiers", "latent", "order", "vae", "game", "evidence", "compare")
+ROOMS = ("data", "bayes", "classifiers", "latent", "order", "vae", "game", "evidence", "compare", "ask")
 PATIENCE = 30_000  # ms; a machine may be busy
 expect.set_options(timeout=PATIENCE)
 
@@ -253,6 +253,17 @@ def test_compare_says_what_to_use_and_why(studio: Page):
     expect(studio.locator(".sheet .lead")).to_contain_text("To say how probable a row is, use")
     studio.get_by_label("Your question").select_option("latent")
     expect(studio.locator(".sheet .lead")).to_contain_text("finds the z of your own images")
+
+
+def test_ask_every_verb_that_asks_a_run_has_a_form(studio: Page):
+    enter(studio, "ask")
+    studio.get_by_label("Model").select_option("mixture")
+    studio.get_by_role("button", name="Ask").click()
+    expect(studio.locator("pre")).to_contain_text("bits per dim")
+    studio.get_by_label("Question").select_option("sample")
+    studio.get_by_label("n", exact=True).fill("-1")
+    studio.get_by_role("button", name="Ask").click()
+    expect(studio.locator(".bad")).to_contain_text("n must lie in 1")
 
 
 def test_korean_everywhere(studio: Page):

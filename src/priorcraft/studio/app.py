@@ -122,8 +122,7 @@ def said(status: int, sentence: str) -> JSONResponse:
 
 def refused(request: Request, error: Exception) -> Response:
     """What priorcraft says no to: 422 for data, 400 for everything else."""
-    sentence = str(error)
-    return said(422 if isinstance(error, DataError) else 400, sentence[:1].upper() + sentence[1:])
+    return said(422 if isinstance(error, DataError) else 400, str(error))
 
 
 def of_http(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 /** The frame: rooms, language, light and dark. */
 import { el, fill } from "./lib/dom.js";
 import { LANGUAGES, language, speak, t, wanted } from "./lib/i18n.js";
+import { room as ask } from "./rooms/ask.js";
 import { room as bayes } from "./rooms/bayes.js";
 import { room as classifiers } from "./rooms/classifiers.js";
 import { room as compare } from "./rooms/compare.js";
@@ -13,7 +14,7 @@ import { room as order } from "./rooms/order.js";
 import { room as vae } from "./rooms/vae.js";
 
 /** @type {Record<string, (root: HTMLElement) => Promise<(() => void) | void> | (() => void) | void>} */
-const ROOMS = { data, bayes, classifiers, latent, order, vae, game, evidence, compare };
+const ROOMS = { data, bayes, classifiers, latent, order, vae, game, evidence, compare, ask };
 const THEMES = ["auto", "light", "dark"];
 
 const main = /** @type {HTMLElement} */ (document.getElementById("room"));

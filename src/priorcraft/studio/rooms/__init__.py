@@ -14,6 +14,7 @@ from priorcraft.studio.rooms import (
     game,
     latent,
     order,
+    questions,
     tables,
     trainings,
     vae,
@@ -21,7 +22,7 @@ from priorcraft.studio.rooms import (
 from priorcraft.studio.rooms.floor import Floor
 from priorcraft.studio.workspace import Workspace
 
-ROOMS = (data, trainings, tables, classifiers, latent, order, vae, game, evidence, compare)
+ROOMS = (data, trainings, tables, classifiers, latent, order, vae, game, evidence, compare, questions)
 
 
 def include(app: FastAPI, folder: Path, data: str, run: str | None, desk: Desk) -> FastAPI:
