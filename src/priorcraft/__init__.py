@@ -6,6 +6,7 @@
 Space(event_shape=(1, 8, 8), levels=17)
 """
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -29,8 +30,15 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     if name in declared.names():
-        return getattr(import_module(f"priorcraft.verbs.{name}"), name)
+        return _asked(name)
     raise AttributeError(f"module 'priorcraft' has no attribute '{name}'")
+
+
+@cache
+def _asked(name: str) -> Any:
+    """A verb that leaves the process as it found it."""
+    verb = getattr(import_module(f"priorcraft.verbs.{name}"), name)
+    return import_module("priorcraft.runtime").undisturbed(verb)
 
 
 def __dir__() -> list[str]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from priorcraft import disk
 from priorcraft.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
+
+LONGEST = 200  # bytes in the name of a folder
 
 
 def check_out(path: str | Path, suffixes: Sequence[str], *, overwrite: bool) -> Path:
@@ -44,20 +48,30 @@ def write_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
     try:
         disk.publish(path, content, overwrite=overwrite)
     except FileExistsError:
-        other = _beside(path, content)
+        other = free_name(path)
+        disk.publish(other, content, overwrite=False)
         raise UsageError(f"{path} appeared during the work and is kept as it is; the answer is in {other}.") from None
 
 
-def _beside(path: Path, content: bytes) -> Path:
-    """Writes to the first free name of the kind answer-2.npz."""
-    for number in count(2):
-        other = path.with_stem(f"{path.stem}-{number}")
-        try:
-            disk.publish(other, content, overwrite=False)
-        except FileExistsError:
-            continue
-        return other
-    raise AssertionError("numbers do not end")
+def free_name(path: Path) -> Path:
+    """The first name of the kind answer-2.npz that nothing has."""
+    return next(other for number in count(2) if not (other := path.with_stem(f"{path.stem}-{number}")).exists())
+
+
+def folder_name(name: str) -> str:
+    """A name of anything as the name of a folder: different ones stay different, on every system.
+
+    >>> folder_name("a/b"), folder_name("a_b"), folder_name(".x"), folder_name("50 %")
+    ('a%2Fb', 'a_b', '%2Ex', '50 %25')
+    """
+    kept = "".join(c if c.isalnum() or c in "-_. " else quote(c, safe="") for c in name)
+    kept = "%2E" + kept[1:] if kept.startswith(".") else kept  # hidden folders are passed over when they are read
+    kept = kept[:-1] + quote(kept[-1]).replace(".", "%2E") if kept.endswith((".", " ")) else kept
+    if len(kept.encode()) <= LONGEST:
+        return kept
+    return (
+        kept.encode()[: LONGEST - 17].decode(errors="ignore") + "%" + blake2b(name.encode(), digest_size=8).hexdigest()
+    )
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, overwrite: bool = True) -> None:

@@ -8,7 +8,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from priorcraft import __version__, declared
 from priorcraft.cli.show import say
-from priorcraft.errors import PriorcraftError
+from priorcraft.errors import PriorcraftError, out_of_memory
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -35,7 +35,8 @@ def make_app() -> App:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command; every refusal is a sentence on stderr and an exit code."""
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # threads that spin for each other stall on a busy machine
+    if arguments is None:  # a process of our own: threads that spin for each other stall on a busy machine
+        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}")
     try:
         make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
@@ -47,13 +48,21 @@ def main(arguments: list[str] | None = None) -> None:
         leave("interrupted.", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except MemoryError:
-        leave("there is not enough memory; try a smaller n, batch_size or model.", FAILURE)
     except OSError as error:
         leave(f"{error.filename or 'a file'}: {error.strerror or error}.", FAILURE)
-    except RuntimeError as error:
-        reason = "there is not enough memory" if "memory" in str(error) else f"torch refused ({first_line(error)})"
-        leave(f"{reason}; try a smaller n, batch_size or model. PRIORCRAFT_TRACE=1 shows where.", FAILURE)
+    except Exception as error:
+        leave(reason(error), FAILURE)
+
+
+def reason(error: Exception) -> str:
+    """What to say of an error that is no refusal: memory ran out, or this program is wrong, and says so."""
+    if out_of_memory(error):
+        return "there is not enough memory; try a smaller n, batch_size or model."
+    said = f"{type(error).__name__}: {first_line(error)}" if str(error) else type(error).__name__
+    return (
+        f"a fault of this program, not of yours ({said}); nothing that was saved is touched. PRIORCRAFT_TRACE=1 shows "
+        "where; please report it."
+    )
 
 
 def misuse(error: CycloptsError) -> str:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from priorcraft import declared
 from priorcraft.declared import REQUIRED, Argument, Verb
 from priorcraft.errors import UsageError
+from priorcraft.outputs import free_name
 
 PAIRS = ("Given", "Settings")  # types that are written key=value, and may be repeated
 OWN = {
@@ -139,8 +140,21 @@ def perform(verb: Verb, given: Mapping[str, Any]) -> None:
         with TrainingBar(quiet=bool(given["quiet"])) as bar:
             answer = function(**values, listen=bar.named)
     for what, path in targets.items():
-        answer = answer.save(path, what, overwrite=overwrite)
+        answer = kept(answer, path, what, overwrite=overwrite)
     tell(answer, json=bool(given["json"]))
+
+
+def kept(answer: Any, path: Path, what: str, *, overwrite: bool) -> Any:
+    """The answer, written; under a free name beside it where something appeared at its path during the work.
+
+    Raises:
+        UsageError: something did; the sentence says where the answer is.
+    """
+    if overwrite or not (path.exists() and (path.is_file() or any(path.iterdir()))):
+        return answer.save(path, what, overwrite=overwrite)
+    other = free_name(path)
+    answer.save(other, what)
+    raise UsageError(f"{path} appeared during the work and is kept as it is; the answer is in {other}.")
 
 
 def answers(function: Callable[..., Any]) -> Sequence[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from priorcraft import runtime
+from priorcraft import disk, runtime
 from priorcraft.core import UNLABELLED
 from priorcraft.datasets import Rows, Splits
 from priorcraft.datasets.columns import Columns
@@ -17,7 +17,7 @@ from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.tables import written
 from priorcraft.errors import UsageError
 from priorcraft.metrics.gain import known
-from priorcraft.outputs import packed
+from priorcraft.outputs import folder_name, packed
 from priorcraft.report.grid import pixels
 
 
@@ -74,21 +74,18 @@ class TrainingSet:
         lines = io.StringIO()
         table = csv.writer(lines)
         table.writerow(["file", "source", "model", "seed"])
-        for part, rows, kind in [*((p, splits.rows(p), "real") for p in SPLITS), ("train", self.added, "synthetic")]:
-            for i, (image, label) in enumerate(zip(pixels(rows.x, splits.space), known(rows).tolist(), strict=True)):
-                if label == UNLABELLED:
-                    continue
-                path = Path(part) / safe(splits.classes[label]) / f"{kind}-{i:06d}.png"
-                (target / path).parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(image).save(target / path)
-                table.writerow([path, kind, *((self.model, self.seed) if kind == "synthetic" else ("", ""))])
-        (target / "provenance.csv").write_text(lines.getvalue())
-
-
-def safe(name: str) -> str:
-    """A class name as the name of a folder.
-
-    >>> safe("cats/dogs")
-    'cats_dogs'
-    """
-    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in name).strip(". ") or "_"
+        with disk.tree(target) as tree:
+            for part, rows, kind in [
+                *((p, splits.rows(p), "real") for p in SPLITS),
+                ("train", self.added, "synthetic"),
+            ]:
+                for i, (image, label) in enumerate(
+                    zip(pixels(rows.x, splits.space), known(rows).tolist(), strict=True)
+                ):
+                    if label == UNLABELLED:
+                        continue
+                    path = Path(part) / folder_name(splits.classes[label]) / f"{kind}-{i:06d}.png"
+                    (tree / path).parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(image).save(tree / path)
+                    table.writerow([path, kind, *((self.model, self.seed) if kind == "synthetic" else ("", ""))])
+            (tree / "provenance.csv").write_text(lines.getvalue(), encoding="utf-8")

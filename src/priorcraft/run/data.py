@@ -17,6 +17,7 @@ from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.run import Run, load
 from priorcraft.run.forms import ROWS, open_as
 from priorcraft.train.holes import without_holes
+from priorcraft.train.run_folder import in_words
 
 Given = Mapping[str, str | int]  # what is known of x beside it: {"label": name or number of a class}
 IN_MEMORY = ("arrays", "the data frame")  # what data without a file are called
@@ -51,7 +52,23 @@ def own_data(run: Run) -> Splits:
     reading = cast(Reading, kept.get("reading", {}))
     if kept["source"] in IN_MEMORY:
         raise DataError(f"the run {run.path} was fitted to data in memory; give the data with the question.")
-    return open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), columns=run.columns, **reading)
+    now = open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), columns=run.columns, **reading)
+    check_same(run, now)
+    return now
+
+
+def check_same(run: Run, now: Splits) -> None:
+    """Refuses data that changed since a run was fitted to them: they would be divided anew, and training rows tested.
+
+    Raises:
+        DataError: with the counts of then and now.
+    """
+    if now.fingerprint != run.data["fingerprint"]:
+        raise DataError(
+            f"the data of {run.path} changed: {in_words(run.data['counts'])} then, {in_words(now.counts)} now, with "
+            "other content, so that rows of training may stand among those of test. Restore them, or give the new ones "
+            "under another name (--data COPY): they are then left whole."
+        )
 
 
 def other_data(run: Run, source: Source) -> Splits:

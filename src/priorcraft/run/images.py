@@ -43,7 +43,10 @@ def points_of(run: Run, named: Sequence[Point], data: str | Path | Splits | None
         UsageError: no such test row.
         DataError: points that live elsewhere, or files that cannot be read.
     """
-    numbers = [isinstance(each, int) or (isinstance(each, str) and each.isdigit()) for each in named]
+    numbers = [
+        isinstance(each, int) or (isinstance(each, str) and each.isascii() and each.isdecimal() and len(each) < 19)
+        for each in named
+    ]
     splits = data_of(run, data) if data is not None or any(numbers) or not named else None
     if not named and splits is not None:
         rows = first_rows(splits, limit)
@@ -77,6 +80,11 @@ def test_row(splits: Splits, number: int) -> tuple[Tensor, int]:
         raise UsageError(f"there is no test row {number}; they are numbered 0 ... {len(splits.test) - 1}.")
     y = splits.test.y
     return splits.test.x[number], UNLABELLED if y is None else int(y[number])
+
+
+def is_number(word: str) -> bool:
+    """Whether a word is the number of a row, and no name: ² and digits without end are none."""
+    return word.isascii() and word.isdecimal() and len(word) < 19
 
 
 def one_point(run: Run, point: Point) -> Tensor:

@@ -1,6 +1,7 @@
 """Budgets in the user's words, and runs that are gone on with."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,19 @@ def budget_of(minutes: float | None, steps: int | None) -> Budget:
 
 def reopen(
     out: Path,
+    held: ExitStack,
     data: str | Path | Splits | None,
     minutes: float | None,
     steps: int | None,
     allow_data_change: bool,
     asked: Mapping[str, Any],
 ) -> tuple[RunFolder, Splits, Budget]:
-    """The run in `out`, its data and its budget, which may be given anew; nothing else that is `asked` may differ."""
+    """The run in `out`, its data and its budget, which may be given anew; nothing else that is `asked` may differ.
+
+    `held` holds its lock.
+    """
     run = RunFolder.open(out)
+    held.enter_context(run.lock())
     if "data" not in run.config:
         raise CheckpointError(f"{out} was emptied and holds no training to resume; fit anew with --overwrite.")
     read_config(run.config)

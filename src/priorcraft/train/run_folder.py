@@ -199,8 +199,8 @@ class RunFolder:
             return
         if not allow:
             raise DataError(
-                f"The data of {self.path} changed: {_words(before['counts'])} rows then, {_words(counts)} now, with "
-                f"other content. Restore them, or go on with --allow-data-change."
+                f"The data of {self.path} changed: {in_words(before['counts'])} rows then, {in_words(counts)} now, "
+                f"with other content. Restore them, or go on with --allow-data-change."
             )
         earlier = [*before.get("changed_from", []), before["fingerprint"]]
         data = {**before, "fingerprint": fingerprint, "counts": counts, "changed_from": earlier}
@@ -208,7 +208,8 @@ class RunFolder:
         self.write_json(CONFIG, {**formats.stamp("run"), "config": self.config})
 
 
-def _words(counts: Mapping[str, int]) -> str:
+def in_words(counts: Mapping[str, int]) -> str:
+    """Counts of rows and the like, for people."""
     return ", ".join(f"{name} {n:,}" for name, n in counts.items())
 
 

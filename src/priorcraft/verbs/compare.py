@@ -6,11 +6,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from priorcraft import runtime, zoo
+from priorcraft import runtime, typed, zoo
 from priorcraft.answer import Answer, Picture, Piece, Sentence
 from priorcraft.answer import Rows as Table
 from priorcraft.datasets import Reading, Rows, Splits, open_data
@@ -183,6 +183,13 @@ def chosen_models(models: Sequence[str], splits: Splits) -> list[str]:
     return chosen
 
 
+@dataclass(frozen=True)
+class Named:
+    """A comparison.json: the names of the runs beside it."""
+
+    models: tuple[str, ...]
+
+
 def prepared(out: Path, models: Sequence[str], overwrite: bool) -> Path:
     """The folder to write; of one that is there only the runs of an earlier comparison are replaced, if they may be."""
     mark, earlier = out / MARK, list[str]()
@@ -191,16 +198,16 @@ def prepared(out: Path, models: Sequence[str], overwrite: bool) -> Path:
             raise UsageError(f"{out} exists; choose another --out, or replace the comparison in it with --overwrite.")
         if not mark.is_file():
             raise UsageError(f"{out} exists and holds no comparison; choose another --out.")
-        earlier = [str(name) for name in read_json(mark).get("models", [])]
+        earlier = list(typed.read(Named, read_json(mark), str(mark)).models)
     for name in models:
         if (out / name).exists() and name not in earlier:
             raise UsageError(f"{out / name} is no part of the comparison in {out}; choose another --out.")
     for name in {*earlier} & {*zoo.names()}:
         if (out / name / "config.json").is_file():
-            RunFolder.create(out / name, {}, overwrite=True)
-            shutil.rmtree(out / name)
+            with RunFolder.created(out / name, {}, overwrite=True):
+                shutil.rmtree(out / name)
     out.mkdir(parents=True, exist_ok=True)
-    write_bytes(mark, json.dumps({"models": list(models)}).encode())
+    write_bytes(mark, json.dumps(asdict(Named(tuple(models)))).encode())
     return out
 
 

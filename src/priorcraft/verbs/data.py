@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
+from priorcraft import disk
 from priorcraft.answer import ARRAY, Answer, Facts, Listing, Piece, Sentence
 from priorcraft.datasets import Reading, Splits, names, open_data
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.errors import UsageError
+from priorcraft.outputs import folder_name
 from priorcraft.report.grid import pixels
 
 
@@ -143,13 +145,13 @@ def export(splits: Splits, folder: Path) -> int:
     if folder.exists():
         raise UsageError(f"{folder} exists; give --out a new folder.")
     count = 0
-    for part in SPLITS:
-        rows = splits.rows(part)
-        for i, image in enumerate(pixels(rows.x, splits.space)):
-            label = "" if rows.y is None or rows.y[i] < 0 else splits.classes[int(rows.y[i])]
-            name = label.replace("/", "_").lstrip(".")  # hidden folders are passed over when they are read
-            path = folder / part / name / f"{i:05d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(path)
-            count += 1
+    with disk.tree(folder) as tree:
+        for part in SPLITS:
+            rows = splits.rows(part)
+            for i, image in enumerate(pixels(rows.x, splits.space)):
+                label = "" if rows.y is None or rows.y[i] < 0 else splits.classes[int(rows.y[i])]
+                path = tree / part / folder_name(label) / f"{i:05d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image).save(path)
+                count += 1
     return count

@@ -4,6 +4,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,17 +98,31 @@ def fit(
     runtime.tune()
     folder = Path(tempfile.mkdtemp(prefix="priorcraft-") if out is None else out)
     on_record = listen(model or folder.name)
-    if resume:
-        if overwrite:
-            raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
-        asked = {"model": model, "seed": seed, **(settings or {}), **(reading or {})}
-        run, splits, budget = reopen(folder, data, minutes, steps, allow_data_change, asked)
-    else:
-        form = form_of(pairs, domains, reverse)
-        how = (settings or {}, reading or {}, overwrite, form)
-        run, splits, budget = create(data, model, folder, minutes, steps, seed or 0, *how)
-        for event in run.events():  # what was found in the data, and chosen before the start
-            on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
+    with ExitStack() as held:  # the run's lock, from its creation to its end
+        if resume:
+            if overwrite:
+                raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
+            asked = {"model": model, "seed": seed, **(settings or {}), **(reading or {})}
+            run, splits, budget = reopen(folder, held, data, minutes, steps, allow_data_change, asked)
+        else:
+            form = form_of(pairs, domains, reverse)
+            how = (settings or {}, reading or {}, overwrite, form)
+            run, splits, budget = create(data, model, folder, held, minutes, steps, seed or 0, *how)
+            for event in run.events():  # what was found in the data, and chosen before the start
+                on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
+        return trained(run, splits, budget, where, on_record, resume=resume)
+
+
+def trained(
+    run: RunFolder,
+    splits: Splits,
+    budget: Budget,
+    where: torch.device,
+    on_record: Callable[[Record], None],
+    *,
+    resume: bool,
+) -> Run:
+    """The run, once its budget is spent or somebody who types has had enough."""
     splits = filled(splits, seed=int(run.config["seed"]))
     fitted, objective = rebuild(run.config, where)
     seed = int(run.config["seed"])
@@ -152,6 +167,7 @@ def create(
     data: str | Path | Splits | None,
     model: str | None,
     out: Path,
+    held: ExitStack,
     minutes: float | None,
     steps: int | None,
     seed: int,
@@ -160,7 +176,7 @@ def create(
     overwrite: bool,
     form: str = ROWS,
 ) -> tuple[RunFolder, Splits, Budget]:
-    """A new run folder for data that can be read and a model that can be built."""
+    """A new run folder for data that can be read and a model that can be built; `held` holds its lock."""
     if data is None or model is None:
         raise UsageError("fit needs DATA and MODEL, as in: priorcraft fit digits vae --out runs/vae.")
     if isinstance(data, str) and data in zoo.names() and model not in zoo.names():
@@ -173,7 +189,7 @@ def create(
     found = {"source": source, "form": form, "reading": reading}
     config = describe(model, splits, settings, seed=seed, budget=budget, **found)
     zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
-    run = RunFolder.create(out, config, overwrite=overwrite)
+    run = held.enter_context(RunFolder.created(out, config, overwrite=overwrite))
     found = [] if isinstance(data, Splits) else splits.notes  # who opened the data has heard of them
     for message in [*found, *measured]:
         run.append({"kind": "note", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})

@@ -52,11 +52,11 @@ def _read(word: str, dims: int, seed: int) -> list[Tensor]:
     raster, (name, colon, count) = torch.arange(dims), word.partition(":")
     if word in ("raster", "reverse"):
         return [raster if word == "raster" else raster.flip(0)]
-    if name == "random" and (count.isdecimal() if colon else not count):
+    if name == "random" and (count.isdecimal() and len(count) < 19 if colon else not count):
         number = min(int(count or 1), MOST + 1)
         if number:
             return [torch.randperm(dims, generator=runtime.keyed(seed, "order", i)) for i in range(number)]
     numbers = [part.strip() for part in word.split(",")]
-    if not all(number.isdecimal() for number in numbers):
-        raise UsageError(f"order must be ensemble, {GRAMMAR}; not '{word}'.")
+    if not all(number.isdecimal() and len(number) < 19 for number in numbers):
+        raise UsageError(f"order must be ensemble, {GRAMMAR}; not '{word:.60}'.")
     return [torch.tensor([min(int(number), dims) for number in numbers])]
