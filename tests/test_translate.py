@@ -234,7 +234,7 @@ def test_bad_input_is_a_sentence(folder, tmp_path, capsys):
     (tmp_path / "pairs/B/007.png").unlink()
     code = typed("fit", "pairs", "gan", "--pairs", "--out", "no", cwd=tmp_path)
     assert code == 3
-    assert "007.png is in only one of A and B" in capsys.readouterr().err
+    assert "007 is in only one of A and B" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
 
 

@@ -1,17 +1,21 @@
 """Pairs: images of one domain with their partners in another, as data for a model of p(b | a)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
 import numpy as np
+from PIL import Image
 
 from priorcraft.core import Space
 from priorcraft.datasets import Reading, open_data
+from priorcraft.datasets.folder import SIDE_CAP, find_images
+from priorcraft.datasets.image import decode, to_pixels
 from priorcraft.datasets.plain import read_arrays
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 
 Source = str | Path | Mapping[str, np.ndarray]
@@ -36,10 +40,11 @@ class Pairs(Splits):
 
 
 def open_pairs(source: Source, *, seed: int = 0, **reading: Unpack[Reading]) -> Pairs:
-    """Pairs from arrays a, b or a_train, b_train, a_valid ..., levels_a, levels_b; or from folders A/ and B/.
+    """Pairs from arrays a, b or a_train, b_train, a_valid ..., levels_a, levels_b; from folders; or side by side.
 
     Args:
-        source: a mapping, an .npz file, or a folder that holds A/ and B/ with files of equal names.
+        source: a mapping; an .npz file; a folder that holds A/ and B/, where partners have one name whatever their
+            format (but for _A and _B at its end); or a folder of images twice as wide as high, each cut into a and b.
         seed: of the division into parts, the same for both domains.
         reading: size, mode, levels and limit, as in `open_data`, for both.
 
@@ -48,7 +53,9 @@ def open_pairs(source: Source, *, seed: int = 0, **reading: Unpack[Reading]) -> 
     """
     if isinstance(source, (str, Path)) and (Path(source) / "A").is_dir() and (Path(source) / "B").is_dir():
         return _from_folders(Path(source), seed, reading)
-    expected = "pairs must be an .npz with a_* and b_*, or a folder with A/ and B/"
+    if isinstance(source, (str, Path)) and Path(source).is_dir():
+        return _side_by_side(Path(source), seed, reading)
+    expected = "pairs must be an .npz with a_* and b_*, a folder with A/ and B/, or one of images side by side"
     return _from_arrays(arrays_of(source, expected), seed, reading)
 
 
@@ -106,10 +113,63 @@ def _from_arrays(arrays: Mapping[str, np.ndarray], seed: int, reading: Reading) 
 
 
 def _from_folders(path: Path, seed: int, reading: Reading) -> Pairs:
-    names = [{str(file.relative_to(path / side)) for file in (path / side).rglob("*.*")} for side in "AB"]
-    alone = sorted(names[0] ^ names[1])
+    """A/ and B/: partners have the same name, whatever their format, but for _A and _B at its end."""
+    sides = {side: _by_name(path / side, side) for side in "AB"}
+    alone = sorted(sides["A"].keys() ^ sides["B"].keys())
     if alone:
-        raise DataError(f"{alone[0]} is in only one of A and B, and so are {len(alone)} files in all; pairs need both.")
+        raise DataError(
+            f"{printable(alone[0])} is in only one of A and B, and so are {len(alone)} names in all; partners have the "
+            "same name (00.jpg and 00.png, or 00_A.jpg and 00_B.jpg), and pairs need both."
+        )
+    if list(sides["A"]) != list(sides["B"]):  # images are read in the order of their whole names
+        raise DataError("the names in A and B are not in one order: let all of them end in _A and _B, or none.")
     strict: Reading = {**reading, "on_bad_image": "error"}  # else the partner of an image that is skipped stands alone
     a, b = (open_data(path / side, seed=seed, **strict) for side in "AB")
-    return pair(a, b)
+    both = pair(a, b)
+    return replace(both, notes=(f"{len(sides['A'])} pairs by their names.", *both.notes))
+
+
+def _by_name(folder: Path, side: str) -> dict[str, Path]:
+    """The images of a domain by what their partners are called, too.
+
+    Raises:
+        DataError: two images of one name.
+    """
+    found: dict[str, Path] = {}
+    for file in find_images(folder)[0]:
+        inside = file.relative_to(folder)
+        name = str(inside.with_name(inside.stem.removesuffix(f"_{side}").removesuffix(f"_{side.lower()}")))
+        if name in found:
+            raise DataError(
+                f"{printable(file)} and {printable(found[name])} have one name; of a pair there is one of each."
+            )
+        found[name] = file
+    return found
+
+
+def _side_by_side(path: Path, seed: int, reading: Reading) -> Pairs:
+    """Images that are twice as wide as high: a is the left half, b the right one."""
+    files = find_images(path)[0]
+    images = [decode(file) for file in files]
+    for file, image in zip(files, images, strict=True):
+        if image.width != 2 * image.height:
+            raise DataError(
+                f"{printable(file)} is {image.width} x {image.height}; in a folder without A/ and B/, an image holds a "
+                "pair side by side and is twice as wide as high."
+            )
+    side, channels = _side_and_channels(images, reading)
+    x = np.stack([to_pixels(image, channels, (side, 2 * side)) for image in images])
+    halves = (x[..., :side], x[..., side:])
+    rest: Reading = {"levels": reading["levels"]} if "levels" in reading else {}
+    rest |= {"limit": reading["limit"]} if "limit" in reading else {}
+    a, b = (open_data({"x": half, "levels": np.array(256)}, seed=seed, **rest) for half in halves)
+    note = f"{len(files)} images were cut in two: a is the left half, b the right one."
+    both = pair(a, b)
+    return replace(both, name=printable(path), notes=(note, *both.notes))
+
+
+def _side_and_channels(images: list[Image.Image], reading: Reading) -> tuple[int, int]:
+    """The side of every half and its channels: as asked, or the smallest, at most 64; grey if all are."""
+    side = reading.get("size") or min(SIDE_CAP, *(image.height for image in images))
+    mode = reading.get("mode", "auto")
+    return side, 1 if mode == "grey" or (mode == "auto" and all(image.mode == "L" for image in images)) else 3
