@@ -12,11 +12,11 @@ SOME = [check for i, check in enumerate(checks()) if i % 3 == 0]  # all of them:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("check", SOME, ids=lambda check: check.name)
-def test_no_verdict_is_wrong(check):
-    """Perfect samplers are told with probability 5 %; the seed is one at which none of these is."""
-    found = check.verdict(seed=1)
-    assert check.right(found.verdict) is not False, found.told
+def test_no_difference_is_missed_and_perfect_samplers_pass_at_the_stated_rate():
+    """Of 13 perfect samplers at 5 %, four or more are told with probability 0.3 %."""
+    wrong = [(check, told) for check in SOME for told in [check.verdict(1)] if check.right(told.verdict) is False]
+    assert not [(check.name, told.told) for check, told in wrong if not check.same]
+    assert len([check for check, _ in wrong if check.same]) < 4
 
 
 N = 400

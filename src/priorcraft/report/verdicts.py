@@ -80,6 +80,9 @@ def weaknesses(family: str, members: Sequence[Compared], results: Sequence[Compa
     told = [m.name for m in members if m.two_sample.verdict is two_sample.Verdict.DIFFERENT]
     if told:
         found.append(f"samples of {', '.join(told)} can be told from real rows")
+    near = [m.name for m in members if m.two_sample.verdict is two_sample.Verdict.REPEATS]
+    if near:
+        found.append(f"samples of {', '.join(near)} repeat test rows")
     copied = [m.name for m in members if m.copies.verdict is copies.Verdict.COPIES]
     if copied:
         found.append(f"{', '.join(copied)} repeats training rows")
