@@ -13,9 +13,11 @@ from priorcraft.core import Space
 from priorcraft.datasets.image import to_pixels
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, Diverged
+from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.explicit.exact.ensemble import Ensemble
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.runtime import keyed
+from priorcraft.train.likelihood import ExpectationMaximisation
 from priorcraft.train.loop import Progress, validate
 from priorcraft.train.objective import Batch
 
@@ -35,6 +37,7 @@ def test_each_entry_of_a_space_ends_at_its_own_last_level():
 def test_particles_are_drawn_again_below_half_an_effective_number(others, redrawn):
     """Weights (1, w, ..., w) of ten: the effective share (1 + 9w)^2 / (10 (1 + 9w^2)) crosses a half at w = .177."""
     model, _ = zoo.build("masked-mlp", Space((2,), 2), None, 10, {"width": 4}, seed=0)
+    assert isinstance(model, Autoregressive)
     particles = Particles(model, 1, 10, None, keyed(0))
     share = (1 + 9 * others) ** 2 / (10 * (1 + 9 * others**2))
     assert (share < 0.5) == redrawn
@@ -42,24 +45,14 @@ def test_particles_are_drawn_again_below_half_an_effective_number(others, redraw
     assert (again is not None) == redrawn
 
 
-class Given:
-    """An objective whose model says one number of every row."""
-
-    def __init__(self, model):
-        self.averaged = self.model = model
-        _, self.shards = None, zoo.build("naive-bayes", model.space, None, 4, {}, seed=0)[1].shards
-
-    def settle(self):
-        """Nothing."""
-
-
 def test_the_weights_to_keep_are_those_of_the_lowest_score_not_the_last():
     x = torch.tensor([[0], [0], [0], [1]])
     model, at = NaiveBayes(Space((1,), 2), smoothing=0.0), Progress()
+    objective = ExpectationMaximisation(model)
     scores = {0.5: math.log(2), 0.75: 0.5623, 0.1: None}
     for p in scores:
         model.log_table.copy_(torch.tensor([[[p, 1 - p]]]).log())
-        validate(Given(model), Rows(x), at, 0.5, seed=0)
+        validate(objective, Rows(x), at, 0.5, seed=0)
     assert at.nats == pytest.approx(0.5623, abs=1e-3)
     assert float(at.best["log_table"][0, 0, 0].exp()) == pytest.approx(0.75)
 

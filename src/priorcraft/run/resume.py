@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from priorcraft.datasets import Splits
 from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.run import columns_of
@@ -50,6 +52,18 @@ def reopen(
     if minutes is None and steps is None:
         return run, splits, Budget(**run.config["budget"])
     return run, splits, budget_of(minutes, steps)
+
+
+def elsewhere(config: Mapping[str, Any]) -> list[str]:
+    """A sentence where a run goes on otherwise than it began: it then ends near the same numbers, not at the same bits.
+
+    >>> elsewhere({"environment": {"threads": torch.get_num_threads(), "torch": torch.__version__}})
+    []
+    """
+    began = config.get("environment", {})
+    now = {"threads": torch.get_num_threads(), "torch": torch.__version__}
+    changed = [f"{name} {began[name]}, now {value}" for name, value in now.items() if began.get(name, value) != value]
+    return [f"the run began with {'; '.join(changed)}: it does not end at the same bits."] if changed else []
 
 
 def check_unchanged(out: Path, config: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

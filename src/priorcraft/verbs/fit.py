@@ -19,7 +19,7 @@ from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
 from priorcraft.run import Run, describe, load, rebuild
 from priorcraft.run.forms import DOMAINS, PAIRS, REVERSED, ROWS, open_as
-from priorcraft.run.resume import budget_of, reopen
+from priorcraft.run.resume import budget_of, elsewhere, reopen
 from priorcraft.run.run import SCORE
 from priorcraft.train.batch import fastest_batch
 from priorcraft.train.holes import filled
@@ -104,6 +104,8 @@ def fit(
                 raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
             asked = {"model": model, "seed": seed, **(settings or {}), **(reading or {})}
             run, splits, budget = reopen(folder, held, data, minutes, steps, allow_data_change, asked)
+            for message in elsewhere(run.config):
+                on_record(Record("note", 0, 0.0, 0.0, {"message": message}))
         else:
             form = form_of(pairs, domains, reverse)
             how = (settings or {}, reading or {}, overwrite, form)
