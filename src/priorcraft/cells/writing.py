@@ -58,6 +58,21 @@ def arrow_table(cells: Cells) -> pa.Table:
     return pa.table({column.name: typed_array(column) for column in cells.columns})
 
 
+def with_answers(cells: Cells, answers: Mapping[str, np.ndarray]) -> pa.Table:
+    """The rows of a table with answers in columns after its own; a name that is there already gets a _ at its end."""
+    table = arrow_table(cells)
+    for name, values in answers.items():
+        while name in table.column_names:
+            name += "_"
+        table = table.append_column(name, pa.array(values))
+    return table
+
+
+def table_bytes(table: pa.Table, suffix: str) -> bytes:
+    """A table as .csv or .parquet."""
+    return as_parquet(table) if suffix == ".parquet" else as_text(table)
+
+
 def frame_like(table: pa.Table, kind: str, dtypes: Mapping[str, str]) -> Any:
     """A data frame of the kind that was given: of polars, of Arrow, or else of pandas with the columns' own types.
 

@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
 from priorcraft import probability
 from priorcraft.answer import ARRAY, Piece, Sentence
 from priorcraft.answer import Rows as Table
+from priorcraft.cells import Cells
+from priorcraft.cells.writing import table_bytes, with_answers
 from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
 from priorcraft.classifiers.curve import Learned, by_name
 from priorcraft.classifiers.deformed import Deformed
@@ -45,9 +48,10 @@ class Classified(Measured):
         classes: their names, in the order of the columns of `log_posterior`.
         log_posterior: log p(c | x), nats, (B, K).
         log_evidence: log p(x) under that prior, nats, (B,).
+        cells: of a table, the rows; None of other data.
     """
 
-    writes: ClassVar = {"out": (".npz",), "plot": (".png",), "curve": (".png",)}
+    writes: ClassVar = {"out": (".npz", ".csv", ".parquet"), "plot": (".png",), "curve": (".png",)}
 
     prior: dict[str, float]
     beside: tuple[Measured, ...]
@@ -55,6 +59,7 @@ class Classified(Measured):
     classes: tuple[str, ...]
     log_posterior: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     log_evidence: Tensor = field(repr=False, compare=False, metadata=ARRAY)
+    cells: Cells | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
 
     @property
     def prediction(self) -> list[str]:
@@ -91,9 +96,20 @@ class Classified(Measured):
             if self.curve is None:
                 raise UsageError("there is no learning curve in this answer; classify with curve=True.")
             return accuracy_picture(self.curve)
+        if suffix != ".npz":
+            return table_bytes(self._table(suffix), suffix)
         found = {"log_posterior": self.log_posterior.numpy(), "log_evidence": self.log_evidence.numpy()}
         found |= {"prediction": self.log_posterior.argmax(1).numpy(), "classes": np.array(self.classes)}
         return packed(found if self.abstention is None else found | {"answered": self.answered.numpy()})
+
+    def _table(self, suffix: str) -> pa.Table:
+        """The rows of a table with the name of their class and its probability, and log p(x)."""
+        if self.cells is None:
+            raise UsageError(f"a {suffix} holds the rows of a table with their classes, and these are none; use .npz.")
+        p, best = self.log_posterior.exp().max(1)
+        answers = {"class": np.array(self.classes)[best.numpy()], "p": p.numpy(), "log_p": self.log_evidence.numpy()}
+        answers |= {} if self.abstention is None else {"answered": self.answered.numpy()}
+        return with_answers(self.cells, answers)
 
 
 def classify(
@@ -129,7 +145,7 @@ def classify(
 
     Writes:
         out: .npz of log_posterior (B, K), log_evidence (B,), prediction (B,), the number of the class in classes (K,),
-            and answered (B,) with a risk.
+            and answered (B,) with a risk; of a table .csv or .parquet of its rows with class, p and log_p.
         plot: .png of how often which confidence is right.
         curve: .png of how much both kinds of classifier learn from how many labels.
 
@@ -142,6 +158,8 @@ def classify(
     fitted, _ = opened(run)
     splits = labelled_data(fitted, data, holes=True)
     rows = splits.rows(split)
+    cells = None if splits.table is None else splits.cells(rows)
+    whole = replace(rows, x=labelled_data(fitted, data).rows(split).x) if beside else rows
     if not splits.divided and (calibrate or risk is not None or beside or curve):
         splits = labelled_data(fitted, None)  # nothing is learned from the rows that are asked about
     classifier = GenerativeClassifier(deformed(fitted.model) if deform else fitted.model, samples=samples, seed=seed)
@@ -160,11 +178,12 @@ def classify(
     return Classified(
         **vars(found),
         prior=dict(zip(fitted.classes, new.exp().tolist(), strict=True)),
-        beside=tuple(peer(name, splits, rows, seed, calibrate=calibrate, risk=risk) for name in beside),
+        beside=tuple(peer(name, splits, whole, seed, calibrate=calibrate, risk=risk) for name in beside),
         curve=contrast(splits, seed=seed) if curve else None,
         classes=fitted.classes,
         log_posterior=log_posterior,
         log_evidence=log_evidence,
+        cells=cells,
     )
 
 

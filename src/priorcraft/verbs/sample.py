@@ -3,14 +3,16 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece, Rows
+from priorcraft.cells.writing import as_parquet, frame_like
 from priorcraft.core import Generative
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.tables import written
@@ -45,7 +47,7 @@ class Samples(Answer):
         met: the rows of a table that met them, as text.
     """
 
-    writes: ClassVar = {"out": (".npz", ".png", ".csv")}
+    writes: ClassVar = {"out": (".npz", ".png", ".csv", ".parquet")}
 
     n: int
     seconds: float
@@ -75,6 +77,24 @@ class Samples(Answer):
             return self.met
         return table_of(self.run).cells(self.x.numpy(), self.classes, runtime.keyed(self.seed, "cells"))
 
+    @property
+    def table(self) -> pa.Table:
+        """The same with the columns' own types.
+
+        Raises:
+            UsageError: a model that was not fitted to a table, or rows under conditions, which are text.
+        """
+        if self.met is not None:
+            raise UsageError("rows under conditions are kept as text; write a .csv.")
+        return table_of(self.run).frame(self.x.numpy(), self.classes, runtime.keyed(self.seed, "cells"))
+
+    @property
+    def frame(self) -> Any:
+        """The same as a data frame of pandas, with the types of the frame that was fitted."""
+        columns = table_of(self.run)
+        dtypes = {column.name: column.dtype for column in columns.all}
+        return frame_like(self.table, "pandas", dtypes)
+
     def shown(self) -> list[Piece]:
         """What they took, and the first of them."""
         facts = {key: value for key, value in self.to_dict().items() if key != "out"}
@@ -89,6 +109,8 @@ class Samples(Answer):
     def _bytes(self, what: str, suffix: str) -> bytes:
         if suffix == ".csv":
             return written(table_of(self.run).header, self.cells)
+        if suffix == ".parquet":
+            return as_parquet(self.table)
         if suffix == ".png":
             return picture(self.x, self.run.model.space)
         names = {} if self.classes is None else {"y": np.array(self.classes)}
@@ -117,8 +139,8 @@ def sample(
             pass an entry), or auto. The same seed gives the same samples by any of them, but for rounding.
 
     Writes:
-        out (required): .npz for the numbers (x, and the names of classes y), .png for a picture, .csv for a table like
-            the one that was fitted, the label drawn like the rest.
+        out (required): .npz for the numbers (x, and the names of classes y), .png for a picture, .csv or .parquet for a
+            table like the one that was fitted, the label drawn like the rest.
 
     Raises:
         UsageError: n below 1 or too large, or an unknown label.

@@ -10,6 +10,8 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.answer import ARRAY, Answer, Piece, Sentence
 from priorcraft.answer import Rows as Table
+from priorcraft.cells import Cells
+from priorcraft.cells.writing import table_bytes, with_answers
 from priorcraft.condition.marginal import log_marginal
 from priorcraft.core import Exact
 from priorcraft.datasets import Rows, Splits
@@ -55,9 +57,10 @@ class Unusual(Answer):
         typicality: |log p(x) - mean| in standard deviations of validation rows, (n,).
         ratio: log p0(x) - log p(x) against the background p0, nats, (n,).
         foreign: whether a row is one of those that do not belong, bool, (n,); None without such rows.
+        cells: of a table, the rows that were asked about; None of other data.
     """
 
-    writes: ClassVar = {"out": (".npz",)}
+    writes: ClassVar = {"out": (".npz", ".csv", ".parquet")}
 
     n: int
     mean: ByScore
@@ -68,6 +71,7 @@ class Unusual(Answer):
     typicality: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     ratio: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     foreign: Tensor | None = field(repr=False, compare=False, metadata=ARRAY)
+    cells: Cells | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
 
     def shown(self) -> list[Piece]:
         """A line a score, and the rows that stand out."""
@@ -78,6 +82,13 @@ class Unusual(Answer):
 
     def _bytes(self, what: str, suffix: str) -> bytes:
         scores = {"likelihood": self.likelihood, "typicality": self.typicality, "ratio": self.ratio}
+        if suffix != ".npz":
+            if self.cells is None:
+                raise UsageError(
+                    f"a {suffix} holds the rows of a table with their scores, and these are none; use .npz."
+                )
+            own = {name: value[: self.cells.rows].numpy() for name, value in scores.items()}
+            return table_bytes(with_answers(self.cells, own), suffix)
         marked = {} if self.foreign is None else {"unusual": self.foreign}
         return packed({name: value.numpy() for name, value in (scores | marked).items()})
 
@@ -103,7 +114,8 @@ def unusual(
         seed: of every random draw: the same seed gives the same answer.
 
     Writes:
-        out: .npz of likelihood, typicality and ratio, and of which rows are unusual with --against.
+        out: .npz of likelihood, typicality and ratio, and of which rows are unusual with --against; of a table .csv or
+            .parquet of its rows with the three scores.
 
     Returns:
         The three scores of every row, and what they amount to.
@@ -117,7 +129,8 @@ def unusual(
     if not isinstance(model, Exact):
         raise NoDensity(f"{found.name} has no exact density, by which rows are judged; fit an exact model.")
     own = labelled_data(found, None)
-    rows = [labelled_data(found, data, holes=True).test]
+    asked = labelled_data(found, data, holes=True)
+    rows = [asked.test]
     if against is not None:
         rows.append(data_of(found, against, holes=True).test)
     foreign = torch.arange(sum(map(len, rows))) >= len(rows[0])
@@ -133,6 +146,7 @@ def unusual(
         f"{found.name}, fitted to training rows with {rate:.0%} of their entries mutated",
         *scores,
         None if against is None else foreign,
+        None if asked.table is None else asked.cells(asked.test),
     )
 
 

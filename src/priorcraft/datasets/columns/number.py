@@ -135,7 +135,7 @@ def number_from(values: np.ndarray, counts: np.ndarray, numeral: Numeral, bins: 
         bins: coarse states, apart from point masses.
     """
     order = np.argsort(values)
-    v, n = values[order], counts[order]
+    v, n = values[order].astype(float), counts[order].astype(int)
     whole = bool((v == np.rint(v)).all())
     if len(v) <= bins:
         parts, fine = [slice(i, i + 1) for i in range(len(v))], 1

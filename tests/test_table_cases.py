@@ -1,0 +1,99 @@
+"""Tables as people have them, from the file to the answer: what goes in comes out as what it was."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import priorcraft as pc
+
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    n = 600
+    age = RNG.integers(18, 90, n)
+    gain = np.where(RNG.random(n) < 0.9, 0, RNG.integers(100, 50_000, n))
+    frame = pd.DataFrame(
+        {
+            "id": RNG.permutation(900_000)[:n] + 100_000,
+            "born": pd.Timestamp("2020-03-01") - pd.to_timedelta(age * 365, "D"),
+            "zip": RNG.choice(["01067", "10115", "99084"], n), "version": RNG.choice(["1.1", "1.10"], n), "gain": gain,
+            "paid": np.round(RNG.gamma(4, 20, n), 2), "garage": RNG.choice(["None", "Attached"], n), "always": "yes",
+            "kind": np.where(age > 50, "old", "young"),
+        }
+    )  # fmt: skip
+    frame.loc[::7, "garage"] = None
+    folder = tmp_path_factory.mktemp("people")
+    frame.to_csv(folder / "people.csv", index=False)
+    run = pc.fit(folder / "people.csv", "chow-liu", out=folder / "run", steps=10, reading={"label": "kind"})
+    return folder, frame, run
+
+
+def test_samples_are_rows_that_could_have_been_there(people):
+    folder, frame, run = people
+    pc.sample(run, 1000, seed=3).save(folder / "s.csv")
+    drawn = pd.read_csv(folder / "s.csv", dtype=str, keep_default_na=False)
+    assert list(drawn.columns) == list(frame.columns)
+    assert drawn["id"].nunique() == 1000
+    assert set(drawn["zip"]) <= set(frame["zip"])
+    assert set(drawn["version"]) == {"1.1", "1.10"}
+    assert set(drawn["garage"]) == {"None", "Attached"}
+    assert set(drawn["always"]) == {"yes"}
+    assert abs((drawn["gain"] == "0").mean() - (frame["gain"] == 0).mean()) < 0.04
+    pd.to_datetime(drawn["born"], format="%Y-%m-%d")  # raises at an impossible one
+    assert drawn["paid"].str.fullmatch(r"\d+(\.\d{1,2})?").all()
+
+
+def test_impute_changes_no_cell_that_is_there(people):
+    folder, _, run = people
+    before = (folder / "people.csv").read_text().splitlines()
+    pc.impute(run, folder / "people.csv", n=1).save(folder / "filled.csv")
+    after = (folder / "filled.csv").read_text().splitlines()
+    assert len(before) == len(after)
+    for a, b in zip(before, after, strict=True):
+        old, new = a.split(","), b.split(",")
+        assert [x for x, y in zip(old, new, strict=True) if x != y] == [""] * (old[6] == "")
+        assert new[6]
+
+
+def test_answers_come_with_the_rows_and_new_values_are_marked(people):
+    folder, frame, run = people
+    asked = frame.drop(columns="kind").head(20)
+    asked.loc[3, "paid"], asked.loc[5, "zip"] = 99_999.0, "88888"
+    asked.to_csv(folder / "new.csv", index=False)
+    found = pc.classify(run, folder / "new.csv")
+    found.save(folder / "classes.csv")
+    classes = pd.read_csv(folder / "classes.csv", dtype=str)
+    assert len(classes) == 20
+    assert set(classes["class"]) == {"old", "young"}
+    assert list(classes.columns[:3]) == ["id", "born", "zip"]
+    odd = pc.unusual(run, folder / "new.csv")
+    assert odd.n == 20
+    assert set(odd.most[:2]) == {3, 5}
+    odd.save(folder / "odd.parquet")
+    assert len(pd.read_parquet(folder / "odd.parquet")) == 20
+
+
+def test_frames_in_frames_out_with_their_types(people, tmp_path):
+    _, frame, _ = people
+    frame = frame.assign(size=pd.Categorical(RNG.choice(["s", "m", "l"], len(frame)), ["s", "m", "l"], ordered=True))
+    frame["flag"] = RNG.random(len(frame)) < 0.3
+    run = pc.fit(frame, "naive-bayes", out=tmp_path / "run", steps=3)
+    drawn = pc.sample(run, 50).frame
+    assert str(drawn["flag"].dtype) == "bool"
+    assert list(drawn["size"].cat.categories) == ["s", "m", "l"]
+    assert drawn["size"].cat.ordered
+    assert str(drawn["gain"].dtype) == "int64"
+    assert str(drawn["born"].dtype).startswith("datetime64")
+    polars = pytest.importorskip("polars")
+    assert pc.open_data(polars.DataFrame({"a": [1, 2, None] * 9, "b": ["x", "y", "x"] * 9})).columns.sizes == (2, 2)
+
+
+def test_weighted_rows_count_as_often_as_they_say(tmp_path):
+    rows = "smoker,ill,count\nyes,yes,90\nyes,no,10\nno,yes,10\nno,no,890\n"
+    (tmp_path / "counts.csv").write_text(rows)
+    run = pc.fit(tmp_path / "counts.csv", "chow-liu", out=tmp_path / "run", steps=5)
+    drawn = pc.sample(run, 5000)
+    ill = [row[1] for row in drawn.cells].count("yes") / 5000
+    assert abs(ill - 0.1) < 0.03
