@@ -57,6 +57,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     return re.sub(r"\]\(\.\./src/priorcraft/(\w+)[^)]*\)", r"](reference/\1.md)", markdown)
 
 
+def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
+    """Says of the Korean pages that they are Korean, to screen readers and to the line breaker."""
+    return output.replace('<html lang="en"', '<html lang="ko"', 1) if page.url.startswith("ko/") else output
+
+
 def moved(text: str, to: str) -> str:
     """The text of a page at the root, with its links as they must be at its place in the site.
 
@@ -78,7 +83,8 @@ def commands() -> Iterator[str]:
     """The page of commands: each with its words, options, files and the fields of its answer."""
     yield "# Commands\n"
     yield "Made from the signatures and docstrings of the verbs, as the commands themselves are. Each is a function of"
-    yield "`priorcraft`, too, with the same arguments: `priorcraft score RUN` is `pc.score(run)`.\n"
+    yield "`priorcraft`, too, with the same arguments: `priorcraft score RUN` is `pc.score(run)`."
+    yield "`priorcraft studio`, the one command that gives no answer, has [a page of its own](studio.md).\n"
     for name in declared.names():
         verb, parameters = declared.verb(name), inspect.signature(command(name)).parameters.values()
         placed = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
@@ -110,7 +116,7 @@ def reference() -> Iterator[tuple[str, str]]:
     lines = [f"- [`priorcraft.{name}`]({name}.md)" for name in names]
     yield "reference/index.md", "\n".join(["# Reference\n", *lines])
     for name in names:
-        yield f"reference/{name}.md", f"# {name}\n\n::: priorcraft.{name}\n"
+        yield f"reference/{name}.md", f"# priorcraft.{name}\n\n::: priorcraft.{name}\n"
 
 
 def fenced(text: str) -> str:
