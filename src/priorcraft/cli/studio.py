@@ -2,7 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -37,14 +37,18 @@ def studio(
     if freeze:
         if out is None:
             raise UsageError("--freeze needs --out page.html.")
-        import_module("priorcraft.studio.freeze").freeze(path, out, overwrite=overwrite)
+        part("freeze").freeze(path, out, overwrite=overwrite)
         return
+    folder, data, run = workspace_of(path, where)
+    part("server").serve(folder, data=data, run=run, port=port, browser=browser)
+
+
+def part(name: str) -> Any:
+    """A module of the studio, if what it needs is installed."""
     try:
-        serve = import_module("priorcraft.studio.server").serve
+        return import_module(f"priorcraft.studio.{name}")
     except ModuleNotFoundError as error:
         raise UsageError(f"the studio needs {error.name}; pip install 'priorcraft[studio]'.") from None
-    folder, data, run = workspace_of(path, where)
-    serve(folder, data=data, run=run, port=port, browser=browser)
 
 
 def workspace_of(path: Path, where: str) -> tuple[Path, str, str | None]:
