@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import numpy as np
 
 import priorcraft as pc
-from faults.corpus import files
-from faults.test_hostile import READERS
-from faults.test_run_folders import attack
+from faults.corpus import files  # pyright: ignore[reportMissingImports]
+from faults.test_hostile import READERS  # pyright: ignore[reportMissingImports]
+from faults.test_run_folders import attack  # pyright: ignore[reportMissingImports]
 from priorcraft.datasets import open_data
 from priorcraft.errors import PriorcraftError
 

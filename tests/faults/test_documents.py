@@ -1,7 +1,12 @@
-"""What docs/faults.md names is there."""
+"""What docs/faults.md names is there, and docs/settings.md says what the constructors declare.
+
+python tests/faults/test_documents.py > docs/settings.md
+"""
 
 import re
 from pathlib import Path
+
+from priorcraft import zoo
 
 ROOT = Path(__file__).parents[2]
 
@@ -12,3 +17,27 @@ def test_every_fault_of_the_page_has_its_test():
     rows = [line for line in page.splitlines() if line.startswith("| ") and "`test_" in line]
     assert len(rows) == 30
     assert [name for name in re.findall(r"`(test_\w+)`", page) if f"def {name}(" not in written] == []
+
+
+def settings_page() -> str:
+    """Every setting of every model and of its training, from their declarations."""
+    lines = ["# Settings", ""]
+    lines += [
+        "`fit --set NAME=VALUE`; what lies outside is refused before anything is made. A default of None is chosen by"
+    ]
+    lines += ["the model for the data, and the zoo has defaults of its own for some data."]
+    for member, entry in zoo.ZOO.items():
+        lines += ["", f"## {member}", "", entry.summary[0].upper() + entry.summary[1:] + ".", ""]
+        lines += ["| name | type | default | values |", "|---|---|---|---|"]
+        for each in zoo.settings_of(member):
+            values = each.limits or ("true, false" if each.kind is bool else "a word")
+            lines.append(f"| {each.name} | {each.kind.__name__} | {each.default} | {values} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_page_of_settings_is_what_is_declared():
+    assert (ROOT / "docs" / "settings.md").read_text("utf-8") == settings_page()
+
+
+if __name__ == "__main__":
+    print(settings_page(), end="")

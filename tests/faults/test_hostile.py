@@ -46,7 +46,7 @@ def test_numbers_of_any_type_are_read_as_what_they_are(tmp_path, kind):
 
 
 def test_masked_entries_are_not_taken_for_numbers():
-    x = np.ma.masked_array(np.zeros((20, 3), int), mask=np.eye(20, 3))
+    x = np.ma.masked_array(np.zeros((20, 3), int), mask=np.eye(20, 3, dtype=bool))
     with pytest.raises(DataError, match="x of arrays holds 3 masked entries"):
         open_data(x)
     assert open_data(np.ma.masked_array(np.zeros((20, 3), int), mask=False)).space.levels == 2

@@ -8,6 +8,7 @@ from priorcraft.core import Space
 from priorcraft.errors import OutOfMemory, out_of_memory
 from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
 from priorcraft.runtime import keyed
+from priorcraft.train.likelihood import MaximumLikelihood
 from priorcraft.train.objective import Batch
 
 MOST = 5  # rows for which there is memory
@@ -34,6 +35,7 @@ def trained(steps, monkeypatch=None, most=MOST):
 
         monkeypatch.setattr(MaskedAutoregressive, name, small)
     values = [objective.step(Batch(x, None, torch.arange(16)), progress=i / 9, key=(0, i)) for i in range(steps)]
+    assert isinstance(objective, MaximumLikelihood)
     return objective, values
 
 
