@@ -145,12 +145,10 @@ def defects(real: Real) -> tuple[Defect, ...]:
     shares = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
     spreads = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
     group = "a class" if real.classes else "a group of alike rows"
+    largest = float(real.group.bincount().max()) / max(len(real), 1)
+    parts = (*(part for part in (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25) if part < largest), largest)
     found = [
-        Defect(
-            without_group,
-            (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25),
-            group + " missing from {size:.0%} of the rows",
-        ),
+        Defect(without_group, parts, group + " missing from {size:.0%} of the rows"),
         Defect(repeated, shares, "{size:.0%} of the rows repeating others among them"),
     ]
     if real.image:
