@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import griffe
 from mkdocs.config.defaults import MkDocsConfig
@@ -35,21 +36,29 @@ PAGES = {  # at the root of the repository, and where the site has them
 }
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Puts the pages of the reference into the navigation."""
-    section = next(item for item in config.nav or [] if "Reference" in item)
-    section["Reference"] = [path for path, _ in reference()]
-    return config
-
-
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that are not in `docs/`."""
+    """Adds the pages that are not in `docs/`, and places what mkdocs.yml does not: the reference, and newer pages."""
     made = {to: moved((ROOT / source).read_text("utf-8"), to) for source, to in PAGES.items()}
     made |= {"commands.md": "\n".join(commands())} | dict(reference())
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))
     files.append(File.generated(config, "CITATION.cff", abs_src_path=str(ROOT / "CITATION.cff")))
+    sections = {title: pages for item in config.nav or [] for title, pages in item.items()}
+    sections["Reference"] += [path for path, _ in reference()]
+    known = set(placed(config.nav or []))
+    sections["Project"] += [page.src_uri for page in files.documentation_pages() if page.src_uri not in known]
     return files
+
+
+def placed(nav: list[Any]) -> Iterator[str]:
+    """The pages of a navigation, at any depth.
+
+    >>> list(placed([{"Start": "index.md"}, {"Course": ["a.md", {"B": "b.md"}]}]))
+    ['index.md', 'a.md', 'b.md']
+    """
+    for item in nav:
+        for pages in item.values() if isinstance(item, dict) else (item,):
+            yield from [pages] if isinstance(pages, str) else placed(pages)
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
