@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
+from priorcraft.datasets import open_data
 from priorcraft.errors import DataError, UsageError
 from priorcraft.photo.painted import erased, read_mask
 from priorcraft.photo.picture import Picture, png16, read_picture
@@ -52,6 +53,23 @@ def test_sixteen_bits_stay_sixteen(tmp_path, channels):
         assert picture.pixels.dtype == np.uint16
         assert (picture.pixels == pixels).all()
         assert picture.to_bytes(".png") == png16(pixels, PROFILE)
+
+
+def test_twelve_bits_are_noted_and_can_be_stated(tmp_path):
+    pixels = RNG.integers(0, 4096, (30, 8, 8, 3), dtype=np.uint16)
+    pixels[0, 0, 0] = 4095
+    for i, image in enumerate(pixels):
+        (tmp_path / f"{i:02}.png").write_bytes(png16(image))
+    dark = open_data(tmp_path)
+    assert any("up to 4095 of 65535" in note and "--top 4095" in note for note in dark.notes)
+    assert int(dark.train.x.max()) < 17
+    right = open_data(tmp_path, top=4095)
+    assert not any("65535" in note for note in right.notes)
+    everything = np.concatenate([rows.x.numpy() for rows in (right.train, right.valid, right.test)])
+    wanted = np.rint(pixels / 4095 * 255).transpose(0, 3, 1, 2)
+    assert np.sort(everything.reshape(30, -1), 0).tolist() == np.sort(wanted.reshape(30, -1), 0).tolist()
+    with pytest.raises(DataError, match="more than top = 100"):
+        open_data(tmp_path, top=100)
 
 
 def test_a_turned_photograph_is_upright(tmp_path):

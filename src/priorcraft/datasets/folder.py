@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from priorcraft.datasets.image import SUFFIXES, BadImage, decode, to_pixels
+from priorcraft.datasets.image import SUFFIXES, BadImage, decode, sixteen_bits, to_pixels
 from priorcraft.datasets.raw import Raw
 from priorcraft.disk import escaped, printable
 from priorcraft.errors import DataError
@@ -17,6 +17,7 @@ from priorcraft.errors import DataError
 Mode = Literal["auto", "grey", "rgb"]
 OnBadImage = Literal["skip", "error"]
 SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+DEEP = (".png", ".tif", ".tiff", ".pgm", ".ppm", ".pnm")  # formats that may have 16 bits a channel
 BAD_SHARE = 0.05
 SIDE_CAP = 64
 MOST_BYTES = 4 * 2**30
@@ -34,7 +35,12 @@ class Seen:
 
 
 def open_folder(
-    root: Path, *, size: int | None = None, mode: Mode = "auto", on_bad_image: OnBadImage | None = None
+    root: Path,
+    *,
+    size: int | None = None,
+    mode: Mode = "auto",
+    on_bad_image: OnBadImage | None = None,
+    top: int | None = None,
 ) -> Raw:
     """The images below a folder, all of them decoded once before any is used.
 
@@ -45,17 +51,18 @@ def open_folder(
         size: side of the square that every image is brought to; None keeps a common size, or picks one.
         mode: "auto" reads grey if every image is grey.
         on_bad_image: "skip" them all, or "error" at any; None skips up to 5 % of the images.
+        top: the value of 16 bits that is white; 65535 without it.
 
     Raises:
         DataError: no image, too many bad ones, or more pixels than fit into memory.
     """
     paths, notes, closed = find_images(root)
-    seen, bad, strays = _scan(root, paths)
+    seen, bad, strays = _scan(root, paths, top)
     notes += [*_judge([*closed, *bad], len(paths) + len(closed), on_bad_image), *strays]
     shape, how = _common_shape(seen, size)
     channels = 1 if mode == "grey" or (mode == "auto" and all(image.grey for image in seen)) else 3
     _check_memory(len(seen), channels, shape)
-    return _read(root, seen, channels, shape, [*notes, *how])
+    return _read(root, seen, channels, shape, [*notes, *how, *([] if top else _unused_depth(seen))], top)
 
 
 def find_images(root: Path) -> tuple[list[Path], list[str], list[str]]:
@@ -93,7 +100,7 @@ def _walk(root: Path) -> tuple[list[Path], int, list[str]]:
     return sorted(files), again, [f"the folder {printable(error.filename)} ({error.strerror})" for error in closed]
 
 
-def _scan(root: Path, paths: list[Path]) -> tuple[list[Seen], list[str], list[str]]:
+def _scan(root: Path, paths: list[Path], top: int | None) -> tuple[list[Seen], list[str], list[str]]:
     """Decodes every file once: the images, the bad ones with their reasons, and a note on strays."""
     divided = _is_divided({path.relative_to(root).parts[0].lower() for path in paths if path.parent != root})
     seen, bad, strays = [], [], 0
@@ -103,7 +110,7 @@ def _scan(root: Path, paths: list[Path]) -> tuple[list[Seen], list[str], list[st
             strays += 1
             continue
         try:
-            image = decode(path)
+            image = decode(path, top)
         except BadImage as error:
             bad.append(f"{printable(path.relative_to(root))} ({error.reason})")
         else:
@@ -165,12 +172,27 @@ def _check_memory(n: int, channels: int, shape: tuple[int, int]) -> None:
         )
 
 
-def _read(root: Path, seen: list[Seen], channels: int, shape: tuple[int, int], notes: list[str]) -> Raw:
+def _unused_depth(seen: list[Seen]) -> list[str]:
+    """A note if images of 16 bits use less than half of them, as those of a camera with 12 do."""
+    deep = (sixteen_bits(image.path) for image in seen if image.path.suffix.lower() in DEEP)
+    most = max((int(v.max()) for v in deep if v is not None), default=65_535)
+    if most >= 2**15 or not most:
+        return []
+    white = 2 ** most.bit_length() - 1
+    return [
+        f"images of 16 bits hold values up to {most} of 65535, and are read as dark as that; if white is {white}, pass "
+        f"top={white} (--top {white})."
+    ]
+
+
+def _read(
+    root: Path, seen: list[Seen], channels: int, shape: tuple[int, int], notes: list[str], top: int | None
+) -> Raw:
     x, y = {}, {}
     for split in sorted({image.split for image in seen}):
         here = [image for image in seen if image.split == split]
         x[split] = np.empty((len(here), channels, *shape), np.uint8)
         for row, image in zip(x[split], here, strict=True):
-            row[:] = to_pixels(decode(image.path), channels, shape)
+            row[:] = to_pixels(decode(image.path, top), channels, shape)
         y[split] = np.array([image.label for image in here])
     return Raw(printable(root), x, y, levels=256, notes=tuple(notes))

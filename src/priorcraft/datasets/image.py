@@ -22,6 +22,10 @@ SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
     | {".ppm", ".pgm", ".pbm", ".pnm"}
 )
+OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "RGB;16L": "RGB;16B", "RGBA;16L": "RGBA;16B"} | {
+    "RGB;16N": "RGB;16B",
+    "RGBA;16N": "RGBA;16B",
+}  # Pillow keeps the first byte of a colour of 16 bits; read in the other order, it keeps the second
 PIXEL_CAP = 50_000_000
 
 
@@ -33,7 +37,7 @@ class BadImage(DataError):
         self.reason = reason
 
 
-def read_image(path: str | Path, space: Space, *, resize: bool = False) -> Tensor:
+def read_image(path: str | Path, space: Space, *, resize: bool = False, top: int | None = None) -> Tensor:
     """One image file as a point of an image space, (C, H, W), int64 in 0 ... levels-1.
 
     An 8-bit value v becomes round(v (levels - 1) / 255).
@@ -42,6 +46,7 @@ def read_image(path: str | Path, space: Space, *, resize: bool = False) -> Tenso
         path: the file.
         space: the image space that it must fit: one channel reads grey, three read RGB.
         resize: whether an image of another size is cropped to the shape and resized, or refused.
+        top: the value of 16 bits that is white, as in `decode`.
 
     Raises:
         DataError: not an image, damaged, too large, or of another size than the space.
@@ -50,7 +55,7 @@ def read_image(path: str | Path, space: Space, *, resize: bool = False) -> Tenso
     if not space.is_image or space.levels is None or space.event_shape[0] not in (1, 3):
         raise UsageError(f"space must be grey or RGB images of integers, not {space}.")
     channels, height, width = space.event_shape
-    image = decode(path)
+    image = decode(path, top)
     if not resize and image.size != (width, height):
         raise DataError(
             f"{printable(path)} is {image.width} x {image.height} (width x height), but {width} x {height} is needed; "
@@ -60,12 +65,21 @@ def read_image(path: str | Path, space: Space, *, resize: bool = False) -> Tenso
     return torch.from_numpy(rescale(pixels, 255, space.levels - 1))
 
 
-def decode(path: str | Path) -> Image.Image:
+def decode(path: str | Path, top: int | None = None) -> Image.Image:
     """The image in a file in mode "L" or "RGB": its first frame, turned upright, laid on white.
 
+    Args:
+        path: the file.
+        top: the value of 16 bits that is white, 4095 of a camera with 12 bits; 65535 without it.
+
     Raises:
-        BadImage: the file and the reason why it cannot be read.
+        BadImage: the file and the reason why it cannot be read, or a value above `top`.
     """
+    deep = None if top is None else sixteen_bits(path)
+    if deep is not None and top is not None:
+        if deep.max() > top:
+            raise BadImage(path, f"it holds the value {deep.max()}, more than top = {top}")
+        return _eight_bits(Image.fromarray(rescale(deep, top, 255).astype(np.uint8)))
     with image_file(path) as image:
         return _eight_bits(ImageOps.exif_transpose(image))
 
@@ -97,6 +111,37 @@ def image_file(path: str | Path, *, load: bool = True) -> Iterator[ImageFile.Ima
         raise BadImage(path, "no such file") from None
     except Exception as error:  # a decoder that is fed garbage raises whatever it stumbles upon
         raise BadImage(path, f"cannot be decoded: {error}") from error
+
+
+def sixteen_bits(path: str | Path) -> np.ndarray | None:
+    """The pixels of a file of 16 bits a channel, (H, W) or (H, W, C) uint16, upright; None if it has other bits.
+
+    Raises:
+        BadImage: it cannot be read.
+    """
+    with image_file(path, load=False) as image:
+        order, grey = _byte_order(image), image.mode.startswith("I")
+        if not grey and order not in OTHER_ORDER:
+            return None
+        image.load()
+        first = np.asarray(ImageOps.exif_transpose(image))
+    if grey:
+        return first.astype(np.uint16) if 0 <= first.min() <= first.max() <= 65_535 else None
+    with image_file(path, load=False) as image:
+        order = OTHER_ORDER[order]
+        image.tile = [
+            tile._replace(args=order if isinstance(tile.args, str) else (order, *(tile.args or ())[1:]))
+            for tile in image.tile
+        ]
+        image.load()
+        second = np.asarray(ImageOps.exif_transpose(image))
+    return (first.astype(np.uint16) << 8) | second
+
+
+def _byte_order(image: ImageFile.ImageFile) -> str:
+    """In which order the bytes of a colour stand in the file, as Pillow names it."""
+    arguments = image.tile[0].args if image.tile else None
+    return arguments if isinstance(arguments, str) else str((arguments or ("",))[0])
 
 
 def to_pixels(image: Image.Image, channels: int, shape: tuple[int, int]) -> np.ndarray:

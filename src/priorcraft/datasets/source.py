@@ -49,6 +49,7 @@ class Reading(TypedDict, total=False):
         levels: values of an entry: states it where the data do not, rescales images where they do; bins of a table.
         mode: of a folder: auto reads grey where every image is grey.
         on_bad_image: of a folder: skip all that cannot be read, or stop at any; up to 5 % are skipped without it.
+        top: of images of 16 bits: the value that is white, 4095 of a camera with 12 bits; 65535 without it.
         limit: at most so many rows of each part.
         label: of a table: the column that is the class.
         types: of a table: kinds of columns, as zip=word,day=date, or a .json file of them.
@@ -60,6 +61,7 @@ class Reading(TypedDict, total=False):
     levels: int
     mode: Literal["auto", "grey", "rgb"]
     on_bad_image: Literal["skip", "error"]
+    top: int
     limit: int
     label: str
     types: str
@@ -75,6 +77,7 @@ def open_data(
     levels: int | None = None,
     mode: Mode = "auto",
     on_bad_image: OnBadImage | None = None,
+    top: int | None = None,
     limit: int | None = None,
     label: str | None = None,
     types: str | Path | Types | None = None,
@@ -98,6 +101,7 @@ def open_data(
             table, the bins of a column of numbers.
         mode: "grey" or "rgb" for a folder; "auto" reads grey if every image is grey.
         on_bad_image: "skip" or "error"; None skips up to 5 % of a folder's images and stops beyond.
+        top: of images of 16 bits, the value that is white.
         limit: at most this many rows a part.
         label: of a table, the column that is the class.
         types: of a table, the kinds of columns that are known better: "zip=word,day=date", or a .json file of them.
@@ -116,10 +120,10 @@ def open_data(
     >>> digits.space, len(digits.train), len(digits.valid), len(digits.test)
     (Space(event_shape=(1, 8, 8), levels=17), 1000, 347, 450)
     """
-    _check(size, levels, mode, on_bad_image, limit)
+    _check(size, levels, mode, on_bad_image, limit, top)
     a_folder = isinstance(source, (str, Path)) and os.path.isdir(source) and str(source) not in NAMES
-    if not a_folder and not (size is None and mode == "auto" and on_bad_image is None):
-        raise UsageError("size, mode and on_bad_image apply to a folder of images alone; leave them out here.")
+    if not a_folder and not (size is None and mode == "auto" and on_bad_image is None and top is None):
+        raise UsageError("size, mode, on_bad_image and top apply to a folder of images alone; leave them out here.")
     if _is_table(source):
         how = {"types": types, "empty": empty, "missing": missing}
         raw = open_table(source, label=label, bins=levels, known=columns, whole=known is not None, **how)
@@ -129,7 +133,7 @@ def open_data(
     elif not (types is None and empty is None and missing == "fill"):
         raise UsageError("types, empty and missing apply to a table (.csv) alone; leave them out here.")
     elif isinstance(source, (str, Path)):
-        folder = {"size": size, "mode": mode, "on_bad_image": on_bad_image}
+        folder = {"size": size, "mode": mode, "on_bad_image": on_bad_image, "top": top}
         raw = open_folder(Path(source), **folder) if a_folder else _open_path(source)
     else:
         raw = _open_arrays(cast(Any, source))
@@ -144,10 +148,14 @@ def names() -> list[dict[str, Any]]:
     return rows + [{"name": form, "summary": summary, "available": True} for form, summary in FORMS.items()]
 
 
-def _check(size: int | None, levels: int | None, mode: str, on_bad_image: str | None, limit: int | None) -> None:
+def _check(
+    size: int | None, levels: int | None, mode: str, on_bad_image: str | None, limit: int | None, top: int | None
+) -> None:
     for name, value, reach in (("size", size, SIZE), ("levels", levels, LEVELS), ("limit", limit, LIMIT)):
         if value is not None:
             whole(name, value, reach)
+    if top is not None and not 1 <= top <= 65_535:
+        raise UsageError(f"top must be a whole number from 1 to 65535, not {top!r}.")
     if mode not in get_args(Mode):
         raise UsageError(f"mode must be auto, grey or rgb, not {mode!r}.")
     if on_bad_image not in (None, *get_args(OnBadImage)):

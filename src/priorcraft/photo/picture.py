@@ -11,25 +11,11 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from priorcraft.datasets.image import BadImage, image_file
+from priorcraft.datasets.image import BadImage, image_file, sixteen_bits
 from priorcraft.disk import printable
 from priorcraft.errors import UsageError
 
-OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "RGB;16L": "RGB;16B", "RGBA;16L": "RGBA;16B"} | {
-    "RGB;16N": "RGB;16B",
-    "RGBA;16N": "RGBA;16B",
-}  # Pillow keeps the first byte of a colour of 16 bits; read in the other order, it keeps the second
-KEPT = {
-    "1": "1",
-    "L": "L",
-    "LA": "LA",
-    "RGB": "RGB",
-    "RGBA": "RGBA",
-    "P": "P",
-    "I;16": "I;16",
-    "I;16B": "I;16",
-    "I": "I;16",
-}
+KEPT = ("1", "L", "LA", "RGB", "RGBA", "P")  # modes of Pillow that are written as they are read
 
 
 @dataclass(frozen=True)
@@ -138,49 +124,21 @@ def read_picture(path: str | Path) -> Picture:
     Raises:
         BadImage: not a picture, or one of 32 bits a pixel.
     """
-    with image_file(path, load=False) as image:
-        tiles, mode, profile = list(image.tile), image.mode, image.info.get("icc_profile")
-        image.load()
-        notes = (
-            () if mode in KEPT else (f"{printable(path)} has the colours of {mode}; it is read and written as RGB.",)
-        )
+    deep = sixteen_bits(path)
+    with image_file(path) as image:
+        mode, profile = image.mode, image.info.get("icc_profile")
+        if deep is not None:
+            return Picture(np.atleast_3d(deep), profile=profile)
+        if mode.startswith(("I", "F")):
+            raise BadImage(path, "32 bits a pixel; 8 or 16 are needed")
         upright = ImageOps.exif_transpose(image)
         if mode == "P":
             colours = np.asarray(upright.convert("RGBA" if image.has_transparency_data else "RGB"))
             return Picture(colours, palette=_palette(upright), profile=profile)
-        if mode in ("I;16", "I;16B", "I"):
-            return Picture(_sixteen(path, np.asarray(upright))[..., None], profile=profile)
-        if mode.startswith("F"):
-            raise BadImage(path, "32 bits a pixel; 8 or 16 are needed")
         kept = upright.convert("L") if mode == "1" else upright if mode in KEPT else upright.convert("RGB")
-        pixels = np.atleast_3d(np.asarray(kept))
-    order = _order(tiles)
-    if order in OTHER_ORDER:
-        pixels = (pixels.astype(np.uint16) << 8) | _second_bytes(path, OTHER_ORDER[order])
+        other = f"{printable(path)} has the colours of {mode}; it is read and written as RGB."
+        pixels, notes = np.atleast_3d(np.asarray(kept)), () if mode in KEPT else (other,)
     return Picture(pixels, mode == "1", profile=profile, notes=notes)
-
-
-def _order(tiles: list) -> str:
-    """In which order the bytes of a colour stand in the file, as Pillow names it."""
-    arguments = tiles[0].args if tiles else ""
-    return arguments if isinstance(arguments, str) else str(arguments[0])
-
-
-def _second_bytes(path: str | Path, order: str) -> np.ndarray:
-    """What Pillow reads of a picture's pixels when it is told another order of bytes."""
-    with image_file(path, load=False) as image:
-        image.tile = [
-            tile._replace(args=order if isinstance(tile.args, str) else (order, *(tile.args or ())[1:]))
-            for tile in image.tile
-        ]
-        image.load()
-        return np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)
-
-
-def _sixteen(path: str | Path, v: np.ndarray) -> np.ndarray:
-    if v.min() < 0 or v.max() > 65_535:
-        raise BadImage(path, "more than 16 bits a pixel")
-    return v.astype(np.uint16)
 
 
 def _palette(image: Image.Image) -> Palette:
@@ -227,16 +185,18 @@ def png16(pixels: np.ndarray, profile: bytes | None = None) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def model_channels(x: Tensor, picture: "Picture", levels: int) -> Tensor:
+def model_channels(x: Tensor, picture: "Picture", levels: int, top: int | None = None) -> Tensor:
     """A point of a model's image space in the channels of a picture, opaque: grey is repeated, colours are averaged.
 
     Args:
         x: (C, H, W), 0 ... levels-1.
         picture: whose channels they shall have.
         levels: of the space.
+        top: the value that is white in a picture of 16 bits, if it is not the largest.
     """
     wanted = picture.to_channels()
     colours = len(wanted) - picture.transparent
-    v = x.float() * (picture.top / (levels - 1))
+    white = picture.top if top is None or picture.top == 255 else top
+    v = x.float() * (white / (levels - 1))
     v = v if len(v) == colours else v.mean(0, keepdim=True).expand(colours, -1, -1)
     return torch.cat([v, torch.full_like(v[:1], picture.top)]) if picture.transparent else v

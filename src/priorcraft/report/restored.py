@@ -49,6 +49,7 @@ class Restored(Pictures, Figures):
         files: of the images, whose pixels are kept where they were seen; none if they came from data.
         restored_as: what `save(path, "restored")` writes.
         factor: by which images of files were enlarged; 1 if they were completed.
+        top: the value that is white in files of 16 bits, where it is not the largest.
         done: the draws that all this was said of.
     """
 
@@ -72,6 +73,7 @@ class Restored(Pictures, Figures):
     files: tuple[str | Path, ...] = field(repr=False, compare=False, metadata=ARRAY)
     restored_as: Best = field(repr=False, compare=False, metadata=ARRAY)
     factor: int = field(repr=False, compare=False, metadata=ARRAY)
+    top: int | None = field(repr=False, compare=False, metadata=ARRAY)
     done: Restoration = field(repr=False, compare=False, metadata=ARRAY)
 
     @classmethod
@@ -87,6 +89,7 @@ class Restored(Pictures, Figures):
         files: tuple[str | Path, ...] = (),
         restored_as: Best = "mean",
         factor: int = 1,
+        top: int | None = None,
         notes: Sequence[str] = (),
     ) -> "Restored":
         """The answer that completions are; the arguments as above, `mask` for one image or for each."""
@@ -110,6 +113,7 @@ class Restored(Pictures, Figures):
             files=files,
             restored_as=restored_as,
             factor=factor,
+            top=top,
             done=done,
         )
 
@@ -156,7 +160,7 @@ class Restored(Pictures, Figures):
             grey = torch.round(best.permute(1, 2, 0).double() * top / (levels - 1)).numpy()
             return FilePicture(grey.astype(np.uint8 if top == 255 else np.uint16)).to_bytes(suffix)
         picture = read_picture(self.files[number])
-        channels = model_channels(best, picture, levels)
+        channels = model_channels(best, picture, levels, self.top)
         if self.factor > 1:
             return picture.larger(channels).to_bytes(suffix)
         return picture.with_channels(channels, ~self.mask[number].all(0)).to_bytes(suffix)

@@ -81,14 +81,14 @@ def other_data(run: Run, source: Source) -> Splits:
         return open_as(kept["form"], source, seed=seed, **known)
     if run.columns is not None:
         return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns)
-    reading = cast(Reading, {key: known[key] for key in ("levels", "on_bad_image") if key in known})
+    reading = cast(Reading, {key: known[key] for key in ("levels", "on_bad_image", "top") if key in known})
     return open_data(source, seed=seed, known=kept["fingerprint"], **brought(source, space, reading))
 
 
 def brought(source: str | Path, space: Space, reading: Reading) -> Reading:
     """How to read a source so that it lives in a space: images of a folder get its channels, and its size if square."""
     if not Path(source).is_dir():
-        return cast(Reading, {key: value for key, value in reading.items() if key != "on_bad_image"})
+        return cast(Reading, {key: value for key, value in reading.items() if key not in ("on_bad_image", "top")})
     if not space.is_image:
         return reading
     colours, *sides = space.event_shape

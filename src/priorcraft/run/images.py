@@ -89,7 +89,7 @@ def is_number(word: str) -> bool:
 
 def one_point(run: Run, point: Point) -> Tensor:
     """A tensor as it is, or an image file."""
-    return point if isinstance(point, Tensor) else read_image(str(point), run.model.space)
+    return point if isinstance(point, Tensor) else read_image(str(point), run.model.space, top=top_of(run))
 
 
 def images_of(
@@ -115,14 +115,19 @@ def images_of(
         splits = data_of(run, data)
         rows = first_rows(splits, limit)
         return rows if splits.space.levels is None else Named(rows.x.long(), rows.y, splits)
-    images = [image_of_any_size(path, space or run.model.space) for path in paths]
+    images = [image_of_any_size(path, space or run.model.space, top_of(run)) for path in paths]
     for image, path in zip(images, paths, strict=True):
         if image.shape != images[0].shape:
             raise DataError(f"{printable(path)} is not of the size of {printable(paths[0])}; give them one at a time.")
     return Named(torch.stack(images), None, files=paths)
 
 
-def image_of_any_size(path: str | Path, space: Space) -> Tensor:
+def top_of(run: Run) -> int | None:
+    """The value of 16 bits that is white in the images of a run."""
+    return run.data.get("reading", {}).get("top")
+
+
+def image_of_any_size(path: str | Path, space: Space, top: int | None = None) -> Tensor:
     """An image file with the channels and levels of a space, of its own size; no smaller than the space's.
 
     Raises:
@@ -135,7 +140,7 @@ def image_of_any_size(path: str | Path, space: Space) -> Tensor:
     channels, *least = space.event_shape
     if height < least[0] or width < least[1]:
         raise DataError(f"{printable(path)} is {width} x {height}; {least[1]} x {least[0]} is needed, or more.")
-    return read_image(path, Space((channels, height, width), space.levels))
+    return read_image(path, Space((channels, height, width), space.levels), top=top)
 
 
 def check_size(n: int, draws: int, points: int, entries: int) -> None:

@@ -16,7 +16,7 @@ from priorcraft.report.photographs import Photographs
 from priorcraft.report.restored import Restored, measured
 from priorcraft.run import Run
 from priorcraft.run.data import Given, labels_of, opened
-from priorcraft.run.images import check_size, images_of
+from priorcraft.run.images import check_size, images_of, top_of
 from priorcraft.run.photographs import files_of, mask_of, photographs, refuse, seen_of
 
 
@@ -90,7 +90,16 @@ def inpaint(
     found = measured(done, observation, y, truth, ~seen, named.splits, named.y, seed)
     rule = () if painted.rule == f"mask: {mask}." else (painted.rule,)
     return Restored.of(
-        done, found, seen=y, mask=seen, truth=truth, space=space, files=named.files, restored_as=restored_as, notes=rule
+        done,
+        found,
+        seen=y,
+        mask=seen,
+        truth=truth,
+        space=space,
+        files=named.files,
+        top=top_of(fitted),
+        restored_as=restored_as,
+        notes=rule,
     )
 
 

@@ -17,7 +17,7 @@ from priorcraft.report.photographs import Enlarged
 from priorcraft.report.restored import Restored, measured
 from priorcraft.run import Run
 from priorcraft.run.data import Given, labels_of, opened
-from priorcraft.run.images import check_size, images_of
+from priorcraft.run.images import check_size, images_of, top_of
 from priorcraft.run.photographs import files_of, photographs, refuse
 
 
@@ -92,6 +92,7 @@ def upscale(
         truth=truth,
         space=space,
         files=named.files,
+        top=top_of(fitted),
         restored_as=restored_as,
         factor=factor,
     )
