@@ -82,13 +82,13 @@ def _estimate(w: Tensor, kinds: Tensor, size: int, noise: float) -> PatchPrior:
     d = w.shape[-1]
     count = torch.bincount(kinds, minlength=size).to(w)
     groups = w[:, kinds.argsort()].split([int(n) for n in count], 1)
-    scatter = torch.stack([group.mT @ group for group in groups], 1)
+    scatter = torch.stack([group.mT.double() @ group.double() for group in groups], 1)  # else not positive, if flat
     whole = scatter.sum(1, keepdim=True) / max(w.shape[1], 1)
-    cover = (scatter + PSEUDO * whole) / (count[:, None, None] + PSEUDO) + noise**2 * torch.eye(d)
+    cover = (scatter + PSEUDO * whole) / (count[:, None, None] + PSEUDO) + noise**2 * torch.eye(d, dtype=torch.float64)
     factor = torch.linalg.cholesky(cover)
-    inverse = torch.linalg.solve_triangular(factor, torch.eye(d).expand_as(factor), upper=False)
+    inverse = torch.linalg.solve_triangular(factor, torch.eye(d, dtype=torch.float64).expand_as(factor), upper=False)
     log_weight = ((count + 1) / (w.shape[1] + size)).log() - factor[0].diagonal(dim1=1, dim2=2).log().sum(1)
-    return PatchPrior(centred(inverse).mT.contiguous(), log_weight)
+    return PatchPrior(centred(inverse).mT.float().contiguous(), log_weight.float())
 
 
 def thin_plate(channels: int, stiffness: float = 0.03) -> PatchPrior:
