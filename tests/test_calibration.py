@@ -42,13 +42,15 @@ def model_for(kind: type[Generative], space: Space) -> Generative:
 def observation_for(kind: type[Observation], space: Space) -> Observation:
     """One that hides something of the space."""
     seen = torch.arange(space.dims).view(space.event_shape) < space.dims // 2
+    blur = Blur(torch.tensor([[0.25, 0.5, 0.25]]))
+    blur.noise = 0.7
     made: dict[type[Observation], Observation] = {
         Mask: Mask(seen),
         BlockMean: BlockMean(2),
         PixelsAndBlocks: PixelsAndBlocks(Mask(seen), BlockMean(2)),
         Entrywise: GaussianNoise(0.7),
         LinearObservation: BlockMean(2) if space.levels is None else GaussianNoise(0.7),
-        Observation: Blur(torch.tensor([[0.25, 0.5, 0.25]])),
+        Observation: blur,
     }
     return made[kind]
 
@@ -77,8 +79,6 @@ def test_every_engine_is_calibrated_or_says_that_it_is_not(row, integers):
     kind, seen, _, engine = ENGINES[row]
     space = LEVELS if integers in INTEGERS else REALS
     model, observation = model_for(kind, space), observation_for(seen, space)
-    if isinstance(observation, Blur) and isinstance(observation, LinearObservation):
-        observation.noise = 0.7
     assert engine_for(model, observation) is engine
     told, complaints = checked(model, observation, FEWER if issubclass(kind, Approximate) else SETS)
     assert told.p > 1e-4 or complaints, told.told
