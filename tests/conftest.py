@@ -1,10 +1,13 @@
 """What several tests share."""
 
+import signal
+
 import pytest
 import torch
 
 from priorcraft.datasets import Splits, open_data
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup and background jobs of a shell begin without it
 torch.set_num_threads(1)  # tests are small and run side by side: threads that wait for each other only cost time
 
 

@@ -77,7 +77,7 @@ def _option(
         help=_capital(words),
         name=None if positional else several,
         negative=None if default is True else (),
-        show_default=default is not False,
+        show_default=not (default is None or default is False or default == ()),
     )
     needed = default is REQUIRED
     return inspect.Parameter(

@@ -138,7 +138,8 @@ def open_data(
     else:
         raw = _open_arrays(cast(Any, source))
     raw = raw if classes is None else replace(raw, classes=classes)
-    return build(raw, seed=seed, levels=levels, limit=limit, known=known)
+    splits = build(raw, seed=seed, levels=levels, limit=limit, known=known)
+    return splits if isinstance(source, str | Path) else replace(splits, in_memory=True)
 
 
 def names() -> list[dict[str, Any]]:

@@ -63,6 +63,7 @@ class Splits:
         columns: what the integers of a table stand for; None for other data.
         folder: where they lie prepared on disk; None where they are in memory alone.
         table: the cells of a table; None for other data.
+        in_memory: whether they came from no place that could be opened again.
         divided: False for rows that a question is asked of and nothing is learned from: every part is all of them.
     """
 
@@ -79,6 +80,7 @@ class Splits:
     columns: Columns | None = None
     folder: Path | None = None
     table: Cells | None = None
+    in_memory: bool = False
 
     @property
     def context(self) -> Space | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,7 +20,6 @@ from priorcraft.train.holes import without_holes
 from priorcraft.train.run_folder import in_words
 
 Given = Mapping[str, str | int]  # what is known of x beside it: {"label": name or number of a class}
-IN_MEMORY = ("arrays", "the data frame")  # what data without a file are called
 
 
 def opened(run: str | Path | Run, device: str = "auto", *, translates: bool = False) -> tuple[Run, torch.device]:
@@ -46,11 +45,17 @@ def opened(run: str | Path | Run, device: str = "auto", *, translates: bool = Fa
     return fitted, fitted.model.device
 
 
+def in_memory(kept: Mapping[str, Any]) -> bool:
+    """Whether a run's data came from no place that could be opened again; runs of version 0.1.0 say it by a name."""
+    source = str(kept["source"])
+    return bool(kept.get("in_memory", source in ("arrays", "the data frame") and not Path(source).exists()))
+
+
 def own_data(run: Run) -> Splits:
     """The data that a run was fitted to, read and divided as they were."""
     kept = run.data
     reading = cast(Reading, kept.get("reading", {}))
-    if kept["source"] in IN_MEMORY:
+    if in_memory(kept):
         raise DataError(f"the run {run.path} was fitted to data in memory; give the data with the question.")
     now = open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), columns=run.columns, **reading)
     check_same(run, now)

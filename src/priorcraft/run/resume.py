@@ -10,6 +10,7 @@ import torch
 from priorcraft.datasets import Splits
 from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.run import columns_of
+from priorcraft.run.data import in_memory
 from priorcraft.run.forms import ROWS, open_as
 from priorcraft.train.config import read_config
 from priorcraft.train.loop import Budget
@@ -47,6 +48,10 @@ def reopen(
     check_unchanged(out, run.config, asked)
     form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})
     how = {"seed": seed, "columns": columns_of(saved), **reading}
+    if data is None and in_memory(saved):
+        raise UsageError(
+            f"the run in {out} was fitted to data in memory; give them with the call: fit(data, resume=True, ...)."
+        )
     splits = data if isinstance(data, Splits) else open_as(form, saved["source"] if data is None else data, **how)
     run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
     if minutes is None and steps is None:
@@ -73,6 +78,7 @@ def check_unchanged(out: Path, config: Mapping[str, Any], asked: Mapping[str, An
         "seed": config["seed"],
         **config["settings"],
         **config["data"].get("reading", {}),
+        "form": config["data"].get("form", ROWS),
     }
     for name, value in asked.items():
         if value is not None and not same(value, saved.get(name)):

@@ -140,6 +140,7 @@ def describe(
             "seed": seed,
             "fingerprint": splits.fingerprint,
             "counts": splits.counts,
+            "in_memory": splits.in_memory,
             **({} if splits.columns is None else {"columns": splits.columns.as_json()}),
         },
         "seed": seed,

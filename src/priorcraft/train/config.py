@@ -50,6 +50,7 @@ class DataOf:
     reading: Reading = field(default_factory=Reading)
     columns: Columns | None = None
     changed_from: tuple[str, ...] = ()
+    in_memory: bool = False
 
 
 @dataclass(frozen=True)

@@ -98,11 +98,14 @@ def fit(
     runtime.tune()
     folder = Path(tempfile.mkdtemp(prefix="priorcraft-") if out is None else out)
     on_record = listen(model or folder.name)
+    if allow_data_change and not resume:
+        raise UsageError("--allow-data-change goes with --resume; a run that begins has no other data.")
     with ExitStack() as held:  # the run's lock, from its creation to its end
         if resume:
             if overwrite:
                 raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
-            asked = {"model": model, "seed": seed, **(settings or {}), **(reading or {})}
+            form = form_of(pairs, domains, reverse) if pairs or domains or reverse else None
+            asked = {"model": model, "seed": seed, "form": form, **(settings or {}), **(reading or {})}
             run, splits, budget = reopen(folder, held, data, minutes, steps, allow_data_change, asked)
             for message in elsewhere(run.config):
                 on_record(Record("note", 0, 0.0, 0.0, {"message": message}))
