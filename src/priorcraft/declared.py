@@ -101,6 +101,18 @@ def names() -> tuple[str, ...]:
 
 
 @cache
+def summary(function: str) -> str:
+    """The first sentences of a verb's docstring, without parsing its file: for a list of all verbs.
+
+    >>> summary("sample")
+    'Draw from a fitted model.'
+    """
+    source = (VERBS / f"{function}.py").read_text("utf-8")
+    found = re.search(rf'^def {function}\(.*?^    """(.*?)(?:\n\n|""")', source, re.DOTALL | re.MULTILINE)
+    return re.sub(r"\s+", " ", found[1]) if found else ""
+
+
+@cache
 def verb(function: str) -> Verb:
     """A verb by the name of its function.
 

@@ -7,7 +7,7 @@ import warnings
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from priorcraft import __version__, declared
-from priorcraft.cli.show import say
+from priorcraft.cli.lines import say
 from priorcraft.errors import PriorcraftError, out_of_memory
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
@@ -24,8 +24,8 @@ def make_app() -> App:
         "130 interrupted. Results go to stdout, progress to stderr.",
     )
     for function in declared.names():
-        verb = declared.verb(function)
-        app.command(f"priorcraft.cli.command:{function}", name=verb.name, help=verb.summary)
+        name = function.replace("_", "-")
+        app.command(f"priorcraft.cli.command:{function}", name=name, help=declared.summary(function))
     app.command(
         "priorcraft.cli.studio:studio", name="studio", help="Open the studio: every idea moved by hand, in the browser."
     )

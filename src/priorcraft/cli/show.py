@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from priorcraft.answer import Answer
+from priorcraft.cli.lines import say, spelled
 
 
 def tell(answer: Answer, *, json: bool) -> None:
@@ -22,19 +23,6 @@ def tell(answer: Answer, *, json: bool) -> None:
     print(spelled(str(answer), sys.stdout))
     for path in answer.saved.values():
         print(spelled(f"written: {path}", sys.stdout))
-
-
-def say(text: str) -> None:
-    """One line on stderr, whatever the terminal's encoding."""
-    print(spelled(text, sys.stderr), file=sys.stderr, flush=True)
-
-
-def spelled(text: str, stream: TextIO) -> str:
-    """The text in characters that the stream has."""
-    encoding = stream.encoding or "ascii"
-    if not encoding.lower().startswith("utf"):
-        text = text.replace("≤", "<=").replace("±", "+-")
-    return text.encode(encoding, "replace").decode(encoding)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -1,0 +1,17 @@
+"""Lines on a terminal, whatever characters it has."""
+
+import sys
+from typing import TextIO
+
+
+def say(text: str) -> None:
+    """One line on stderr, whatever the terminal's encoding."""
+    print(spelled(text, sys.stderr), file=sys.stderr, flush=True)
+
+
+def spelled(text: str, stream: TextIO) -> str:
+    """The text in characters that the stream has."""
+    encoding = stream.encoding or "ascii"
+    if not encoding.lower().startswith("utf"):
+        text = text.replace("≤", "<=").replace("±", "+-")
+    return text.encode(encoding, "replace").decode(encoding)
