@@ -55,7 +55,7 @@ export function slider({ min, max, step, value, changed, label }) {
   return node;
 }
 
-/** A number with its kind: "=" exact, "≤" an upper bound, "≥" a lower one, "" neither.
+/** A number with its kind: "=" exact, "≤" an upper bound, "≥" a lower one, "≈" an estimate, "" neither.
  * @param {string} kind @param {number | null | undefined} value @param {string} [unit] @param {number} [digits] */
 export function number(kind, value, unit = "", digits = 1) {
   const text = value === null || value === undefined || !Number.isFinite(value) ? "–" : value.toFixed(digits).replace("-", "−");

@@ -36,7 +36,7 @@ async function show(run, place) {
       return el("div.field", {}, el("div.row", { style: { "flex-wrap": "nowrap", "align-items": "center", gap: ".5rem" } }, el("span.label", { style: { "min-width": "1.8rem" } }, `z${i + 1}`), interval(m, deviation.data[i], pm.data[i], pd.data[i]), el("span.number", { style: { "min-width": "4.6rem", "text-align": "right" } }, `${kl.data[i].toFixed(2)} nats`)), node);
     }));
     fill(bound, lines([{ name: t("vae.bound"), points: v.draws.map((/** @type {number} */ k, /** @type {number} */ i) => /** @type {[number, number]} */ ([k, v.bounds[i]])) }], { label: t("vae.bound.label"), unit: t("vae.draws"), logarithmic: true }));
-    fill(numbers, figures([[t("vae.reconstruction"), number("=", v.reconstruction, "nats")], ["KL(q ‖ p)", number("=", v.kl, "nats")], [t("vae.elbo"), number("≥", v.bounds[0], "nats")], [t("vae.tight"), number("≥", v.bounds[v.bounds.length - 1], "nats")], [t("vae.gap"), number("≥", v.gap, "nats")]]));
+    fill(numbers, figures([[t("vae.reconstruction"), number("≈", v.reconstruction, "nats")], ["KL(q ‖ p)", number("≈", v.kl, "nats")], [t("vae.elbo"), number("≥", v.bounds[0], "nats")], [t("vae.tight"), number("≥", v.bounds[v.bounds.length - 1], "nats")], [t("vae.gap"), number("≥", v.gap, "nats")]]));
     say(t("vae.said", { bound: v.bounds[0].toFixed(1) }));
     down([...z]);
   }, (e) => { error.textContent = e.message; });
