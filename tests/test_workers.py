@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,33 @@ def test_a_worker_that_sees_other_data_is_refused_before_the_first_step(few, tmp
     with pytest.raises(DataError, match="worker 1 sees other data"):
         trained(changed, "gan", tmp_path / "run", workers=2)
     assert RunFolder.open(tmp_path / "run").newest() is None
+
+
+GAN = ["digits", "gan", "--steps", "4", "--quiet", "--set", "hidden=16", "--set", "layers=1"]
+COMMAND = ["-m", "priorcraft", "fit", *GAN]
+
+
+def run_command(*words: str) -> str:
+    """What a command says on stderr; it must succeed."""
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_prepared_data_and_workers_from_the_command_line(tmp_path):
+    run_command("-m", "priorcraft", "data", "digits", "--prepare", "--out", str(tmp_path / "data"))
+    run_command(*COMMAND, "--workers", "1", "--out", str(tmp_path / "1"))
+    prepared = [str(tmp_path / "data") if word == "digits" else word for word in COMMAND]
+    run_command(*prepared, "--workers", "2", "--out", str(tmp_path / "2"))
+    assert weights(RunFolder.open(tmp_path / "1")) == weights(RunFolder.open(tmp_path / "2"))
+
+
+@pytest.mark.slow
+def test_torchrun_gives_the_same_weights(tmp_path):
+    run_command(*COMMAND, "--workers", "1", "--out", str(tmp_path / "1"))
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    run_command(*launcher, *COMMAND, "--out", str(tmp_path / "2"))
+    assert weights(RunFolder.open(tmp_path / "1")) == weights(RunFolder.open(tmp_path / "2"))
 
 
 def test_validation_rows_miss_no_stretch():

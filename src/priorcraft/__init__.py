@@ -21,6 +21,7 @@ _FACE = {
     "priorcraft.datasets": ("open_data",),
     "priorcraft.observe": ("BlockMean", "Mask"),
     "priorcraft.run": ("Run", "load"),
+    "priorcraft.scale.questions": ("asked",),
 }
 _HOMES = {name: module for module, names in _FACE.items() for name in names}
 

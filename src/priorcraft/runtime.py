@@ -6,7 +6,7 @@ import os
 import platform
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
@@ -118,6 +118,14 @@ def mix(*key: Key) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def digest(tensors: Iterable[Tensor]) -> str:
+    """A number that tensors of the same values have alone, 128 bits, hexadecimal."""
+    found = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        found.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
 def keyed(*key: Key, device: torch.device | str = "cpu") -> Generator:
     """A generator whose draws are a function of `key` alone, e.g. (seed, step, purpose).
 
@@ -200,6 +208,17 @@ def undisturbed(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
 
     return called
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for arithmetic, whose sums are then made in one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from priorcraft.datasets.folder import Mode, OnBadImage, open_folder
 from priorcraft.datasets.idx import find, open_idx
 from priorcraft.datasets.image import SUFFIXES
 from priorcraft.datasets.points import MOST_LEVELS
+from priorcraft.datasets.prepared import is_prepared, open_prepared
 from priorcraft.datasets.raw import Raw
 from priorcraft.datasets.splits import Splits
 from priorcraft.datasets.tables import Missing, open_table
@@ -121,6 +122,14 @@ def open_data(
     (Space(event_shape=(1, 8, 8), levels=17), 1000, 347, 450)
     """
     _check(size, levels, mode, on_bad_image, limit, top)
+    if is_prepared(source) and str(source) not in NAMES:
+        asked = {"size": size, "levels": levels, "limit": limit, "label": label, "types": types, "empty": empty}
+        asked |= {"top": top}
+        if wrong := [name for name, value in asked.items() if value is not None]:
+            raise UsageError(
+                f"{wrong[0]} was settled when these data were prepared; leave it out, or prepare them anew."
+            )
+        return open_prepared(Path(cast(str, source)))
     a_folder = isinstance(source, (str, Path)) and os.path.isdir(source) and str(source) not in NAMES
     if not a_folder and not (size is None and mode == "auto" and on_bad_image is None and top is None):
         raise UsageError("size, mode, on_bad_image and top apply to a folder of images alone; leave them out here.")

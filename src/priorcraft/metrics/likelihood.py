@@ -1,7 +1,7 @@
 """How well a model predicts rows it has not seen, with the kind of number that is."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,8 @@ from priorcraft.answer import Answer, Facts, Kind, Piece
 from priorcraft.core import Approximate, Exact, Generative, Space
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
+
+GoOn = Callable[[int], bool]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def score(
     samples: int = 64,
     batch: int = 512,
     generator: Generator | None = None,
+    go_on: GoOn = lambda done: True,
 ) -> Score:
     """Scores p(x), by the sum rule if the model has classes. Exact, lower bound or none, by the model's type.
 
@@ -89,6 +92,7 @@ def score(
         samples: k of the importance-weighted bound, for approximate models.
         batch: rows at once; fewer where k x classes would make more than 64 x batch evaluations at once.
         generator: source of the bound's randomness.
+        go_on: asked with the number of rows scored so far, after each batch; the score ends with them if it says no.
 
     Raises:
         DataError: no rows, rows outside the space, or a row whose log p(x) is not finite.
@@ -100,20 +104,29 @@ def score(
         raise UsageError(f"samples and batch must be at least 1, not {samples} and {batch}.")
     if not isinstance(model, Exact | Approximate):
         return Score(Kind.NONE, None, None, None, len(rows), None)
-    k = None if isinstance(model, Exact) else samples
-    log_p = _log_p(model, rows, k, batch, runtime.fresh(generator))
-    return summary(-finite(log_p), model.space, k)
+    found = log_p(model, rows, samples, batch=batch, generator=runtime.fresh(generator), go_on=go_on)
+    return summary(-finite(found), model.space, None if isinstance(model, Exact) else samples)
 
 
 @torch.no_grad()
-def _log_p(model: Exact | Approximate, rows: Rows, k: int | None, batch: int, generator: Generator) -> Tensor:
-    """log p(x), or its bound with k samples, row by row, float64, (B,)."""
-    size = max(1, min(batch, 64 * batch // ((k or 1) * max(model.classes, 1))))
-    device = model.device
+def log_p(
+    model: Exact | Approximate,
+    rows: Rows,
+    samples: int = 64,
+    *,
+    batch: int = 512,
+    generator: Generator,
+    go_on: GoOn = lambda done: True,
+) -> Tensor:
+    """log p(x), or its bound with k samples, of each row, float64, nats, (B,); args as in `score`."""
+    k = None if isinstance(model, Exact) else samples
+    size, found = max(1, min(batch, 64 * batch // ((k or 1) * max(model.classes, 1)))), list[Tensor]()
     with evaluating(model):
-        return torch.cat(
-            [_density(model, x.to(device), c, k, generator).double().cpu() for x, c in chunks(model, rows, size)]
-        )
+        for x, c in chunks(model, rows, size):
+            found.append(_density(model, x.to(model.device), c, k, generator).double().cpu())
+            if not go_on(min(len(found) * size, len(rows))):
+                break
+    return torch.cat(found)
 
 
 def chunks(model: Generative, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:

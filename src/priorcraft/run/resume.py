@@ -44,15 +44,12 @@ def reopen(
     if "data" not in run.config:
         raise CheckpointError(f"{out} was emptied and holds no training to resume; fit anew with --overwrite.")
     read_config(run.config)
-    saved = run.config["data"]
     check_unchanged(out, run.config, asked)
-    form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})
-    how = {"seed": seed, "columns": columns_of(saved), **reading}
-    if data is None and in_memory(saved):
+    if data is None and in_memory(run.config["data"]):
         raise UsageError(
             f"the run in {out} was fitted to data in memory; give them with the call: fit(data, resume=True, ...)."
         )
-    splits = data if isinstance(data, Splits) else open_as(form, saved["source"] if data is None else data, **how)
+    splits = again(out, data)
     run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
     if minutes is None and steps is None:
         return run, splits, Budget(**run.config["budget"])
@@ -71,11 +68,20 @@ def elsewhere(config: Mapping[str, Any]) -> list[str]:
     return [f"the run began with {'; '.join(changed)}: it does not end at the same bits."] if changed else []
 
 
+def again(out: Path, data: str | Path | Splits | None) -> Splits:
+    """The data of the run in `out`, or others, opened as it opened its own."""
+    saved = RunFolder.open(out).config["data"]
+    form, seed, reading = str(saved.get("form", ROWS)), int(saved["seed"]), saved.get("reading", {})
+    how = {"seed": seed, "columns": columns_of(saved), **reading}
+    return data if isinstance(data, Splits) else open_as(form, saved["source"] if data is None else data, **how)
+
+
 def check_unchanged(out: Path, config: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     """Raises a UsageError if a run that goes on is asked to be another one."""
     saved = {
         "model": config["model"],
         "seed": config["seed"],
+        "shards": config.get("shards", 1),
         **config["settings"],
         **config["data"].get("reading", {}),
         "form": config["data"].get("form", ROWS),

@@ -1,20 +1,23 @@
 """One training by several processes, on this machine or wherever a launcher started them."""
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
+import torch.distributed as dist
 
 from priorcraft import runtime
 from priorcraft.datasets.prepared import open_prepared, save
 from priorcraft.datasets.splits import Splits
 from priorcraft.errors import DataError, PriorcraftError
+from priorcraft.run.pace import narrowed
 from priorcraft.run.run import rebuild
 from priorcraft.train.launch import beside, crew, joined, launched
 from priorcraft.train.loop import Budget, Record, whole
@@ -37,6 +40,7 @@ def train_together(
     workers: int = 1,
     resume: bool = False,
     watch: Callable[[Record], list[str]] = lambda record: [],
+    looked_at: int | None = None,
 ) -> Iterator[Record]:
     """Trains inside a run folder as the first of several processes; one is allowed, and then as `train_recorded`.
 
@@ -46,6 +50,7 @@ def train_together(
     Args:
         run, objective, data, budget, seed, resume, watch: as in `train_recorded`.
         workers: processes on this machine; those of a launcher (torchrun) are counted by themselves.
+        looked_at: validation rows of one look; None for as many as the loop takes.
 
     Raises:
         UsageError: a number of workers that does not divide the shards.
@@ -53,16 +58,17 @@ def train_together(
         WorkerLost: a worker ended or fell silent; the run can be resumed.
         Stopped: as in `train_recorded`.
     """
-    device = objective.model.log_prior.device
+    device = objective.model.device
     try:
         with _gathered(workers, data, device, int(run.config.get("shards", 1))) as group:
             objective.cut(Shards(int(run.config.get("shards", 1)), group))
             if group.count > 1:
-                asked = {"config": run.config, "budget": asdict(budget), "seed": seed}
+                asked = {"config": run.config, "budget": asdict(budget), "seed": seed, "looked_at": looked_at}
                 asked["precision"] = torch.get_float32_matmul_precision()
                 group.share(json.dumps(asked).encode())
                 agree(group, data)
-            yield from train_recorded(run, objective, data, budget, seed=seed, resume=resume, watch=watch)
+            seen = narrowed(data, looked_at)
+            yield from train_recorded(run, objective, seen, budget, seed=seed, resume=resume, watch=watch)
     except WorkerLost as lost:
         raise WorkerLost(f"{str(lost).rstrip('.')}. Go on with: priorcraft fit --resume --out {run.path}") from lost
 
@@ -93,7 +99,23 @@ def assist(group: Workers, data: Splits, device: torch.device) -> None:
     _, objective = rebuild(asked["config"], device)
     objective.cut(Shards(int(asked["config"].get("shards", 1)), group))
     objective.prepare(whole(data.valid, device))
-    train_beside(objective, data, Budget(**asked["budget"]), seed=int(asked["seed"]))
+    train_beside(objective, narrowed(data, asked["looked_at"]), Budget(**asked["budget"]), seed=int(asked["seed"]))
+
+
+def follows() -> bool:
+    """Whether a launcher started this process as one that trains along with a first one."""
+    return launched() and (dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))) > 0
+
+
+def follow(data: Splits, device: torch.device) -> NoReturn:
+    """Trains along with the first process of a launcher, which keeps the run, and ends this one.
+
+    Raises:
+        SystemExit: the training is over.
+    """
+    with joined(device) as group:
+        assist(group, data, device)
+    sys.exit(0)
 
 
 def agree(group: Workers, data: Splits) -> None:

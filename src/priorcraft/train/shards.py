@@ -1,12 +1,13 @@
 """A batch cut into parts that are always the same, whoever computes them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from priorcraft import runtime
 from priorcraft.errors import UsageError
 from priorcraft.train.workers import Workers
 
@@ -74,15 +75,9 @@ class Shards:
         found = [list(part(s, cut[s])) for s in self.mine]
         return unpacked(self.workers.sum_in_order([torch.cat([t.flatten() for t in each]) for each in found]), found[0])
 
-    @contextmanager
-    def threads(self) -> Iterator[None]:
+    def threads(self) -> AbstractContextManager[None]:
         """One thread where rows are cut: sums within a part are then made in one order, too."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(before if self.count == 1 else 1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        return nullcontext() if self.count == 1 else runtime.one_thread()
 
 
 def unpacked(flat: Tensor, like: Sequence[Tensor]) -> list[Tensor]:

@@ -10,6 +10,7 @@ from priorcraft import disk
 from priorcraft.answer import ARRAY, Answer, Facts, Listing, Piece, Sentence
 from priorcraft.datasets import Reading, Splits, names, open_data
 from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.prepared import save as prepare_into
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.errors import UsageError
 from priorcraft.outputs import folder_name
@@ -44,6 +45,7 @@ class About(Answer):
         notes: what was noticed while they were read.
         classes: their names.
         splits: the data.
+        prepare: whether they are written as arrays to be mapped, and not as pictures.
     """
 
     writes: ClassVar = {"out": ("",)}
@@ -58,9 +60,10 @@ class About(Answer):
     notes: tuple[str, ...]
     classes: tuple[str, ...]
     splits: Splits = field(repr=False, compare=False, metadata=ARRAY)
+    prepare: bool = field(default=False, repr=False, compare=False, metadata=ARRAY)
 
     @classmethod
-    def of(cls, splits: Splits) -> "About":
+    def of(cls, splits: Splits, prepare: bool = False) -> "About":
         """What can be said of data that are open."""
         return cls(
             name=splits.name,
@@ -73,6 +76,7 @@ class About(Answer):
             notes=tuple(splits.notes),
             classes=tuple(splits.classes),
             splits=splits,
+            prepare=prepare,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,26 +105,37 @@ class About(Answer):
     def save(self, path: str | Path, what: str = "out", *, overwrite: bool = False) -> "About":
         """Writes the images as PATH/part/class/number.png, which `open_data` reads in its turn (with 256 levels).
 
+        Prepared data are written as memory-mapped arrays, which `open_data` maps and does not read.
+
         Raises:
             UsageError: a folder that is there, or rows that are no images.
         """
-        export(self.splits, self.writable(path, what))
+        target = self.writable(path, what)
+        if self.prepare:
+            prepare_into(self.splits, target)
+        else:
+            export(self.splits, target)
         self.saved[what] = str(path)
         return self
 
 
 def data(
-    source: str | Path | Splits | None = None, *, seed: int = 0, reading: Reading | None = None
+    source: str | Path | Splits | None = None,
+    *,
+    seed: int = 0,
+    prepare: bool = False,
+    reading: Reading | None = None,
 ) -> About | Listing:
     """The built-in data sets, the forms that your own may have, and what some data turn out to be.
 
     Args:
         source: look at these data: what is found in them, and how they are divided; without it, what there is.
         seed: of the division into parts.
+        prepare: out is a folder of memory-mapped arrays, which is data wherever data are named and is never read whole.
         reading: how the data are read.
 
     Writes:
-        out: their images as files in this new folder, below train, valid and test.
+        out: their images as files in this new folder, below train, valid and test; with prepare, arrays.
 
     Raises:
         DataError: data that cannot be read.
@@ -130,7 +145,8 @@ def data(
     """
     if source is None:
         return Listing(tuple(SourceRow(**row) for row in names()))
-    return About.of(source if isinstance(source, Splits) else open_data(source, seed=seed, **(reading or {})))
+    found = source if isinstance(source, Splits) else open_data(source, seed=seed, **(reading or {}))
+    return About.of(found, prepare)
 
 
 def described(columns: Columns) -> list[str]:

@@ -15,24 +15,25 @@ from priorcraft.core import ClosedForm, Generative
 from priorcraft.datasets import Reading, Rows, Splits
 from priorcraft.datasets.pairs import Pairs
 from priorcraft.errors import Interrupted, UsageError
-from priorcraft.metrics.likelihood import score as measure
 from priorcraft.report.grid import picture
 from priorcraft.run import Run, describe, load, rebuild
 from priorcraft.run.forms import DOMAINS, PAIRS, REVERSED, ROWS, open_as
-from priorcraft.run.resume import budget_of, elsewhere, reopen
+from priorcraft.run.pace import Pace, advice, last_score, measured
+from priorcraft.run.resume import again, budget_of, elsewhere, reopen
 from priorcraft.run.run import SCORE
+from priorcraft.scale.training import follow, follows, train_together
 from priorcraft.train.batch import fastest_batch
 from priorcraft.train.holes import filled
+from priorcraft.train.launch import launched
 from priorcraft.train.loop import Budget, Record, whole
-from priorcraft.train.recorded import train_recorded
 from priorcraft.train.run_folder import RunFolder
+from priorcraft.train.shards import DEFAULT, Shards
 from priorcraft.train.watch import Watch
 from priorcraft.zoo import Settings
 
 GRID = 40  # samples in one picture
 PICTURES = 0.05  # share of the time that pictures may take
-BOUND_DRAWS = 8  # k of the bound in the score that `fit` returns
-SCORED_ROWS = 1000  # validation rows in the score that `fit` returns
+TRIAL_ROWS = 1000  # from which a batch size is measured
 Listener = Callable[[str], Callable[[Record], None]]
 
 
@@ -57,6 +58,8 @@ def fit(
     resume: bool = False,
     overwrite: bool = False,
     allow_data_change: bool = False,
+    workers: int | None = None,
+    shards: int | None = None,
     device: str = "auto",
     listen: Listener = silent,
 ) -> Run:
@@ -78,6 +81,9 @@ def fit(
         resume: go on with the run in out; it ends bit for bit where the run would have ended.
         overwrite: replace the run in out.
         allow_data_change: go on although the data changed.
+        workers: processes of this machine that train together; the weights are the same, bit for bit, for every number
+            that divides the shards. On several machines: torchrun ... -m priorcraft fit ...
+        shards: parts into which the rows of a step are cut; 4 with workers, which must divide it. The run keeps it.
         device: auto, cpu, cuda or mps.
         listen: gives a consumer of the loop's records for the model's name.
 
@@ -100,22 +106,38 @@ def fit(
     on_record = listen(model or folder.name)
     if allow_data_change and not resume:
         raise UsageError("--allow-data-change goes with --resume; a run that begins has no other data.")
+    form = form_of(pairs, domains, reverse)
+    if follows():
+        here = again(folder, data) if resume else opened_as(form, data, seed, reading)
+        own = int(RunFolder.open(folder).config["seed"]) if resume else seed or 0
+        follow(filled(here, seed=own), where)
     with ExitStack() as held:  # the run's lock, from its creation to its end
         if resume:
             if overwrite:
                 raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
-            form = form_of(pairs, domains, reverse) if pairs or domains or reverse else None
-            asked = {"model": model, "seed": seed, "form": form, **(settings or {}), **(reading or {})}
+            named = form if pairs or domains or reverse else None
+            asked = {
+                "model": model,
+                "seed": seed,
+                "form": named,
+                "shards": shards,
+                **(settings or {}),
+                **(reading or {}),
+            }
             run, splits, budget = reopen(folder, held, data, minutes, steps, allow_data_change, asked)
             for message in elsewhere(run.config):
                 on_record(Record("note", 0, 0.0, 0.0, {"message": message}))
         else:
-            form = form_of(pairs, domains, reverse)
-            how = (settings or {}, reading or {}, overwrite, form)
+            how = (settings or {}, reading or {}, overwrite, form, cut_into(shards, workers))
             run, splits, budget = create(data, model, folder, held, minutes, steps, seed or 0, *how)
             for event in run.events():  # what was found in the data, and chosen before the start
                 on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
-        return trained(run, splits, budget, where, on_record, resume=resume)
+        return trained(run, splits, budget, where, on_record, resume=resume, workers=workers or 1)
+
+
+def opened_as(form: str, data: str | Path | Splits | None, seed: int | None, reading: Reading | None) -> Splits:
+    """Data in a form, opened or as they are."""
+    return data if isinstance(data, Splits) else open_as(form, data or "", seed=seed or 0, **(reading or {}))
 
 
 def trained(
@@ -126,18 +148,25 @@ def trained(
     on_record: Callable[[Record], None],
     *,
     resume: bool,
+    workers: int,
 ) -> Run:
     """The run, once its budget is spent or somebody who types has had enough."""
     splits = filled(splits, seed=int(run.config["seed"]))
-    fitted, objective = rebuild(run.config, where)
     seed = int(run.config["seed"])
+    pace = None if budget.seconds is None else measured(*rebuild(run.config, where), splits, budget)
+    for message in [] if pace is None else advice(str(run.config["model"]), pace, splits, budget, seed=seed):
+        run.append({"kind": "warning", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})
+        on_record(Record("warning", 0, 0.0, 0.0, {"message": message}))
+    fitted, objective = rebuild(run.config, where)
     if run.newest() is None:
         start = whole(splits.train, where)
         fitted.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
     objective.prepare(whole(splits.valid, where))
     drawing = 0.0
     try:
-        for record in train_recorded(run, objective, splits, budget, seed=seed, resume=resume, watch=Watch()):
+        looked_at = None if pace is None else pace.looked_at(budget)
+        together = {"seed": seed, "workers": workers, "resume": resume, "watch": Watch(), "looked_at": looked_at}
+        for record in train_together(run, objective, splits, budget, **together):
             if record.kind == "validation" and (drawing <= PICTURES * record.elapsed or record.progress >= 1):
                 began = time.monotonic()
                 draw_samples(run, objective.averaged, splits.valid, seed, record.step)
@@ -146,8 +175,18 @@ def trained(
     except Interrupted:
         if not somebody_types():
             raise
-        return replace(ended(run, splits, where), interrupted=True)
-    return ended(run, splits, where)
+        return replace(ended(run, splits, where, pace, budget, on_record), interrupted=True)
+    return ended(run, splits, where, pace, budget, on_record)
+
+
+def cut_into(shards: int | None, workers: int | None) -> int:
+    """Parts of the rows of a step: as asked, or four where several processes shall share them."""
+    asked = workers is not None or launched()
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers must be at least 1, not {workers}.")
+    found = DEFAULT if shards is None and asked else shards or 1
+    Shards.check(found, workers or 1)
+    return found
 
 
 def form_of(pairs: bool, domains: bool, reverse: bool) -> str:
@@ -180,6 +219,7 @@ def create(
     reading: Reading,
     overwrite: bool,
     form: str = ROWS,
+    shards: int = 1,
 ) -> tuple[RunFolder, Splits, Budget]:
     """A new run folder for data that can be read and a model that can be built; `held` holds its lock."""
     if data is None or model is None:
@@ -190,13 +230,14 @@ def create(
     check_context(model, splits)
     source = str(data) if isinstance(data, str | Path) else splits.name
     budget = budget_of(minutes, steps)
-    settings, measured = sized(model, splits, settings, seed, budget)
+    settings, chosen = sized(model, splits, settings, seed, budget)
     found = {"source": source, "form": form, "reading": reading}
     config = describe(model, splits, settings, seed=seed, budget=budget, **found)
     zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
+    config |= {"shards": shards} if shards > 1 else {}
     run = held.enter_context(RunFolder.created(out, config, overwrite=overwrite))
     found = [] if isinstance(data, Splits) else splits.notes  # who opened the data has heard of them
-    for message in [*found, *measured]:
+    for message in [*found, *chosen]:
         run.append({"kind": "note", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})
     return run, splits, budget
 
@@ -213,7 +254,7 @@ def sized(model: str, splits: Splits, settings: Settings, seed: int, budget: Bud
         raise UsageError("batch_size=auto measures this machine and goes with --minutes; give a number with --steps.")
     rest = {key: value for key, value in settings.items() if key != "batch_size"}
     trial, objective = zoo.build(model, splits.space, splits.context, len(splits.train), rest, seed=seed)
-    rows = whole(first(splits.train, SCORED_ROWS), torch.device("cpu"))
+    rows = whole(first(splits.train, TRIAL_ROWS), torch.device("cpu"))
     trial.initialise(rows.x, rows.given, generator=runtime.keyed(seed, "trial"))
     objective.prepare(rows)
     speeds = fastest_batch(objective, splits.train)
@@ -244,11 +285,21 @@ def draw_samples(run: RunFolder, model: Generative, valid: Rows, seed: int, step
     run.write_bytes(f"samples/step-{step:08d}.png", picture(x, model.space, columns))
 
 
-def ended(run: RunFolder, splits: Splits, where: torch.device) -> Run:
-    """The run with its score on the first validation rows, which the folder keeps."""
+def ended(
+    run: RunFolder,
+    splits: Splits,
+    where: torch.device,
+    pace: Pace | None,
+    budget: Budget,
+    on_record: Callable[[Record], None],
+) -> Run:
+    """The run with its score on validation rows, as many as there is time for, which the folder keeps."""
+
+    def say(done: int, of: int) -> None:
+        on_record(Record("note", 0, 1.0, 0.0, {"message": f"scored {done:,} of {of:,} validation rows."}))
+
     model = load(run.path, device=where).model
-    rows, generator = first(splits.valid, SCORED_ROWS), runtime.keyed(0, "score", device=where)
-    found = measure(model, rows, samples=BOUND_DRAWS, generator=generator)
+    found = last_score(model, splits.valid, pace, budget, say)
     run.write_json(SCORE, found.to_dict() | {"split": "valid"})
     done = load(run.path, device=where)
     partners = (splits.found,) if isinstance(splits, Pairs) and splits.found else ()

@@ -10,6 +10,7 @@ from priorcraft.explicit.exact.structure import chow_liu_tree
 from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning
 from priorcraft.settings import Smoothing
 
+ROWS = 2**16  # counted at once
 NUMBERS = 2**28  # 1 GB of tables
 LEAST = -1e4  # log p of a state that is not the one that was seen
 
@@ -58,28 +59,37 @@ class ChowLiu(TreeModel):
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
         """Counts p(c) and finds the tree; rows without a label count in every class by its share."""
         super().initialise(x, given, generator=generator)
-        x = self.space.check(x)
-        self.forest.plant([chow_liu_tree(x.flatten(1), self.class_weights(x, given), self.levels)])
+        labels = [None] * -(-len(x) // ROWS) if given is None else given.split(ROWS)
+        weights = [self.class_weights(self.space.check(r), c) for r, c in zip(x.split(ROWS), labels, strict=True)]
+        self.forest.plant([chow_liu_tree(x.flatten(1), torch.cat(weights), self.levels)])
 
     def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
-        """One round of EM; with every label and entry known, the first is the maximum of the smoothed likelihood."""
-        x = self.space.check(x)
-        if seen is not None:
-            return self._update_with_holes(x, given, seen)
-        before = self.log_prob(x, given).mean()
-        counts = torch.zeros_like(self.log_transition)
+        """One round of EM; with every label and entry known, the first is the maximum of the smoothed likelihood.
+
+        Takes memory for 65,536 rows, however many there are.
+        """
+        counts, total = torch.zeros_like(self.log_transition), x.new_zeros((), dtype=torch.float64)
+        for start in range(0, len(x), ROWS):
+            rows = slice(start, start + ROWS)
+            part, label = self.space.check(x[rows]), None if given is None else given[rows]
+            if seen is None or bool(seen[rows].all()):
+                total += self._count(part, label, counts)
+            else:
+                total += self._expect(part, label, seen[rows], counts)
+        self.log_transition.copy_(leaning(counts, self.smoothing, self._spread()).log())
+        return (total / len(x)).to(counts)
+
+    def _count(self, x: Tensor, given: Tensor | None, counts: Tensor) -> Tensor:
+        """Adds what whole rows count; returns their log-likelihood."""
         weights = self.class_weights(x, given)
         for rows in self._pieces(len(x)):
             groups = Groups.of(weights[rows])
             place = self._cells(x[rows].flatten(1)[groups.row], groups.classes)
             counts.view(-1).index_add_(0, place.flatten(), groups.weight.expand_as(place).flatten().to(counts))
-        self.log_transition.copy_(leaning(counts, self.smoothing, self._spread()).log())
-        return before
+        return self.log_prob(x, given).double().sum()
 
-    def _update_with_holes(self, x: Tensor, given: Tensor | None, seen: Tensor) -> Tensor:
-        """The same by expected counts, the states of what is missing summed out."""
-        before = self.log_marginal(x, seen, given).mean()
-        counts = torch.zeros_like(self.log_transition)
+    def _expect(self, x: Tensor, given: Tensor | None, seen: Tensor, counts: Tensor) -> Tensor:
+        """Adds what rows with holes are expected to count, the states of what is missing summed out."""
         weights = self._log_class(x, seen, given).exp()
         for rows in self._pieces(len(x)):
             groups = Groups.of(weights[rows])
@@ -87,8 +97,7 @@ class ChowLiu(TreeModel):
             evidence = self._log_evidence(x[rows].flatten(1)[groups.row], seen[rows].flatten(1)[groups.row])
             up = self.forest.upward(evidence.clamp_min(LEAST), transition)
             counts.index_add_(1, groups.classes, self.forest.downward(up, transition, groups.weight)[1])
-        self.log_transition.copy_(leaning(counts, self.smoothing, self._spread()).log())
-        return before
+        return self.log_marginal(x, seen, given).double().sum()
 
     def _spread(self) -> Tensor:
         """The levels that each entry has, evenly, (N, 1, 1, levels)."""

@@ -29,32 +29,42 @@ def chow_liu_tree(x: Tensor, weights: Tensor, levels: int) -> Tree:
         levels: number of levels; binned where D * levels is beyond a few thousand.
     """
     bins = min(levels, max(2, COLUMNS // x.shape[1]))
-    edges = spanning_tree(mutual_information(x.long() * bins // levels, weights, bins))
+    edges = spanning_tree(mutual_information(x, weights, bins, levels))
     return hang(edges, centre(edges))
 
 
-def mutual_information(x: Tensor, weights: Tensor, levels: int) -> Tensor:
+def mutual_information(x: Tensor, weights: Tensor, bins: int, levels: int | None = None) -> Tensor:
     """I(x_i; x_j | c) = sum_c p(c) KL(p(x_i, x_j | c) || p(x_i | c) p(x_j | c)), nats, (D, D).
 
     One imagined row per group is spread over the cells of each pair: slightly biased, never infinite.
+
+    Args:
+        x: integers, (N, D).
+        weights: how much each row counts, in each of C groups, (N, C).
+        bins: into which the levels are put.
+        levels: of x; as many as bins if None.
     """
     shares = weights.sum(0) / weights.sum()
-    return sum((shares[c] * _information(x, weights[:, c], levels) for c in range(len(shares))), torch.tensor(0.0))
+    counts = (_pair_counts(x, weights[:, c], bins, levels or bins) for c in range(len(shares)))
+    return sum(
+        (share * _information(pairs, bins) for share, pairs in zip(shares, counts, strict=True)), torch.tensor(0.0)
+    )
 
 
-def _information(x: Tensor, weights: Tensor, levels: int) -> Tensor:
-    joint = _pair_counts(x, weights, levels) + 1 / levels**2
+def _information(pairs: Tensor, bins: int) -> Tensor:
+    joint = pairs + 1 / bins**2
     joint = joint / joint.sum((-2, -1), keepdim=True)
     independent = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)
     return torch.xlogy(joint, joint / independent).sum((-2, -1))
 
 
-def _pair_counts(x: Tensor, weights: Tensor, levels: int) -> Tensor:
-    counts = torch.zeros(x.shape[1] * levels, x.shape[1] * levels, device=x.device)
+def _pair_counts(x: Tensor, weights: Tensor, bins: int, levels: int) -> Tensor:
+    """The weight of each pair of bins of each pair of entries, a few rows at a time, (D, D, bins, bins)."""
+    counts = torch.zeros(x.shape[1] * bins, x.shape[1] * bins, device=x.device)
     for rows, weight in zip(x.split(ROWS), weights.float().split(ROWS), strict=True):
-        code = F.one_hot(rows, levels).flatten(1).float()
+        code = F.one_hot(rows.long() * bins // levels, bins).flatten(1).float()
         counts += (code * weight.unsqueeze(1)).T @ code
-    return counts.view(x.shape[1], levels, x.shape[1], levels).transpose(1, 2)
+    return counts.view(x.shape[1], bins, x.shape[1], bins).transpose(1, 2)
 
 
 def spanning_tree(weight: Tensor) -> list[tuple[int, int]]:

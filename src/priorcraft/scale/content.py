@@ -1,0 +1,55 @@
+"""The file of one chunk: a function of what is asked and of the chunk's number alone."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from priorcraft import runtime
+from priorcraft.cells.writing import as_parquet
+from priorcraft.run import Run
+from priorcraft.scale.chunks import Job, write
+from priorcraft.scale.questions import Asked, Question, alone, loaded
+from priorcraft.scale.sources import PreparedRows, rows_of
+
+SAMPLE = "sample"
+
+
+def content(job: Job, chunk: int) -> bytes:
+    """The file of one chunk: a function of the job and the chunk's number alone."""
+    first, last = job.span(chunk)
+    key = (job.seed, job.question, chunk)
+    if job.question == SAMPLE:
+        return _sampled(loaded(job.run), last - first, job.options.get("label"), key)
+    options = job.options
+    ask = Asked(job.run, Question(job.question), job.seed, options["samples"], options["n"])
+    found = rows_of(job.source or "", options["part"])
+    if isinstance(found, PreparedRows):
+        fitted = loaded(job.run)
+        return as_parquet(pa.table(ask.columns(fitted, found.read(first, last), key)))
+    return as_parquet(ask.table(found.read(first, last), key))
+
+
+def _sampled(run: Run, n: int, label: int | None, key: tuple[int | str, ...]) -> bytes:
+    model, draws = run.model, runtime.keyed(*key)
+    given = None if not model.classes else torch.full((n,), label) if label is not None else None
+    if model.classes and given is None:
+        given = runtime.categorical(model.log_prior.expand(n, -1), generator=draws)
+    x = model.sample(n, given=given, generator=draws).cpu()
+    names = None if given is None else [run.classes[int(c)] for c in given]
+    if run.columns is not None:
+        return as_parquet(run.columns.frame(x.numpy(), names, runtime.keyed(*key, "cells")))
+    levels = model.space.levels or 0
+    arrays = {"x": x.numpy().astype(np.uint8) if 0 < levels <= 256 else x.numpy()}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays, **({} if names is None else {"y": np.array(names)}))
+    return buffer.getvalue()
+
+
+def compute(job: Job, folder: str, chunk: int) -> int:
+    """Computes one chunk with one thread and writes it; returns its number."""
+    with alone():
+        write(job.file(Path(folder), chunk), content(job, chunk))
+    return chunk
