@@ -167,8 +167,11 @@ def test_a_run_keeps_its_bins_when_its_table_changes(tmp_path):
     path = write(tmp_path / "t.csv", animals())
     pc.fit(path, "naive-bayes", out=tmp_path / "run", reading={"label": "kind"}, steps=3)
     before = pc.score(tmp_path / "run").nats
-    write(path, [[row[0], str(100 * float(row[1])), *row[2:]] for row in animals()])
-    assert pc.score(tmp_path / "run").nats != before
+    changed = [[row[0], str(100 * float(row[1])), *row[2:]] for row in animals()]
+    assert pc.score(tmp_path / "run", write(tmp_path / "other.csv", changed)).nats != before
+    write(path, changed)
+    with pytest.raises(DataError, match="with other content"):
+        pc.score(tmp_path / "run")
     with pytest.raises(DataError, match="with other content"):
         pc.fit(out=tmp_path / "run", resume=True)
 

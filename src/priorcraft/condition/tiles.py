@@ -80,6 +80,7 @@ def next_window(known: Tensor, space: Space) -> tuple[slice, ...] | None:
 
     A quarter of the window lies above that pixel, and half of it to its left, inside the image.
 
+    >>> import torch
     >>> known = torch.ones(1, 1, 6, 9).bool()
     >>> known[..., 3, 4] = False
     >>> next_window(known, Space((1, 4, 4), 2))
