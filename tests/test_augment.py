@@ -159,6 +159,19 @@ def test_balancing_fills_the_rare_classes(small):
     assert answer.n == int((12 - y.bincount()).clamp_min(0).sum())
 
 
+def test_balancing_fills_one_class_alone(small, tmp_path):
+    with np.load(small / "few.npz") as f:
+        arrays = dict(f)
+    keep = np.cumsum(arrays["y_train"] == 3) * (arrays["y_train"] == 3) <= 4  # four threes, all the others
+    arrays |= {"x_train": arrays["x_train"][keep], "y_train": arrays["y_train"][keep]}
+    np.savez(tmp_path / "rare.npz", **arrays)
+    others = int(np.delete(np.bincount(arrays["y_train"]), 3).min())
+    how = {"per_class": others, "balance": True, "repeats": 1, "classifier": "logistic"}
+    answer = pc.augment(tmp_path / "rare.npz", small / "run", **how).save(tmp_path / "more.npz")
+    assert answer.n == others - 4
+    assert set(np.load(tmp_path / "more.npz")["y_train"][-answer.n :]) == {"3"}
+
+
 def test_rows_that_the_model_has_seen_are_not_held_out(small):
     """A run that was fitted to the test rows cannot prove anything on them."""
     with np.load(small / "few.npz") as f:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from priorcraft.cells import Cells
-from priorcraft.core import Space
+from priorcraft.core import UNLABELLED, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.raw_values import RawValues, raw_values
@@ -36,6 +37,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def labels(self) -> Tensor:
+        """The labels, -1 where not known, (N,); -1 everywhere without any."""
+        return torch.full((len(self.x),), UNLABELLED) if self.y is None else self.y
 
     def where(self, mask: Tensor) -> "Rows":
         """The rows that a mask (N,), or their numbers, take."""

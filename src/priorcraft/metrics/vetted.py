@@ -70,13 +70,13 @@ class Vetted:
             missing = missing[~fine]
             if not len(missing):
                 break
-        rows = Rows(torch.cat(x), torch.cat(y))
-        if len(known(rows).unique()) < len(wanted.unique()):
+        served = torch.cat(y)
+        if len(served.unique()) < len(wanted.unique()):
             raise PriorcraftError(
                 "no sample of some class passes the copy check and the confidence rule; train longer or take another "
                 "model."
             )
-        return rows
+        return Rows(torch.cat(x), served)
 
     def _passes(self, x: Tensor, y: Tensor) -> Tensor:
         suspected = self.copies.suspects(x)

@@ -16,7 +16,6 @@ from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.tables import written
 from priorcraft.errors import UsageError
-from priorcraft.metrics.gain import known
 from priorcraft.outputs import folder_name, packed
 from priorcraft.report.grid import pixels
 
@@ -41,7 +40,7 @@ class TrainingSet:
         """x_train ... y_test and levels, as `open_data` reads them, and where each training row comes from."""
         splits, parts = self.splits, {part: self.splits.rows(part) for part in SPLITS}
         x = torch.cat([splits.train.x, self.added.x.to(splits.train.x)])
-        parts["train"] = Rows(x, torch.cat([known(splits.train), known(self.added)]))
+        parts["train"] = Rows(x, torch.cat([splits.train.labels, self.added.labels]))
         names = np.array([*splits.classes, ""])  # the last one, number -1, stands for a label that is not known
         found = {f"x_{part}": rows.x.numpy() for part, rows in parts.items()}
         found |= {f"y_{part}": names[rows.y.numpy()] for part, rows in parts.items() if rows.y is not None}
@@ -59,7 +58,7 @@ class TrainingSet:
         """
         if columns is None:
             raise UsageError("a .csv needs a model of a table's columns; this one was not fitted to a table.")
-        names = [self.splits.classes[c] for c in known(self.added).tolist()]
+        names = [self.splits.classes[c] for c in self.added.labels.tolist()]
         return written(columns.header, columns.cells(self.added.x.numpy(), names, runtime.keyed(self.seed, "cells")))
 
     def write_folder(self, target: Path) -> None:
@@ -80,7 +79,7 @@ class TrainingSet:
                 ("train", self.added, "synthetic"),
             ]:
                 for i, (image, label) in enumerate(
-                    zip(pixels(rows.x, splits.space), known(rows).tolist(), strict=True)
+                    zip(pixels(rows.x, splits.space), rows.labels.tolist(), strict=True)
                 ):
                     if label == UNLABELLED:
                         continue
