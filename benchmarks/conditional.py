@@ -13,9 +13,9 @@ import time
 
 import torch
 
+import priorcraft as pc
 from implicit import interval
 from judge import samples
-from priorcraft import verbs
 from priorcraft.datasets import open_data
 from priorcraft.implicit.detectors import diversity
 from priorcraft.metrics.fidelity import Judge
@@ -45,9 +45,9 @@ def main() -> None:
     for seed in range(options.first, options.first + options.seeds):
         begin = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
-            verbs.fit(digits, options.model, out=folder + "/run", steps=options.steps, seed=seed, settings=settings)
+            run = pc.fit(digits, options.model, out=folder + "/run", steps=options.steps, seed=seed, settings=settings)
             seconds = time.process_time() - begin
-            x, given = samples(verbs.load(folder + "/run"), SAMPLES)
+            x, given = samples(run, SAMPLES)
         assert given is not None
         kept.append(judge.fidelity(x, given))
         auc = tell.test(x[torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(seed))]).auc

@@ -22,7 +22,6 @@ from peers import MADE, PixelCNN, fitted, nats
 from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.datasets import Rows, Splits
-from priorcraft.verbs import fit, load, score
 
 BUILT_IN = ("digits", "mnist", "fashion-mnist")
 SMALL = 400  # entries up to which trees are tried
@@ -67,9 +66,9 @@ def own(splits: Splits, model: str, seconds: float, limit: int) -> float:
     """One of ours."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        fit(splits, model, out=f"{folder}/run", minutes=seconds / 60)
+        run = pc.fit(splits, model, out=f"{folder}/run", minutes=seconds / 60)
         took = time.perf_counter() - start
-        return told(model, score(load(f"{folder}/run"), splits, limit=limit)["nats"], splits, took)
+        return told(model, pc.score(run, splits, limit=limit).nats, splits, took)
 
 
 def peer(splits: Splits, name: str, model: torch.nn.Module, seconds: float, limit: int) -> float:

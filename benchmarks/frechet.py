@@ -13,8 +13,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+import priorcraft as pc
 from judge import Judge, samples
-from priorcraft import verbs
 from priorcraft.datasets import Splits, open_data
 from priorcraft.metrics.frechet import frechet
 from priorcraft.metrics.two_sample import TwoSampleTest
@@ -53,12 +53,12 @@ def main() -> None:
     print("| data | run | model | minutes | Frechet distance | class kept | two-sample AUC |")
     print("|---|---|---|---|---|---|---|")
     for path in options.runs:
-        run = verbs.load(path)
+        run = pc.load(path)
         source = str(run.data["source"])
         if source not in scenes:
             splits = open_data(source, seed=int(run.data["seed"]))
             scene = scenes[source] = Scene(splits, options.judge, options.rows)
-            low, high = scene.tell.floor
+            low, high = scene.tell.test(splits.valid.x, power=False).floor or (float("nan"),) * 2
             print(
                 f"| {source} | real against real | | | {scene.floor:.2f} | {scene.judge.accuracy:.4f} | "
                 f"{low:.3f} to {high:.3f} |",

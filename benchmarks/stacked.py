@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+import priorcraft as pc
 from judge import Judge, samples
-from priorcraft import runtime, verbs
+from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.datasets import Splits, open_data
 
@@ -61,16 +62,12 @@ def play(x: dict[str, Tensor], seed: int, options: argparse.Namespace) -> Tensor
     begin = time.process_time()
     budget = {"steps": options.steps} if options.steps else {"minutes": options.minutes}
     settings = dict(pair.split("=", 1) for pair in options.set)
-    answer = verbs.fit(
-        data, "gan", out=options.out / f"seed-{seed}", seed=seed, overwrite=True, **budget, settings=settings
-    )
+    run = pc.fit(data, "gan", out=options.out / f"seed-{seed}", seed=seed, overwrite=True, **budget, settings=settings)
     rows = int(settings.get("batch_size", 64))
     seconds = time.process_time() - begin
-    rate = answer["steps"] * rows / answer["seconds"]
-    print(
-        f"seed {seed}: {answer['steps']} steps, {seconds:.0f} CPU s, {rate:.0f} images/s; {' '.join(answer['notes'])}"
-    )
-    return samples(verbs.load(options.out / f"seed-{seed}"), SAMPLES)[0]
+    rate = run.steps * rows / run.seconds
+    print(f"seed {seed}: {run.steps} steps, {seconds:.0f} CPU s, {rate:.0f} images/s; {' '.join(run.notes)}")
+    return samples(run, SAMPLES)[0]
 
 
 def main() -> None:

@@ -1,7 +1,10 @@
 """An audit of the numbers in the docs: where each comes from, and those that take seconds measured anew."""
 
+import ast
 import re
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -34,3 +37,21 @@ def test_the_exact_figures_of_the_digits_are_what_the_page_says(digits: Splits, 
         assert told[name] == pytest.approx(value, abs=6e-4), name
     run = pc.fit(digits, "naive-bayes", out=tmp_path / "nb", steps=5)
     assert told["naive-bayes"] == pytest.approx(pc.score(run, digits).bits_per_dim, abs=6e-4)
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda script: script.stem)
+def test_every_script_uses_what_there_is(script):
+    """What it imports of priorcraft is there, and so is every attribute that it asks of a module."""
+    tree = ast.parse(script.read_text("utf-8"))
+    modules: dict[str, ModuleType] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {a.asname: import_module(a.name) for a in node.names if a.asname and a.name == "priorcraft"}
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "priorcraft":
+            home = import_module(str(node.module))
+            for alias in node.names:
+                found = getattr(home, alias.name, None) or import_module(f"{node.module}.{alias.name}")
+                modules |= {alias.asname or alias.name: found} if isinstance(found, ModuleType) else {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert hasattr(modules[node.value.id], node.attr), f"{script.name}, line {node.lineno}: no {node.attr}"

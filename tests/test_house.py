@@ -11,7 +11,7 @@ import pytest
 
 import priorcraft as pc
 from priorcraft import declared
-from priorcraft.answer import Answer, Listing
+from priorcraft.answer import Answer, Facts, Listing, Picture, Rows, Sentence
 from priorcraft.cli import main
 from priorcraft.errors import UsageError
 
@@ -58,7 +58,9 @@ def test_the_face_shows_the_best_part_and_no_module_hides_a_verb():
     shown = set(dir(pc))
     assert {*declared.names(), "Space", "Exact", "Approximate", "Implicit", "Mask", "posterior", "Run", "load"} <= shown
     for name in shown - {"__version__"}:
-        assert not any((SOURCES / file).exists() for file in (name, f"{name}.py")), f"a module hides {name}"
+        assert not any((SOURCES / file).exists() for file in (f"{name}/__init__.py", f"{name}.py")), (
+            f"a module hides {name}"
+        )
         assert getattr(pc, name) is getattr(pc, name)
 
 
@@ -102,6 +104,22 @@ def test_what_resume_cannot_use_is_refused(tmp_path):
         pc.fit(out=run.path, resume=True, pairs=True)
     with pytest.raises(UsageError, match="goes with --resume"):
         pc.fit("digits", "naive-bayes", out=tmp_path / "new", allow_data_change=True)
+
+
+def test_a_path_asks_for_what_it_shall_hold(tmp_path):
+    """`--curve FILE` sets the argument `curve`, without which there would be nothing to draw."""
+    run = pc.fit("digits", "naive-bayes", out=tmp_path / "run", steps=2)
+    main(["classify", str(run.path), "--curve", str(tmp_path / "curve.png")])
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_page_shows_names_as_they_are():
+    """What a user called a column or a file is text on a page, never its markup."""
+    hostile = "<img src=x onerror=alert(1)>"
+    pieces = (Facts({hostile: hostile}), Rows([{hostile: hostile}], hostile), Sentence(hostile), Picture(b"", hostile))
+    for piece in pieces:
+        assert "<img src=x" not in piece.html()
+        assert "&lt;img src=x" in piece.html()
 
 
 def test_json_is_what_the_command_prints(tmp_path, capsys):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import priorcraft
 import priorcraft as pc
 from priorcraft import zoo
 from priorcraft.core import Space
@@ -114,9 +113,3 @@ def test_the_global_generator_is_untouched_by_a_training(digits, tmp_path):
     before = torch.get_rng_state()
     pc.fit(digits, "gan", out=tmp_path / "gan", steps=2, settings={"hidden": 8, "latent": 2})
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_no_package_hides_a_verb():
-    here = Path(priorcraft.__file__).parent
-    hidden = [name for name in dir(priorcraft) if (here / name).exists() or (here / f"{name}.py").exists()]
-    assert not hidden

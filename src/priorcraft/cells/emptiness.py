@@ -54,7 +54,7 @@ class Emptied:
             f"'{word}' is taken as empty: "
             + ", ".join(f"{count:,} in '{name}'" for name, count in list(places.items())[:4])
             + (f" and {len(places) - 4} more columns" if len(places) > 4 else "")
-            + ". Others by empty."
+            + ". Others are named by --empty."
             for word, places in words.items()
         ]
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,22 @@ from priorcraft.cells.column import CellColumn, Cells
 from priorcraft.errors import UsageError
 
 
-def written(header: Sequence[str], columns: Sequence[Sequence[str]]) -> bytes:
-    """Columns of text as comma-separated values in UTF-8.
+def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """Rows of text as comma-separated values in UTF-8.
 
-    >>> written(["a", "b"], [["1", "2"], ["x, y", ""]])
+    >>> written(["a", "b"], [["1", "x, y"], ["2", ""]])
     b'a,b\\n1,"x, y"\\n2,\\n'
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(zip(*columns, strict=True) if len(columns) != 1 else ([cell] for cell in columns[0]))
+    writer.writerows(rows)
     return text.getvalue().encode()
 
 
 def as_text(table: pa.Table) -> bytes:
     """An Arrow table as comma-separated values."""
-    return written(table.column_names, [texts_of(column) for column in table.columns])
+    return written(table.column_names, zip(*map(texts_of, table.columns), strict=True))
 
 
 def as_parquet(table: pa.Table) -> bytes:

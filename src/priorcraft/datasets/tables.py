@@ -1,8 +1,5 @@
 """Tables: text files, parquet files and data frames, a row an observation, a column a variable."""
 
-import csv
-import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +15,7 @@ from priorcraft.datasets.raw import Raw
 from priorcraft.datasets.weights import repeats, weight_of
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
-__all__ = ["SUFFIXES", "columns_of", "open_table", "written"]
+__all__ = ["SUFFIXES", "columns_of", "open_table"]
 
 BINS = 16  # coarse states of a column of numbers, unless asked otherwise
 MANY_CLASSES = 100
@@ -159,12 +156,3 @@ def _told(column: Column) -> str:
     why = f": {column.reason}" if not isinstance(column.codec, Constant) else ""
     kept = "" if isinstance(column.codec, (Identifier, Constant)) else "; impute keeps it"
     return f"column '{column.name}' is left out of p(x), {column.codec.described()}{why}{kept}."
-
-
-def written(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
-    """A table as comma-separated text in UTF-8."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue().encode()

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from priorcraft import disk, runtime
+from priorcraft.cells.writing import written
 from priorcraft.core import UNLABELLED
 from priorcraft.datasets import Rows, Splits
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
-from priorcraft.datasets.tables import written
 from priorcraft.errors import UsageError
 from priorcraft.outputs import folder_name, packed
 from priorcraft.report.grid import pixels

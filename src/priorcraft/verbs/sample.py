@@ -12,10 +12,9 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece, Rows
-from priorcraft.cells.writing import as_parquet, frame_like
+from priorcraft.cells.writing import as_parquet, frame_like, written
 from priorcraft.core import Generative
 from priorcraft.datasets.columns import Columns
-from priorcraft.datasets.tables import written
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.exact.chain import Autoregressive, Method
 from priorcraft.explicit.exact.ensemble import Ensemble
