@@ -19,6 +19,16 @@ from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.speed import Counted
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_products_are_in_bfloat16_only_where_the_hardware_multiplies_so(fits, monkeypatch):
+    monkeypatch.setattr(runtime, "multiplies_in_bfloat16", lambda device: fits)
+    a = torch.ones(2, 2)
+    with runtime.bfloat16_products(a):
+        assert (a @ a).dtype is (torch.bfloat16 if fits else torch.float32)
+    with runtime.bfloat16_products(a, wanted=False):
+        assert (a @ a).dtype is torch.float32
+
+
 def notes(name: str, **settings) -> list[str]:
     x, y = rows(BITS)
     model, objective = zoo.build(name, BITS, LABELS, 60, settings, seed=0)

@@ -80,18 +80,31 @@ def plain_products() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def bfloat16_products(like: Tensor) -> torch.autocast:
-    """Products and convolutions in bfloat16 where `like` is in float32, everything else in full; off in float64."""
-    return torch.autocast(like.device.type, torch.bfloat16, enabled=like.dtype == torch.float32)
+def bfloat16_products(like: Tensor, *, wanted: bool = True) -> torch.autocast:
+    """Products and convolutions in bfloat16 where the device multiplies so; everything else, and float64, in full.
+
+    Args:
+        like: a tensor of the device and the type that is multiplied in.
+        wanted: whether to at all.
+    """
+    fits = wanted and like.dtype == torch.float32 and multiplies_in_bfloat16(like.device.type)
+    return torch.autocast(like.device.type, torch.bfloat16, enabled=fits)
+
+
+@lru_cache
+def multiplies_in_bfloat16(device: str) -> bool:
+    """Whether its hardware does: a CPU that does not takes up to a hundred times as long as in float32."""
+    return device != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @lru_cache
 def product_rate(device: torch.device) -> float:
-    """Floating-point operations per second of one large matrix product, in fp32 or bf16, whichever is faster.
+    """Floating-point operations per second of one large matrix product, in fp32 or, where it is, bf16: the faster.
 
     Measured once a process, in about 0.15 seconds; a multiply-add counts as two operations.
     """
-    return max(_product_rate(device, dtype) for dtype in (torch.float32, torch.bfloat16))
+    types = (torch.float32, *[torch.bfloat16] * multiplies_in_bfloat16(device.type))
+    return max(_product_rate(device, dtype) for dtype in types)
 
 
 def _product_rate(device: torch.device, dtype: torch.dtype, side: int = 1024, seconds: float = 0.05) -> float:

@@ -187,9 +187,7 @@ class Game(Objective):
 
     def _products(self) -> torch.autocast:
         """Convolutions in bfloat16, twice as fast; logits, penalties and the perceptrons of small data in full."""
-        where = self.gan.log_prior
-        fast = self.convolves and where.dtype == torch.float32
-        return torch.autocast(where.device.type, torch.bfloat16, enabled=fast)
+        return runtime.bfloat16_products(self.gan.log_prior, wanted=self.convolves)
 
     @torch.no_grad()
     def _look(self, key: tuple[Key, ...]) -> dict[str, float]:

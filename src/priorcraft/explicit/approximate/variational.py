@@ -46,7 +46,7 @@ class Variational(Approximate, Encoder, Trainable):
         warm_up: share of training over which the KL's weight rises from 0 (Bowman et al. 2015, arXiv:1511.06349).
         draws: of z for each x in training; more than 1 descend the importance-weighted bound, where free_bits have no
             say (Burda et al. 2015, arXiv:1509.00519).
-        bf16: whether training multiplies in bfloat16, about twice as fast on recent hardware; scores and samples
+        bf16: whether training multiplies in bfloat16 where the hardware does, about twice as fast; scores and samples
             never do.
         augment, augment_last: share of the images that are deformed, at the start of the training, and from 70 % of it
             to the end; both networks are told how: see `Deforming`.
@@ -117,7 +117,7 @@ class Variational(Approximate, Encoder, Trainable):
 
     def _autocast(self) -> torch.autocast:
         """What the networks run under."""
-        return torch.autocast(self.log_prior.device.type, torch.bfloat16, enabled=self.bf16 and self.training)
+        return runtime.bfloat16_products(self.log_prior, wanted=self.bf16 and self.training)
 
     def _noise(self, k: int, n: int, generator: Generator) -> Tensor:
         return runtime.normal((k, n, self.latent), generator=generator, like=self.log_prior)
