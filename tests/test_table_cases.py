@@ -35,7 +35,7 @@ def test_samples_are_rows_that_could_have_been_there(people):
     pc.sample(run, 1000, seed=3).save(folder / "s.csv")
     drawn = pd.read_csv(folder / "s.csv", dtype=str, keep_default_na=False)
     assert list(drawn.columns) == list(frame.columns)
-    assert drawn["id"].nunique() == 1000
+    assert len(set(drawn["id"])) == 1000
     assert set(drawn["zip"]) <= set(frame["zip"])
     assert set(drawn["version"]) == {"1.1", "1.10"}
     assert set(drawn["garage"]) == {"None", "Attached"}
@@ -97,3 +97,20 @@ def test_weighted_rows_count_as_often_as_they_say(tmp_path):
     drawn = pc.sample(run, 5000)
     ill = [row[1] for row in drawn.cells].count("yes") / 5000
     assert abs(ill - 0.1) < 0.03
+
+
+def test_samples_are_frames_of_the_library_that_was_fitted(people, tmp_path, monkeypatch):
+    polars = pytest.importorskip("polars")
+    _, frame, _ = people
+    frame = frame.assign(vip=frame["gain"] > 0)
+    run = pc.fit(polars.from_pandas(frame), "naive-bayes", out=tmp_path / "run", steps=2, reading={"label": "vip"})
+    drawn = pc.sample(pc.load(run.path), 20).frame
+    assert isinstance(drawn, polars.DataFrame)
+    assert (drawn.schema["vip"], drawn.schema["gain"]) == (polars.Boolean, polars.Int64)
+    under = pc.sample(run, 20, where="vip=True, gain>0").frame
+    assert under["vip"].all()
+    assert (under["gain"] > 0).all()
+    labelled = pc.fit(frame, "naive-bayes", out=tmp_path / "pandas", steps=2, reading={"label": "vip"})
+    assert str(pc.sample(labelled, 20, where="vip=False").frame.dtypes["vip"]) == "bool"
+    monkeypatch.setattr("priorcraft.cells.writing.find_spec", lambda name: None)
+    assert pc.sample(labelled, 5).frame.schema.field("vip").type == "bool"

@@ -3,6 +3,8 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from priorcraft.cells.column import CellColumn, Cells
-from priorcraft.errors import UsageError
 
 
 def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
@@ -74,26 +75,19 @@ def table_bytes(table: pa.Table, suffix: str) -> bytes:
 
 
 def frame_like(table: pa.Table, kind: str, dtypes: Mapping[str, str]) -> Any:
-    """A data frame of the kind that was given: of polars, of Arrow, or else of pandas with the columns' own types.
+    """A data frame of the library that the rows came from; of what came from a file, of pandas, else polars.
 
     Args:
-        table: the values.
-        kind: "polars", "arrow", or anything else for pandas.
+        table: the values; given back as it is where it came from Arrow, or where neither library is installed.
+        kind: "pandas", "polars", "arrow", or the kind of a file.
         dtypes: pandas types by column, kept where the values allow it.
-
-    Raises:
-        UsageError: the library is not installed.
     """
-    if kind == "arrow":
+    wanted = [kind] if kind in ("arrow", "polars") else ["pandas", "polars"]
+    library = next((name for name in wanted if name != "arrow" and find_spec(name) is not None), "arrow")
+    if library == "arrow":
         return table
-    try:
-        if kind == "polars":
-            import polars
-
-            return polars.from_arrow(table)
-        import pandas  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"data frames need {error.name}: pip install 'priorcraft[tables]'.") from None
+    if library == "polars":
+        return import_module("polars").from_arrow(table)
     frame = table.to_pandas()
     for name, dtype in dtypes.items():
         if name in frame.columns and dtype and dtype != "category" and str(frame[name].dtype) != dtype:

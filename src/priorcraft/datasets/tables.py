@@ -137,14 +137,14 @@ def columns_of(
         reasons = "; ".join(f"'{column.name}': {column.codec.described()}" for column in all_)
         raise DataError(f"{cells.source} has no column to learn from: {reasons or 'there is but the label'}.")
     if label is None:
-        return Columns(all_, weight=weight, empty=empty, notes=tuple(notes))
+        return Columns(all_, weight=weight, empty=empty, source=cells.kind, notes=tuple(notes))
     classes = tuple(sorted(cells[label].texts.to_pylist(), key=by_number))
     if len(classes) > MANY_CLASSES:
         notes.append(
             f"'{label}' has {len(classes):,} classes; if it is a number, leave --label out and ask for it with impute."
         )
     place = [name for name in cells.names if name != weight].index(label)
-    return Columns(all_, label, place, classes, weight, empty, cells[label].dtype, notes=tuple(notes))
+    return Columns(all_, label, place, classes, weight, empty, cells[label].dtype, cells.kind, notes=tuple(notes))
 
 
 def _column(column: CellColumn, kind: Recognised, missing: Missing) -> Column:

@@ -12,6 +12,7 @@ from priorcraft.condition.marginal import log_marginal_by_class
 from priorcraft.core import Exact
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.columns.codec import Leaves
+from priorcraft.datasets.columns.table import Decoded
 from priorcraft.datasets.columns.word import Word
 from priorcraft.datasets.conditions import Condition, conditions_of
 from priorcraft.errors import ImpossibleEvidence, UsageError, did_you_mean
@@ -24,13 +25,13 @@ BATCH, MOST = 2000, 2_000_000  # rows drawn at once, and in all before a conditi
 class Drawn(NamedTuple):
     """Rows that meet the conditions.
 
-    x, y: integers and classes. cells: the rows as text under the header. accepted: share of the draws that met the
+    x, y: integers and classes. columns: the values of each column. accepted: share of the draws that met the
     conditions. kind: "exact", or "approximate" where the model's engine for evidence is.
     """
 
     x: Tensor
     y: Tensor | None
-    cells: list[list[str]]
+    columns: tuple[Decoded, ...]
     accepted: float
     kind: str
 
@@ -52,7 +53,7 @@ def drawn_where(run: Run, columns: Columns, text: str, n: int, *, seed: int) -> 
     y, seen = _evidence(columns, own if exact else [])
     left = [condition for condition in own if not (exact and _is_word(columns, condition))]
     weights = _classes(run, y, seen)
-    parts, drawn, kind = list[tuple[Tensor, Tensor | None, list[list[str]]]](), 0, "exact"
+    parts, drawn, kind = list[tuple[Tensor, Tensor | None, tuple[Decoded, ...]]](), 0, "exact"
     there = 0
     while there < n:
         if drawn >= MOST:
@@ -65,20 +66,19 @@ def drawn_where(run: Run, columns: Columns, text: str, n: int, *, seed: int) -> 
             c = runtime.categorical(weights.expand(BATCH, -1), generator=generator)
         x, kind = _rows(run, y, seen, c, generator)
         values = columns.decoded(x.numpy(), runtime.keyed(seed, "where cells", drawn))
-        by_name = {column.name: (column, own_values, empty) for column, own_values, empty in values}
+        by_name = {each.column.name: each for each in values}
         kept = np.ones(BATCH, dtype=bool)
         for condition in left:
             kept &= condition.holds(*by_name[condition.name])
         rows = torch.from_numpy(np.flatnonzero(kept))
         classes = None if c is None else c.cpu().expand(BATCH)
-        names = None if classes is None else [run.classes[int(k)] for k in classes]
-        cells = columns.cells_of(values, names, BATCH)
-        parts.append((x[rows], None if classes is None else classes[rows], [cells[i] for i in rows.tolist()]))
+        own_columns = tuple(each.take(rows.numpy()) for each in values)
+        parts.append((x[rows], None if classes is None else classes[rows], own_columns))
         drawn, there = drawn + BATCH, there + len(rows)
     x = torch.cat([part[0] for part in parts])[:n]
     found = [part[1] for part in parts if part[1] is not None]
-    cells = [row for part in parts for row in part[2]][:n]
-    return Drawn(x, torch.cat(found)[:n] if found else None, cells, there / drawn, kind)
+    whole = tuple(Decoded.joined(each).take(np.arange(n)) for each in zip(*(part[2] for part in parts), strict=True))
+    return Drawn(x, torch.cat(found)[:n] if found else None, whole, there / drawn, kind)
 
 
 def _classes(run: Run, y: Tensor, seen: Tensor) -> Tensor | None:

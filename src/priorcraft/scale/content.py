@@ -40,7 +40,7 @@ def _sampled(run: Run, n: int, label: int | None, key: tuple[int | str, ...]) ->
     x = model.sample(n, given=given, generator=draws).cpu()
     names = None if given is None else [run.classes[int(c)] for c in given]
     if run.columns is not None:
-        return as_parquet(run.columns.frame(x.numpy(), names, runtime.keyed(*key, "cells")))
+        return as_parquet(run.columns.table_of(run.columns.decoded(x.numpy(), runtime.keyed(*key, "cells")), names))
     levels = model.space.levels or 0
     arrays = {"x": x.numpy().astype(np.uint8) if 0 < levels <= 256 else x.numpy()}
     buffer = io.BytesIO()

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from priorcraft import runtime
 from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece, Rows
 from priorcraft.cells.writing import as_parquet, frame_like, written
 from priorcraft.core import Generative
-from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.columns import Columns, Decoded
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.exact.chain import Autoregressive, Method
 from priorcraft.explicit.exact.ensemble import Ensemble
@@ -43,7 +44,7 @@ class Samples(Answer):
         run: the model that they are of.
         seed: of the draws.
         accepted: share of the draws that met the conditions; None without any.
-        met: the rows of a table that met them, as text.
+        met: the columns of a table's rows that met them.
     """
 
     writes: ClassVar = {"out": (".npz", ".png", ".csv", ".parquet")}
@@ -58,41 +59,42 @@ class Samples(Answer):
     run: Run = field(repr=False, compare=False, metadata=ARRAY)
     seed: int = field(repr=False, compare=False, metadata=ARRAY)
     accepted: float | None = None
-    met: list[list[str]] | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
+    met: tuple[Decoded, ...] | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
 
     @property
     def classes(self) -> list[str] | None:
         """The names of the classes of the samples."""
         return None if self.y is None else [self.run.classes[int(c)] for c in self.y]
 
+    @cached_property
+    def _drawn(self) -> tuple[Decoded, ...]:
+        """The columns of a table's rows; numbers are drawn within their bins."""
+        columns = table_of(self.run)
+        return self.met or columns.decoded(self.x.numpy(), runtime.keyed(self.seed, "cells"))
+
     @property
     def cells(self) -> list[list[str]]:
-        """The rows of a table, under the names of `run.columns.header`; numbers are drawn within their bins.
+        """The rows of a table as text, under the names of `run.columns.header`.
 
         Raises:
             UsageError: a model that was not fitted to a table.
         """
-        if self.met is not None:
-            return self.met
-        return table_of(self.run).cells(self.x.numpy(), self.classes, runtime.keyed(self.seed, "cells"))
+        return table_of(self.run).cells_of(self._drawn, self.classes)
 
     @property
     def table(self) -> pa.Table:
-        """The same with the columns' own types.
+        """The same with the columns' own types, as an Arrow table.
 
         Raises:
-            UsageError: a model that was not fitted to a table, or rows under conditions, which are text.
+            UsageError: as `cells`.
         """
-        if self.met is not None:
-            raise UsageError("rows under conditions are kept as text; write a .csv.")
-        return table_of(self.run).frame(self.x.numpy(), self.classes, runtime.keyed(self.seed, "cells"))
+        return table_of(self.run).table_of(self._drawn, self.classes)
 
     @property
     def frame(self) -> Any:
-        """The same as a data frame of pandas, with the types of the frame that was fitted."""
+        """The same as a data frame of the library whose frame was fitted, and with its types; see `frame_like`."""
         columns = table_of(self.run)
-        dtypes = {column.name: column.dtype for column in columns.all}
-        return frame_like(self.table, "pandas", dtypes)
+        return frame_like(self.table, columns.source, columns.dtypes)
 
     def shown(self) -> list[Piece]:
         """What they took, and the first of them."""
@@ -154,7 +156,7 @@ def sample(
         began = time.perf_counter()
         found = drawn_where(fitted, table_of(fitted), where, n, seed=seed)
         account = (round(time.perf_counter() - began, 4), f"{found.kind}, by evidence and rejection", None, None)
-        return Samples(n, *account, found.x, found.y, fitted, seed, found.accepted, found.cells)
+        return Samples(n, *account, found.x, found.y, fitted, seed, found.accepted, found.columns)
     label = label_of(fitted, given)
     generator = runtime.keyed(seed, "sample", device=device)
     if fitted.columns is not None and fitted.classes and label is None:

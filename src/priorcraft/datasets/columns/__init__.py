@@ -3,7 +3,7 @@
 from priorcraft.datasets.columns.codec import Codec, Coded
 from priorcraft.datasets.columns.recognise import Recognised, recognised
 from priorcraft.datasets.columns.stated import Types, as_stated, as_types, stated
-from priorcraft.datasets.columns.table import Column, Columns, Encoded
+from priorcraft.datasets.columns.table import Column, Columns, Decoded, Encoded
 
-__all__ = ["Codec", "Coded", "Column", "Columns", "Encoded", "Recognised", "Types", "as_stated", "as_types",
+__all__ = ["Codec", "Coded", "Column", "Columns", "Decoded", "Encoded", "Recognised", "Types", "as_stated", "as_types",
            "recognised", "stated"]  # fmt: skip

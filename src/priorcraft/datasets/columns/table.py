@@ -88,6 +88,33 @@ class Column:
         return cls(found["name"], codec, found["reason"], found["dtype"], bool(found["keeps"]))
 
 
+class Decoded(NamedTuple):
+    """One column of drawn rows.
+
+    column: which. values: as its codec has them, (N,). empty: which cells are empty, (N,).
+    """
+
+    column: Column
+    values: np.ndarray
+    empty: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Decoded":
+        """Some of the rows, by number or by mask."""
+        return self._replace(values=self.values[rows], empty=self.empty[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Decoded"]) -> "Decoded":
+        """The rows of several parts of one column."""
+        values, empty = ([getattr(part, name) for part in parts] for name in ("values", "empty"))
+        return cls(parts[0].column, np.concatenate(values), np.concatenate(empty))
+
+    @property
+    def texts(self) -> list[str]:
+        """Its cells as text, "" where they are empty."""
+        written = self.column.codec.write(self.values)
+        return ["" if gone else text for text, gone in zip(written, self.empty, strict=True)]
+
+
 class Encoded(NamedTuple):
     """A table as integers.
 
@@ -117,6 +144,7 @@ class Columns:
         weight: name of the column that says how much a row counts, if any.
         empty: the words that the user takes as empty, in place of the rule; None for the rule.
         label_dtype: type of the label in a data frame.
+        source: what the columns were learned from: "text", "parquet", "pandas", "polars" or "arrow"; "" if not known.
     """
 
     all: tuple[Column, ...]
@@ -126,6 +154,7 @@ class Columns:
     weight: str | None = None
     empty: str | None = None
     label_dtype: str = ""
+    source: str = ""
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
@@ -217,38 +246,38 @@ class Columns:
             for text in texts
         ]
 
-    def decoded(self, x: np.ndarray, generator: Generator) -> list[tuple[Column, np.ndarray, np.ndarray]]:
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The types in the data frame that the columns were learned from."""
+        found = {column.name: column.dtype for column in self.all}
+        return found if self.label is None else found | {self.label: self.label_dtype}
+
+    def decoded(self, x: np.ndarray, generator: Generator) -> tuple[Decoded, ...]:
         """Each column of samples with its values for rows x (N, entries), and which of them are empty."""
-        found = list[tuple[Column, np.ndarray, np.ndarray]]()
+        found = list[Decoded]()
         for column in self.all:
             own = x[:, self.layout[column.name]] if column.sizes else x[:, :0]
             if not isinstance(column.codec, Text):
-                found.append((column, *column.decode(own, generator)))
-        return found
+                found.append(Decoded(column, *column.decode(own, generator)))
+        return tuple(found)
 
     def cells(self, x: np.ndarray, labels: Sequence[str] | None, generator: Generator) -> list[list[str]]:
-        """Rows x (N, entries), and the names of their classes, as cells under the header."""
-        return self.cells_of(self.decoded(x, generator), labels, len(x))
+        """Rows x (N, entries), and the names of their classes, as cells of text under the header."""
+        return self.cells_of(self.decoded(x, generator), labels)
 
-    def cells_of(
-        self, decoded: Sequence[tuple[Column, np.ndarray, np.ndarray]], labels: Sequence[str] | None, n: int
-    ) -> list[list[str]]:
-        """The same of n rows that `decoded` gave."""
-        columns = list[list[str]]()
-        for column, values, empty in decoded:
-            texts = column.codec.write(values)
-            columns.append(["" if gone else text for text, gone in zip(texts, empty, strict=True)])
+    def cells_of(self, drawn: Sequence[Decoded], labels: Sequence[str] | None) -> list[list[str]]:
+        """The same of rows that `decoded` gave."""
+        found = [each.texts for each in drawn]
         if self.label is not None:
-            columns.insert(self.header.index(self.label), self._label_cells(labels, n))
-        return [list(row) for row in zip(*columns, strict=True)]
+            found.insert(self.header.index(self.label), self._label_cells(labels, len(drawn[0].values)))
+        return [list(row) for row in zip(*found, strict=True)]
 
-    def frame(self, x: np.ndarray, labels: Sequence[str] | None, generator: Generator) -> pa.Table:
-        """The same as a table with the columns' own types."""
-        found = dict[str, pa.Array]()
-        for column, values, empty in self.decoded(x, generator):
-            found[column.name] = with_holes(column.codec.typed(values), empty)
+    def table_of(self, drawn: Sequence[Decoded], labels: Sequence[str] | None) -> pa.Table:
+        """The same with the columns' own types."""
+        found = {each.column.name: with_holes(each.column.codec.typed(each.values), each.empty) for each in drawn}
         if self.label is not None:
-            found[self.label] = pa.array(self._label_cells(labels, len(x)), pa.string())
+            words = pa.array(self._label_cells(labels, len(drawn[0].values)), pa.string())
+            found[self.label] = _as_label(words, self.label_dtype)
         return pa.table({name: found[name] for name in self.header})
 
     def _label_cells(self, labels: Sequence[str] | None, n: int) -> list[str]:
@@ -265,6 +294,7 @@ class Columns:
             "weight": self.weight,
             "empty": self.empty,
             "label_dtype": self.label_dtype,
+            "source": self.source,
         }
 
     @classmethod
@@ -278,6 +308,7 @@ class Columns:
             found.get("weight"),
             found.get("empty"),
             found.get("label_dtype", ""),
+            found.get("source", ""),
         )
 
 
@@ -287,6 +318,16 @@ def as_number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def _as_label(words: pa.Array, dtype: str) -> pa.Array:
+    """The names of classes with the type that a data frame had them in: numbers and truth values, else words."""
+    if dtype == "category":
+        return words.dictionary_encode()
+    try:
+        return words.cast(pa.type_for_alias(dtype.lower()))
+    except (ValueError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return words
 
 
 def with_holes(values: pa.Array, empty: np.ndarray) -> pa.Array:
