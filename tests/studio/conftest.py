@@ -57,7 +57,7 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
-        return self.process.wait(10)
+        return self.process.wait(30)
 
 
 @pytest.fixture(scope="session")

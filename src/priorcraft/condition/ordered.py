@@ -46,9 +46,9 @@ class EvidenceFirst(ExactPosterior):
         """log p(c) + log p_o(first entries | c) of every class that may be, -inf of the others, (B, max(C, 1))."""
         if not self.model.classes:
             return self._density(x, order, self.given, count).unsqueeze(1)
-        labels = torch.arange(self.model.classes, device=x.device)
-        each = [self._density(x, order, c.expand(len(x)), count) for c in labels]
-        return torch.stack(each, 1) + class_weights(self.model, len(x), self.given)
+        labels = torch.arange(self.model.classes, device=x.device).repeat(len(x))
+        each = self._density(x.repeat_interleave(self.model.classes, 0), order, labels, count)  # one pass for all
+        return each.view(len(x), -1) + class_weights(self.model, len(x), self.given)
 
     def _density(self, x: Tensor, order: Tensor, given: Tensor | None, count: int) -> Tensor:
         if not count:

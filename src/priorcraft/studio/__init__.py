@@ -2,7 +2,8 @@
 
 server      the address, the token, Ctrl-C
 guard       who may ask: this page, on this machine, with the token
-app         page and API as one application; what needs torch is imported while the page opens
+app         page and API as one application; the page opens while what the API needs is imported
+api         the routes of all rooms, and refusals in sentences
 workspace   runs, data and fitted models in one folder
 trainings   child processes that outlive the page and the server
 uploads     files from the page, checked before they touch the disk

@@ -4,7 +4,7 @@ import hmac
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
-from fastapi import HTTPException
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

@@ -1,18 +1,20 @@
 """Two kinds of classifier: p(x | c) p(c) / p(x) beside p(c | x) learned directly."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from priorcraft.classifiers.discriminative import METHODS, Discriminative
 from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.core import Exact
 from priorcraft.errors import UsageError
 from priorcraft.run import Run
 from priorcraft.studio.rooms.floor import Asked, Flat, Floor, Page, point
 from priorcraft.studio.wire import answer
+
+if TYPE_CHECKING:
+    from priorcraft.classifiers.discriminative import Discriminative
 
 REFERENCE = 200  # held-out rows to which log p(x) is compared
 DRAWS = 16  # of the bound, for approximate models
@@ -77,8 +79,10 @@ def reference(floor: Floor, run: Run, classifier: GenerativeClassifier) -> torch
     return classifier.posterior(run.model.space.check(x))[1].double()
 
 
-def learned(floor: Floor, run: Run, method: str) -> tuple[Discriminative, torch.Tensor]:
+def learned(floor: Floor, run: Run, method: str) -> tuple["Discriminative", torch.Tensor]:
     """A discriminative classifier fitted to the run's training rows, and the log p(c) that it has seen."""
+    from priorcraft.classifiers.discriminative import METHODS, Discriminative  # scikit-learn: a third of all imports
+
     rows = floor.workspace.data_of(run).train
     if method not in METHODS or rows.y is None:
         raise UsageError("a classifier needs labels, and one of the methods of the list.")
