@@ -15,13 +15,18 @@ def is_frame(source: object) -> bool:
     return hasattr(source, "__arrow_c_stream__") and (hasattr(source, "columns") or isinstance(source, pa.Table))
 
 
+def kind_of(frame: Any) -> str:
+    """ "arrow", "pandas" or "polars"."""
+    return "arrow" if isinstance(frame, pa.Table) else type(frame).__module__.partition(".")[0]
+
+
 def cells_of_frame(frame: Any, source: str = "the data frame") -> Cells:
     """The cells of a data frame, with its types, its categories and their order.
 
     Raises:
         DataError: columns without a name of their own, or no rows.
     """
-    kind = "arrow" if isinstance(frame, pa.Table) else type(frame).__module__.partition(".")[0]
+    kind = kind_of(frame)
     names = [str(name) for name in (frame.column_names if kind == "arrow" else frame.columns)]
     if kind == "pandas":
         columns = [_of_pandas(name, frame.iloc[:, i]) for i, name in enumerate(names)]
@@ -58,12 +63,13 @@ def _of_arrow(name: str, values: pa.Array | pa.ChunkedArray, dtype: str = "") ->
         if pa.types.is_floating(kind):
             found = pc.if_else(pc.is_nan(found), pa.scalar(None, kind), found)
         found = pc.dictionary_encode(found)
-    distinct, codes = found.dictionary, found.indices.fill_null(EMPTY).to_numpy(zero_copy_only=False)
+    codes = found.indices.cast(pa.int32()).fill_null(EMPTY).to_numpy(zero_copy_only=False)  # polars' have no sign
+    distinct = found.dictionary
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         distinct = distinct.cast(pa.string())
     if pa.types.is_decimal(kind):
         distinct = distinct.cast(pa.float64())
-    column = CellColumn(name, codes.astype(np.int32), distinct, True, dtype or str(kind), ordered)
+    column = CellColumn(name, codes, distinct, True, dtype or str(kind), ordered)
     if not pa.types.is_string(distinct.type):
         return column
     return column.without(pc.equal(pc.utf8_trim_whitespace(distinct), "").to_numpy(zero_copy_only=False))

@@ -28,12 +28,12 @@ def log_marginal(model: Exact, x: Tensor, seen: Tensor | None, given: Tensor | N
     device = model.log_prior.device
     complete = torch.ones(len(x), dtype=torch.bool) if seen is None else seen.flatten(1).all(1)
     found = torch.zeros(len(x), dtype=torch.float64)
-    for rows in complete.nonzero().flatten().split(ROWS):
+    for rows in _parts(complete):
         found[rows] = model.log_prob(x[rows].to(device), _of(given, rows, device)).double().cpu()
     if seen is None:
         return found
     some = ~complete & seen.flatten(1).any(1)
-    for rows in some.nonzero().flatten().split(ROWS):
+    for rows in _parts(some):
         there = seen[rows].to(device)
         y = torch.where(there, x[rows].to(device), 0).long()
         found[rows] = evidence_of(posterior(model, Mask(there), y, given=_of(given, rows, device))).double().cpu()
@@ -59,6 +59,11 @@ def evidence_of(source: Posterior) -> Tensor:
     if not isinstance(source, ExactPosterior):
         raise NoDensity(f"rows with holes have no density by {source.method}; fill them in with impute, or fit trees.")
     return source.log_evidence
+
+
+def _parts(chosen: Tensor) -> list[Tensor]:
+    """The numbers of the chosen rows, a few hundred at a time; no part is empty."""
+    return [part for part in chosen.nonzero().flatten().split(ROWS) if len(part)]
 
 
 def _of(given: Tensor | None, rows: Tensor, device: torch.device) -> Tensor | None:

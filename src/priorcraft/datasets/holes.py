@@ -26,6 +26,7 @@ class Holes:
         x, seen: its rows, (B, D), and which entries are there.
         labels: classes, (B,), -1 where not known; None if the model has none.
         empty: which cells of each column of `columns.columns` are empty, (B, C); the others are never changed.
+        rest: log p of what is seen of a row given its integers, nats, (B,).
     """
 
     cells: Cells
@@ -34,6 +35,7 @@ class Holes:
     seen: Tensor
     labels: Tensor | None
     empty: np.ndarray
+    rest: np.ndarray
 
     @classmethod
     def read(cls, source: str | Path | Any, columns: Columns, classes: tuple[str, ...]) -> "Holes":
@@ -55,7 +57,7 @@ class Holes:
         for i, column in enumerate(columns.columns):  # an empty cell is a hole, also where it is a state by itself
             if column.keeps:
                 seen[:, columns.layout[column.name]] &= torch.from_numpy(~empty[:, i, None])
-        return cls(cells, columns, points.clamp_min(0), seen, labels, empty)
+        return cls(cells, columns, points.clamp_min(0), seen, labels, empty, coded.rest)
 
     @property
     def open(self) -> np.ndarray:

@@ -20,7 +20,7 @@ from priorcraft.cells.writing import frame_like
 from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.condition.dispatch import posterior
 from priorcraft.condition.marginal import log_marginal
-from priorcraft.core import Approximate, Encoder, Exact
+from priorcraft.core import Approximate, Encoder, Exact, Generative
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.holes import Holes
 from priorcraft.datasets.splits import Rows
@@ -77,9 +77,9 @@ class Asked:
         fitted = loaded(self.run)
         holes = Holes.read(batch, known(fitted), fitted.classes)
         if self.question is Question.IMPUTE:
-            return imputed(fitted, holes, self.n, key)
+            return imputed(fitted.model, holes, self.n, key)
         own = pa.table(batch) if isinstance(batch, pa.Table) else pa.Table.from_pandas(batch, preserve_index=False)
-        for name, values in self.columns(fitted, rows_of(holes, fitted), key).items():
+        for name, values in self.columns(fitted, rows_of(holes), key).items():
             own = own.append_column(name, pa.array(values))
         return own
 
@@ -136,11 +136,10 @@ def digest(batch: Any) -> str:
     return hashlib.blake2b(sink.getvalue(), digest_size=16).hexdigest()
 
 
-def rows_of(holes: Holes, run: Run) -> Rows:
+def rows_of(holes: Holes) -> Rows:
     """The rows of a table, and what is there of them."""
-    coded = holes.columns.encode(holes.columns.read(holes.cells))
     seen = None if bool(holes.seen.all()) else holes.seen
-    return Rows(holes.x, holes.labels, seen, torch.from_numpy(np.ascontiguousarray(coded.rest)))
+    return Rows(holes.x, holes.labels, seen, torch.from_numpy(holes.rest))
 
 
 def scored(run: Run, rows: Rows, samples: int, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
@@ -184,20 +183,22 @@ ANSWERS: Mapping[Question, Callable[[Run, Rows, int, tuple[Key, ...]], dict[str,
 }
 
 
-def imputed(run: Run, holes: Holes, n: int, key: tuple[Key, ...]) -> pa.Table:
+def imputed(model: Generative, holes: Holes, n: int, key: tuple[Key, ...]) -> pa.Table:
     """The table with draws in its empty cells, n times over; rows without any are not touched, and n draws are made."""
     rows = np.flatnonzero(holes.open)
     drawn = np.empty((len(rows), n, holes.x.shape[1]), np.int64)
     for start in range(0, len(rows), BLOCK):
         some = torch.from_numpy(rows[start : start + BLOCK])
         labels = None if holes.labels is None else holes.labels[some]
-        found = completed(run, holes.x[some], holes.seen[some], labels, n, (*key, start))
+        found = completed(model, holes.x[some], holes.seen[some], labels, n, (*key, start))
         drawn[start : start + BLOCK] = found.numpy()
     return holes.table(drawn, runtime.keyed(*key, "cells"))
 
 
 @torch.no_grad()
-def completed(run: Run, x: Tensor, seen: Tensor, labels: Tensor | None, n: int, key: tuple[Key, ...]) -> Tensor:
+def completed(
+    model: Generative, x: Tensor, seen: Tensor, labels: Tensor | None, n: int, key: tuple[Key, ...]
+) -> Tensor:
     """n draws of what is missing, (B, n, D)."""
     y = torch.where(seen, x, torch.zeros_like(x))
-    return posterior(run.model, Mask(seen), y, given=labels).sample(n, generator=runtime.keyed(*key)).cpu()
+    return posterior(model, Mask(seen), y, given=labels).sample(n, generator=runtime.keyed(*key)).cpu()

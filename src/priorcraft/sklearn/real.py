@@ -1,12 +1,4 @@
-"""scikit-learn estimators: densities, and classifiers made of them by Bayes' theorem.
-
-Real-valued tables as scikit-learn passes them. Everything is exact; densities are natural logarithms, nats.
-
->>> from sklearn.datasets import load_iris
->>> X, y = load_iris(return_X_y=True)
->>> bool(GenerativeClassifier("ppca", settings={"latent": 1}).fit(X, y).score(X, y) > 0.9)
-True
-"""
+"""Real-valued arrays: densities, and classifiers made of them by Bayes' theorem, exact; natural logarithms, nats."""
 
 from collections.abc import Mapping
 from typing import Any, Self, cast
