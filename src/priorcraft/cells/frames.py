@@ -42,10 +42,13 @@ def _of_pandas(name: str, series: Any) -> CellColumn:
         categories = series.cat.categories
         codes, texts = series.cat.codes.to_numpy().astype(np.int32), [str(value) for value in categories]
         if len(set(texts)) == len(texts):
+            dtype = dtype if str(categories.dtype) in ("str", "object") else f"category[{categories.dtype}]"
             return CellColumn(name, codes, pa.array(texts, pa.string()), True, dtype, bool(series.cat.ordered))
     try:
         found = pa.Array.from_pandas(series)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        found = None
+    if found is None or isinstance(found.type, pa.BaseExtensionType):  # several types at once, or periods
         texts = [None if gone else str(value) for value, gone in zip(series, series.isna(), strict=True)]
         found = pa.array(texts, pa.string())
     return _of_arrow(name, found, dtype)
@@ -55,7 +58,8 @@ def _of_arrow(name: str, values: pa.Array | pa.ChunkedArray, dtype: str = "") ->
     found = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if isinstance(found, pa.ChunkedArray):
         found = pa.concat_arrays(found.chunks)
-    ordered = pa.types.is_dictionary(found.type) and bool(found.type.ordered)
+    found_type = found.type
+    ordered = pa.types.is_dictionary(found_type) and bool(found_type.ordered)
     kind = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         raise DataError(f"column '{name}' holds values of type {kind}; a table needs numbers, words, dates or times.")
@@ -69,7 +73,10 @@ def _of_arrow(name: str, values: pa.Array | pa.ChunkedArray, dtype: str = "") ->
         distinct = distinct.cast(pa.string())
     if pa.types.is_decimal(kind):
         distinct = distinct.cast(pa.float64())
-    column = CellColumn(name, codes, distinct, True, dtype or str(kind), ordered)
+    if pa.types.is_duration(kind):  # numbers, in the unit of their type
+        distinct = distinct.cast(pa.int64())
+    words = pa.types.is_dictionary(found_type) and pa.types.is_string(distinct.type)
+    column = CellColumn(name, codes, distinct, True, dtype or ("category" if words else str(kind)), ordered)
     if not pa.types.is_string(distinct.type):
         return column
     return column.without(pc.equal(pc.utf8_trim_whitespace(distinct), "").to_numpy(zero_copy_only=False))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from priorcraft.cells.column import CellColumn, Cells
+from priorcraft.cells.types import as_named, is_category, retyped, type_named
 
 
 def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
@@ -49,9 +50,9 @@ def texts_of(column: pa.ChunkedArray | pa.Array) -> list[str]:
 def typed_array(column: CellColumn) -> pa.Array:
     """A column with the type that it came with."""
     where = pa.array(np.where(column.codes < 0, 0, column.codes), pa.int32(), mask=column.codes < 0)
-    if column.dtype == "category":
+    if is_category(column.dtype):
         return pa.DictionaryArray.from_arrays(where, column.distinct, ordered=column.ordered)
-    return column.distinct.take(where)
+    return as_named(column.distinct.take(where), column.dtype)
 
 
 def arrow_table(cells: Cells) -> pa.Table:
@@ -80,19 +81,38 @@ def frame_like(table: pa.Table, kind: str, dtypes: Mapping[str, str]) -> Any:
     Args:
         table: the values; given back as it is where it came from Arrow, or where neither library is installed.
         kind: "pandas", "polars", "arrow", or the kind of a file.
-        dtypes: pandas types by column, kept where the values allow it.
+        dtypes: types by column, as that library names them, kept where the values allow it.
     """
     wanted = [kind] if kind in ("arrow", "polars") else ["pandas", "polars"]
     library = next((name for name in wanted if name != "arrow" and find_spec(name) is not None), "arrow")
     if library == "arrow":
-        return table
+        return retyped(table, dtypes)
     if library == "polars":
-        return import_module("polars").from_arrow(table)
-    frame = table.to_pandas()
-    for name, dtype in dtypes.items():
-        if name in frame.columns and dtype and dtype != "category" and str(frame[name].dtype) != dtype:
-            try:
-                frame[name] = frame[name].astype(dtype)
-            except (TypeError, ValueError):
+        return _of_polars(retyped(table, dtypes), import_module("polars"))
+    return _of_pandas(table, dtypes, import_module("pandas"))
+
+
+def _of_pandas(table: pa.Table, dtypes: Mapping[str, str], pandas: Any) -> Any:
+    """A frame of pandas with the types that its columns had, where the values allow it."""
+    frame = retyped(table, dtypes).to_pandas()
+    for name in frame.columns:
+        dtype = dtypes.get(name, "")
+        if not dtype or str(frame[name].dtype) == dtype:
+            continue
+        try:
+            if is_category(dtype):
+                values = frame[name].cat.categories.astype(dtype.removeprefix("category[").removesuffix("]"))
+                frame[name] = frame[name].cat.rename_categories(values)
                 continue
+            kind = pandas.ArrowDtype(type_named(dtype)) if dtype.endswith("[pyarrow]") else dtype
+            frame[name] = frame[name].astype(kind)
+        except (TypeError, ValueError, AttributeError):
+            continue
     return frame
+
+
+def _of_polars(table: pa.Table, polars: Any) -> Any:
+    """A frame of polars, in which words that are in order are an Enum, as they were."""
+    ordered = [field.name for field in table.schema if pa.types.is_dictionary(field.type) and field.type.ordered]
+    words = {name: polars.Enum(table[name].unify_dictionaries().chunk(0).dictionary.to_pylist()) for name in ordered}
+    return polars.from_arrow(table).cast(words)

@@ -105,6 +105,6 @@ def _with(cells: CellColumn, rows: np.ndarray, column: Column, values: np.ndarra
         new = pa.array(column.codec.write(values), pa.string())
     once = pa.concat_arrays([cells.distinct, new]).dictionary_encode()
     number = once.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-    codes = np.where(cells.codes < 0, -1, number[: len(cells.distinct)][cells.codes])
+    codes = np.append(number[: len(cells.distinct)], -1)[cells.codes]  # an empty cell is the last
     codes[rows] = np.where(gone, -1, number[len(cells.distinct) :])
     return replace(cells, codes=codes.astype(np.int32), distinct=once.dictionary)

@@ -149,8 +149,8 @@ class PriorSampler(_Prior):
         if n < 1:
             raise UsageError(f"n must be at least 1, not {n}.")
         x = self.model_.sample(n, generator=runtime.keyed(self.seed, "sample")).numpy()
-        table = self.columns_.frame(x, None, runtime.keyed(self.seed, "cells"))
-        return like(self._like, table, self.columns_.all)
+        drawn = self.columns_.decoded(x, runtime.keyed(self.seed, "cells"))
+        return like(self._like, self.columns_.table_of(drawn, None), self.columns_.dtypes)
 
 
 class PriorImputer(OneToOneFeatureMixin, TransformerMixin, _Prior):
@@ -169,7 +169,7 @@ class PriorImputer(OneToOneFeatureMixin, TransformerMixin, _Prior):
         """X with its holes filled in: a frame of the same kind and types, or an array."""
         holes = self._holes(X)
         table = imputed(self.model_, holes, 1, (self.seed, "impute"))
-        return like(X, table, holes.cells.columns)
+        return like(X, table, {column.name: column.dtype for column in holes.cells.columns})
 
 
 class PriorClassifier(ClassifierMixin, _Prior):

@@ -110,7 +110,18 @@ class Identifier(Aside):
             room = high - low + 1 if high - low + 1 > 2 * (n + already) else 10 * (n + already)
             return [str(low + int(each)).zfill(width) for each in rng.random(n) * room]
         shape = self.last + ("0" if already or _room(self.last) < 4 * n else "")
-        return ["".join(_like(letter, rng) for letter in shape) for _ in range(n)]
+        before = letters(self.last)
+        kept = len(before) if self.first.startswith(before) else 0
+        return [shape[:kept] + "".join(_like(letter, rng) for letter in shape[kept:]) for _ in range(n)]
+
+
+def letters(name: str) -> str:
+    """What stands before the first digit of a name.
+
+    >>> letters("INV-0042")
+    'INV-'
+    """
+    return re.split(r"\d", name, maxsplit=1)[0]
 
 
 def _room(shape: str) -> float:

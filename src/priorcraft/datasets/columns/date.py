@@ -11,6 +11,7 @@ from torch import Generator
 from priorcraft.cells import CellColumn
 from priorcraft.cells.compute import pc
 from priorcraft.cells.numerals import Numeral
+from priorcraft.cells.types import type_named
 from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded
 from priorcraft.datasets.columns.number import Number, number_from
 
@@ -110,12 +111,13 @@ class Date(Codec):
 
     def typed(self, values: np.ndarray) -> pa.Array:
         """Dates as a frame holds them."""
-        seconds = pa.array(values.astype(np.int64), pa.timestamp("s"))
-        if self.type.startswith("date"):
-            return seconds.cast(pa.date32())
-        if self.type.startswith("time"):
-            return seconds.cast(pa.timestamp("us")) if self.type.startswith("timestamp") else seconds
-        return pa.array(self.write(values), pa.string())
+        kind = type_named(self.type)
+        if kind is None:
+            return pa.array(self.write(values), pa.string())
+        seconds = pa.array(values.astype(np.int64), pa.timestamp("s", getattr(kind, "tz", None)))
+        if pa.types.is_time(kind):
+            return pa.array(values.astype(np.int32), pa.time32("s")).cast(kind)
+        return seconds.cast(kind)
 
 
 def date_of(column: CellColumn, form: str | None = None, bins: int = 16) -> Date | None:

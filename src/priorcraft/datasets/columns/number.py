@@ -110,7 +110,7 @@ class Number(Codec):
         """Whole numbers as integers, others as floats."""
         if self.whole and not self.numeral.decimals:
             return pa.array(np.rint(values).astype(np.int64))
-        return pa.array(values)
+        return pa.array(values.round(self.numeral.decimals) + 0.0)  # no -0.0
 
 
 def numbers_of(column: CellColumn, numeral: Numeral) -> np.ndarray:

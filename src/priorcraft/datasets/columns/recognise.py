@@ -9,6 +9,7 @@ import pyarrow as pa
 from priorcraft.cells import CellColumn
 from priorcraft.cells.compute import pc
 from priorcraft.cells.numerals import Numeral, numeral_of
+from priorcraft.cells.types import is_category
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import Codec
 from priorcraft.datasets.columns.date import Date, date_of
@@ -49,7 +50,7 @@ def recognised(column: CellColumn, bins: int, *, comma: bool = False) -> Recogni
     if pa.types.is_temporal(kind):
         found = date_of(column, bins=bins)
         return Recognised(found, "the frame says so") if found is not None else _names(column, "durations")
-    if column.typed and pa.types.is_string(kind) and column.dtype == "category":
+    if column.typed and pa.types.is_string(kind) and is_category(column.dtype):
         return Recognised(words_of(column), "the frame says so")
     return _from_texts(column, bins, comma)
 

@@ -11,6 +11,7 @@ from torch import Generator
 
 from priorcraft.cells import CellColumn, Cells
 from priorcraft.cells.emptiness import emptied
+from priorcraft.cells.types import is_category, is_text
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded
 from priorcraft.datasets.columns.date import Date
@@ -113,6 +114,13 @@ class Decoded(NamedTuple):
         """Its cells as text, "" where they are empty."""
         written = self.column.codec.write(self.values)
         return ["" if gone else text for text, gone in zip(written, self.empty, strict=True)]
+
+    @property
+    def typed(self) -> pa.Array:
+        """Its cells with their own type; what a frame had as text is text."""
+        codec = self.column.codec
+        plain = codec.write(self.values) if is_text(self.column.dtype) and isinstance(codec, Number) else None
+        return with_holes(codec.typed(self.values) if plain is None else pa.array(plain, pa.string()), self.empty)
 
 
 class Encoded(NamedTuple):
@@ -274,7 +282,7 @@ class Columns:
 
     def table_of(self, drawn: Sequence[Decoded], labels: Sequence[str] | None) -> pa.Table:
         """The same with the columns' own types."""
-        found = {each.column.name: with_holes(each.column.codec.typed(each.values), each.empty) for each in drawn}
+        found = {each.column.name: each.typed for each in drawn}
         if self.label is not None:
             words = pa.array(self._label_cells(labels, len(drawn[0].values)), pa.string())
             found[self.label] = _as_label(words, self.label_dtype)
@@ -322,7 +330,7 @@ def as_number(text: str) -> float | None:
 
 def _as_label(words: pa.Array, dtype: str) -> pa.Array:
     """The names of classes with the type that a data frame had them in: numbers and truth values, else words."""
-    if dtype == "category":
+    if is_category(dtype):
         return words.dictionary_encode()
     try:
         return words.cast(pa.type_for_alias(dtype.lower()))
