@@ -1,6 +1,7 @@
 """A column of every type that a frame may hold comes back as it was: drawn, and filled in."""
 
 import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,13 @@ from priorcraft.sklearn import PriorImputer, PriorSampler
 
 N = 90
 RNG = np.random.default_rng(0)
-DAY = pd.to_datetime("2024-01-01") + pd.to_timedelta(RNG.integers(0, 60, N), "D")
+DAY: Any = pd.to_datetime("2024-01-01") + pd.to_timedelta(RNG.integers(0, 60, N), "D")
 WHOLE, WORDS, TRUTH = RNG.integers(0, 9, N), RNG.choice(["x", "y"], N), RNG.random(N) < 0.5
 REAL = RNG.normal(size=N).round(2)
 LEVELS = RNG.choice(["low", "mid", "high"], N)
 TIMES = [datetime.time(int(hour), 30) for hour in RNG.integers(0, 24, N)]
 
-PANDAS = pd.DataFrame(
+PANDAS: Any = pd.DataFrame(
     {
         "int8": WHOLE.astype("int8"), "float32": REAL.astype("float32"), "Int64": pd.array(WHOLE, "Int64"),
         "Float64": pd.array(REAL, "Float64"), "bool": TRUTH, "boolean": pd.array(TRUTH, "boolean"),
@@ -32,7 +33,7 @@ PANDAS = pd.DataFrame(
         "decimal": pd.array(REAL.tolist(), pd.ArrowDtype(pa.decimal128(10, 2))),
     }
 )  # fmt: skip
-POLARS = pl.DataFrame(
+POLARS: Any = pl.DataFrame(
     {
         "int8": pl.Series(WHOLE).cast(pl.Int8), "float32": pl.Series(REAL).cast(pl.Float32), "bool": TRUTH,
         "categorical": pl.Series(WORDS.tolist()).cast(pl.Categorical), "string": WORDS.tolist(),
@@ -74,7 +75,7 @@ def test_polars_and_arrow_types_are_drawn_and_filled_in(frame):
         for i, name in enumerate(POLARS.columns)
     )
     whole = PriorImputer("chow-liu", steps=1).fit(frame).transform(holes if polars else holes.to_arrow())
-    found = [whole, drawn] if polars else [pl.from_arrow(whole), pl.from_arrow(drawn)]
+    found: list[Any] = [whole, drawn] if polars else [pl.from_arrow(whole), pl.from_arrow(drawn)]
     for one in found:
         left_out = [] if polars else ["enum"]  # polars keeps the names of an Enum beside the table
         assert one.drop(left_out).schema == POLARS.drop(left_out).schema

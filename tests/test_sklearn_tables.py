@@ -1,5 +1,7 @@
 """The estimators of tables obey scikit-learn's contract, on mixed frames with holes of pandas and polars, too."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -13,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from priorcraft.errors import DataError, NoDensity
 from priorcraft.sklearn import PriorClassifier, PriorDensity, PriorImputer, PriorSampler
 
-TREE = {"model": "chow-liu", "steps": 2}
+TREE: Any = {"model": "chow-liu", "steps": 2}
 
 
 @parametrize_with_checks([kind(**TREE) for kind in (PriorImputer, PriorClassifier, PriorSampler, PriorDensity)])
@@ -21,7 +23,7 @@ def test_estimators_pass_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-def mixed(n=120):
+def mixed(n=120) -> tuple[Any, Any]:
     """Ages that say the trade, a truth, a day, whole numbers that may be missing, and holes in all of them."""
     rng = np.random.default_rng(0)
     old = rng.random(n) < 0.5
@@ -68,7 +70,7 @@ def test_polars_in_polars_out():
 
 def test_set_output_decides_what_comes_out():
     X, _ = mixed()
-    imputer = PriorImputer(**TREE).fit(X)
+    imputer: Any = PriorImputer(**TREE).fit(X)
     assert isinstance(imputer.set_output(transform="polars").transform(X), pl.DataFrame)
     array = np.array([[1.0, np.nan], [2.0, 2.0], [3.0, 3.0], [1.0, 1.0]])
     found = PriorImputer(**TREE).set_output(transform="pandas").fit_transform(array)

@@ -32,9 +32,8 @@ def table_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
         if len(X) < least:
             raise DataError(f"at least {least} rows are needed; found a frame with n_samples={len(X)}.")
         return X
-    found = validate_data(
-        estimator, X, dtype=None, ensure_all_finite="allow-nan", ensure_min_samples=least, reset=reset
-    )
+    wanted: Any = {"dtype": None, "ensure_all_finite": "allow-nan", "ensure_min_samples": least, "reset": reset}
+    found: Any = validate_data(estimator, X, **wanted)
     names = getattr(estimator, "feature_names_in_", [f"x{i}" for i in range(found.shape[1])])
     return pa.table({str(name): _cells(found[:, i]) for i, name in enumerate(names)})
 
