@@ -70,17 +70,21 @@ def emptied(cells: Cells, words: str | None = None) -> Emptied:
         cells: the table.
         words: what the user takes as empty, separated by commas, in place of this rule; "" for no word at all.
     """
+    return without(cells, rule(cells, words))
+
+
+def rule(cells: Cells, words: str | None = None) -> dict[str, list[str]]:
+    """The words of each column that are taken as empty; args as in `emptied`."""
     if words is not None:
         own = [word.strip() for word in words.split(",") if word.strip()]
-        return _without(cells, {column.name: own for column in cells.columns})
+        return {column.name: own for column in cells.columns}
     texts = [column for column in cells.columns if not column.typed]
     numbers = {column.name for column in texts if _numbers_but_for(column, cells.decimal_comma)}
     seen = {word for column in texts if column.name in numbers for word in _found(column, SOMETIMES)}
-    each = {
+    return {
         column.name: [*ALWAYS, *(SOMETIMES if column.name in numbers else () if _short_codes(column) else seen)]
         for column in texts
     }
-    return _without(cells, each)
 
 
 def _numbers_but_for(column: CellColumn, comma: bool) -> bool:
@@ -104,7 +108,8 @@ def _found(column: CellColumn, words: Sequence[str]) -> list[str]:
     return column.texts.filter(pa.array(_among(column, words))).to_pylist()
 
 
-def _without(cells: Cells, words: dict[str, list[str]]) -> Emptied:
+def without(cells: Cells, words: dict[str, list[str]]) -> Emptied:
+    """Takes the words that are given for each column as empty cells."""
     taken, columns = dict[str, dict[str, int]](), list[CellColumn]()
     for column in cells.columns:
         gone = _among(column, words.get(column.name, ()))

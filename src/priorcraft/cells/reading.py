@@ -2,11 +2,15 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -14,20 +18,23 @@ import pyarrow.parquet
 from priorcraft.cells.column import Cells, column_of_texts
 from priorcraft.cells.dialect import Dialect, dialect_of
 from priorcraft.cells.frames import cells_of_frame, is_frame
+from priorcraft.cells.stored import Unusual, stored
 from priorcraft.disk import parsing
 from priorcraft.errors import DataError
 
 PARQUET = ".parquet"
 SUFFIXES = (".csv", ".tsv", ".txt", PARQUET)
 MOST_COLUMNS = 10_000
+LOOKED_AT = 64  # files of a folder that say of what kind it is
 
 
 def read_cells(source: str | Path | Any) -> Cells:
     """The cells of a text file, a parquet file or a data frame.
 
     Args:
-        source: a path, or a data frame of pandas, polars or Arrow. Text may be separated by comma, semicolon, tab or a
-            bar, with or without a line `sep=;`, in UTF-8, UTF-16 or Windows-1252.
+        source: a path, also of a folder of files of one kind; or a data frame of pandas, polars or Arrow. Text may be
+            separated by comma, semicolon, tab or a bar, with or without a line `sep=;`, in UTF-8, UTF-16 or
+            Windows-1252.
 
     Raises:
         DataError: a file that cannot be read, or is no table: names that are missing or there twice, rows of another
@@ -35,6 +42,8 @@ def read_cells(source: str | Path | Any) -> Cells:
     """
     if is_frame(source):
         cells = cells_of_frame(source)
+    elif Path(source).is_dir():
+        cells = _folder(Path(source))
     elif Path(source).suffix.lower() == PARQUET:
         cells = _parquet(Path(source))
     else:
@@ -68,6 +77,49 @@ def _parquet(path: Path) -> Cells:
         table = pyarrow.parquet.read_table(path)
         index = [name for name in table.column_names if name.startswith("__index_level_")]
         cells = cells_of_frame(table.drop_columns(index), str(path))
+    return replace(cells, kind="parquet")
+
+
+def files_of(source: str | Path) -> list[Path]:
+    """The files of a table: one, or those of a folder of parquet files, or of text files, in the order of their names.
+
+    >>> files_of("table.csv")
+    [PosixPath('table.csv')]
+    """
+    path = Path(source)
+    if not os.path.isdir(path):
+        return [path]
+    shown = (file for file in path.rglob("*") if not file.name.startswith((".", "_")) and file.is_file())
+    found = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
+    return [file for file in found if file.suffix.lower() == PARQUET] or found
+
+
+def is_folder_of_tables(path: Path) -> bool:
+    """Whether a folder holds files of tables, as the first of its files tell."""
+    if not os.path.isdir(path):
+        return False
+    shown = (file for file in path.iterdir() if not file.name.startswith((".", "_")) and file.is_file())
+    suffixes = {file.suffix.lower() for file in islice(shown, LOOKED_AT)}
+    return bool(suffixes) and (suffixes <= {PARQUET} or suffixes <= {".csv", ".tsv"})
+
+
+def _folder(path: Path) -> Cells:
+    """The files of a folder, one below the other."""
+    files = files_of(path)
+    if files[0].suffix.lower() != PARQUET:
+        try:
+            with TemporaryDirectory(prefix="priorcraft-") as place:
+                table = stored(files, str(path), Path(place) / "cells.parquet")
+                return table.take(np.arange(table.rows))
+        except Unusual as reason:
+            raise DataError(f"the files in {path} cannot be read as one table: {reason}.") from None
+    with parsing(path, "parquet"):
+        tables = [pyarrow.parquet.read_table(file) for file in files]
+        names = [table.column_names for table in tables]
+        if any(own != names[0] for own in names):
+            raise DataError(f"the parquet files in {path} have different columns; put tables of one kind there.")
+        table = pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata()
+        cells = cells_of_frame(table, str(path))
     return replace(cells, kind="parquet")
 
 

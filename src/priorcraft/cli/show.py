@@ -73,8 +73,17 @@ class TrainingBar:
         if record.kind == "validation" and "valid_nats" in record.values:
             of = f" of {record.values['density']}" if "density" in record.values else ""
             self.score = f"valid {kind} {record.values['valid_nats']:.2f} nats{of}"
+        if record.kind == "reading" and not self.quiet:
+            self._reading(name, record)
         if record.kind == "step" and not self.quiet:
             self._step(name, record)
+
+    def _reading(self, name: str, record: Any) -> None:
+        if self.live and self.task is not None:
+            self.bar.update(self.task, completed=record.progress, description=name, numbers=record.values["message"])
+        elif record.progress - self.last >= 0.25:
+            self.console.print(f"{name}: read {record.values['message']}", soft_wrap=True)
+            self.last = record.progress % 1.0
 
     def _step(self, name: str, record: Any) -> None:
         due = record.progress - self.last >= (0.005 if self.live else 0.1) or record.progress >= 1

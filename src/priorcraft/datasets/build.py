@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.core import Space
@@ -12,11 +13,19 @@ from priorcraft.datasets.fingerprint import counts, fingerprint
 from priorcraft.datasets.labels import to_classes
 from priorcraft.datasets.points import to_points
 from priorcraft.datasets.raw import SPLITS, Raw
-from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.datasets.shelf import MEMORY, Shelf
+from priorcraft.datasets.splits import BESIDE, Rows, Splits
+from priorcraft.mapped import tensor_of
 
 
 def build(
-    raw: Raw, *, seed: int = 0, levels: int | None = None, limit: int | None = None, known: str | None = None
+    raw: Raw,
+    *,
+    seed: int = 0,
+    levels: int | None = None,
+    limit: int | None = None,
+    known: str | None = None,
+    shelf: Shelf = MEMORY,
 ) -> Splits:
     """Checks what a source found, brings it to one layout, divides it, and notes what a user should know.
 
@@ -26,22 +35,37 @@ def build(
         levels: number of values of an entry that the user asks for.
         limit: at most this many rows a part, stratified; None keeps all.
         known: the fingerprint of data that are divided by seed; others that come in one part are then left whole.
+        shelf: where the arrays are put.
     """
-    found, space, classes, notes = _rows(raw, levels)
+    found, space, classes, notes = _rows(raw, levels, shelf)
     if known is not None and [*found] == ["train"]:
         rows = _at_most(limit, found["train"], seed, "test")
         divisible = len(rows) > len(SPLITS)
         if not divisible or fingerprint(_divided(found, seed, limit), space, classes) != known:
             notes += [f"not divided: all {len(rows)} rows, in their order."]
             return _splits(raw, space, classes, dict.fromkeys(SPLITS, rows), notes, divided=False)
-    parts = _divided(found, seed, limit)
+    parts = _divided(found, seed, limit, shelf)
     notes += [*_division(found, seed, limit, bool(classes)), *audit(parts, classes, leaks=raw.columns is None)]
     return _splits(raw, space, classes, parts, notes)
 
 
-def _divided(found: dict[str, Rows], seed: int, limit: int | None) -> dict[str, Rows]:
-    whole = complete(found, seed=seed)
-    return {part: _at_most(limit, whole[part], seed, part) for part in SPLITS}
+def _divided(found: dict[str, Rows], seed: int, limit: int | None, shelf: Shelf = MEMORY) -> dict[str, Rows]:
+    if shelf is MEMORY:
+        whole = complete(found, seed=seed)
+        return {part: _at_most(limit, whole[part], seed, part) for part in SPLITS}
+    numbers = {part: Rows(torch.arange(len(rows)), rows.y) for part, rows in found.items()}  # which row goes where
+    taken = {part: rows.x for part, rows in _divided(numbers, seed, limit).items()}
+    return {part: _shelved(found.get(part, found["train"]), taken[part], part, shelf) for part in SPLITS}
+
+
+def _shelved(rows: Rows, taken: Tensor, part: str, shelf: Shelf) -> Rows:
+    """Some of the rows, put on a shelf under the name of their part."""
+
+    def put(name: str, own: Tensor) -> Tensor:
+        return shelf.taken(f"{part}.{name}", own, taken)
+
+    beside = {name: getattr(rows, name) for name in BESIDE}
+    return Rows(put("x", rows.x), **{name: put(name, own) for name, own in beside.items() if own is not None})
 
 
 def _splits(
@@ -52,11 +76,14 @@ def _splits(
     return Splits(raw.name, space, classes, **parts, **marks, **told)
 
 
-def _rows(raw: Raw, levels: int | None) -> tuple[dict[str, Rows], Space, tuple[str, ...], list[str]]:
-    x, space = to_points(raw.x, raw.levels, levels)
+def _rows(raw: Raw, levels: int | None, shelf: Shelf) -> tuple[dict[str, Rows], Space, tuple[str, ...], list[str]]:
+    x, space = to_points(raw.x, raw.levels, levels, shelf)
     if raw.columns is not None and len(set(raw.columns.sizes)) > 1:  # where all are equal, levels says it
         space = replace(space, sizes=raw.columns.sizes)
-    y, classes = to_classes(raw.y, {part: len(points) for part, points in x.items()}, raw.classes)
+    if raw.numbered:
+        y, classes = {part: tensor_of(labels) for part, labels in raw.y.items()}, raw.classes or ()
+    else:
+        y, classes = to_classes(raw.y, {part: len(points) for part, points in x.items()}, raw.classes)
     if len(classes) > 1:
         return {part: _of_table(Rows(x[part], y[part]), raw) for part in x}, space, classes, list(raw.notes)
     ignored = [f"labels left out: '{name}' is the only one, so it says nothing." for name in classes]
@@ -68,8 +95,8 @@ def _of_table(rows: Rows, raw: Raw) -> Rows:
     if raw.table is None:
         return rows
     found = {"seen": raw.seen, "rest": raw.rest, "strange": raw.strange}
-    more = {name: None if part is None else torch.from_numpy(part) for name, part in found.items()}
-    return replace(rows, **more, place=torch.arange(len(rows)))
+    more = {name: None if part is None else tensor_of(part) for name, part in found.items()}
+    return replace(rows, **more, place=torch.arange(len(rows)) if raw.place is None else tensor_of(raw.place))
 
 
 def _at_most(limit: int | None, rows: Rows, seed: int, part: str) -> Rows:

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from priorcraft.core import Space
 from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.mapped import array_of, blocks
 
 
 def fingerprint(parts: Mapping[str, Rows], space: Space, classes: tuple[str, ...]) -> str:
@@ -18,7 +20,9 @@ def fingerprint(parts: Mapping[str, Rows], space: Space, classes: tuple[str, ...
         digest.update(repr((part, len(rows), rows.y is not None)).encode())
         for tensor in (rows.x, rows.y, rows.seen):
             if tensor is not None:
-                digest.update(tensor.contiguous().numpy().data)
+                array = array_of(tensor)
+                for some in blocks(array):
+                    digest.update(np.ascontiguousarray(array[some]).data)
     return digest.hexdigest()
 
 
@@ -44,6 +48,10 @@ def explain_change(saved: Mapping[str, Any], now: Splits) -> str | None:
     return f"The data '{now.name}' have changed since the run was saved: {how}."
 
 
-def row_digests(x: Tensor) -> list[bytes]:
-    """A 16-byte digest of each row: equal rows have equal digests."""
-    return [hashlib.blake2b(row.data, digest_size=16).digest() for row in x.contiguous().numpy()]
+def row_digests(x: Tensor) -> np.ndarray:
+    """A digest of 64 bits of each row: equal rows have equal digests, (N,)."""
+    found, array = np.empty(len(x), np.uint64), array_of(x)
+    for some in blocks(array):
+        each = (hashlib.blake2b(row.data, digest_size=8).digest() for row in np.ascontiguousarray(array[some]))
+        found[some] = np.frombuffer(b"".join(each), np.uint64)
+    return found

@@ -2,36 +2,60 @@
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median_low
 from typing import Literal
 
 import numpy as np
+import torch
 
-from priorcraft.datasets.image import SUFFIXES, BadImage, decode, sixteen_bits, to_pixels
+from priorcraft.datasets.image import SUFFIXES, BadImage, decoded, head, to_pixels
+from priorcraft.datasets.progress import by_processes, processors, tell
 from priorcraft.datasets.raw import Raw
+from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.disk import escaped, printable
 from priorcraft.errors import DataError
+from priorcraft.mapped import array_of, let_go, tensor_of
 
 Mode = Literal["auto", "grey", "rgb"]
 OnBadImage = Literal["skip", "error"]
 SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
-DEEP = (".png", ".tif", ".tiff", ".pgm", ".ppm", ".pnm")  # formats that may have 16 bits a channel
+LOOKED_AT = 256  # heads, from which the shape of all images is guessed
+PIECE, MANY = 256, 2048  # files that are read at once, and from which on several processes read
 BAD_SHARE = 0.05
 SIDE_CAP = 64
 MOST_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An image that could be decoded: where it is, what it belongs to, what it looks like."""
+class Found:
+    """An image file: where it is, and what it belongs to."""
 
     path: Path
     split: str
     label: str
-    shape: tuple[int, int]
-    grey: bool
+
+
+@dataclass(frozen=True)
+class Read:
+    """A stretch of images, decoded and brought to one shape.
+
+    Args:
+        pixels: uint8, (n, C, H, W), those of bad files left as they were.
+        shapes: height and width of each before; None of a bad file.
+        grey: whether each has no colours.
+        bad: number to the reason why it cannot be read.
+        most: the largest value of 16 bits; None where no file has so many.
+    """
+
+    pixels: np.ndarray
+    shapes: list[tuple[int, int] | None]
+    grey: list[bool]
+    bad: dict[int, str]
+    most: int | None
 
 
 def open_folder(
@@ -41,8 +65,9 @@ def open_folder(
     mode: Mode = "auto",
     on_bad_image: OnBadImage | None = None,
     top: int | None = None,
+    shelf: Shelf = MEMORY,
 ) -> Raw:
-    """The images below a folder, all of them decoded once before any is used.
+    """The images below a folder, each decoded once, by several processes if there are many.
 
     The first folder below the root is the label; where the folders are train, valid and test, the first below them.
 
@@ -52,17 +77,33 @@ def open_folder(
         mode: "auto" reads grey if every image is grey.
         on_bad_image: "skip" them all, or "error" at any; None skips up to 5 % of the images.
         top: the value of 16 bits that is white; 65535 without it.
+        shelf: where the pixels are put.
 
     Raises:
         DataError: no image, too many bad ones, or more pixels than fit into memory.
     """
     paths, notes, closed = find_images(root)
-    seen, bad, strays = _scan(root, paths, top)
+    found, strays = _placed(root, paths)
+    guess = _guess(found, size, mode)
+    pixels, seen = _read(found, guess, top, shelf)
+    bad = [f"{printable(found[i].path.relative_to(root))} ({reason})" for i, reason in seen.bad.items()]
     notes += [*_judge([*closed, *bad], len(paths) + len(closed), on_bad_image), *strays]
-    shape, how = _common_shape(seen, size)
-    channels = 1 if mode == "grey" or (mode == "auto" and all(image.grey for image in seen)) else 3
-    _check_memory(len(seen), channels, shape)
-    return _read(root, seen, channels, shape, [*notes, *how, *([] if top else _unused_depth(seen))], top)
+    shape, how = _common_shape([shape for shape in seen.shapes if shape is not None], size)
+    channels = 1 if mode == "grey" or (mode == "auto" and all(seen.grey)) else 3
+    if guess.shape != shape or guess.channels < channels:  # the files that were looked at did not speak for all
+        pixels, seen = _read(found, Target(channels, shape), top, shelf)
+    notes += [*how, *([] if top else _unused_depth(seen.most))]
+    return _raw(
+        root, [image for i, image in enumerate(found) if i not in seen.bad], pixels, channels, seen, notes, shelf
+    )
+
+
+@dataclass(frozen=True)
+class Target:
+    """What every image is brought to: so many channels, and a height and width."""
+
+    channels: int
+    shape: tuple[int, int]
 
 
 def find_images(root: Path) -> tuple[list[Path], list[str], list[str]]:
@@ -100,22 +141,13 @@ def _walk(root: Path) -> tuple[list[Path], int, list[str]]:
     return sorted(files), again, [f"the folder {printable(error.filename)} ({error.strerror})" for error in closed]
 
 
-def _scan(root: Path, paths: list[Path], top: int | None) -> tuple[list[Seen], list[str], list[str]]:
-    """Decodes every file once: the images, the bad ones with their reasons, and a note on strays."""
+def _placed(root: Path, paths: list[Path]) -> tuple[list[Found], list[str]]:
+    """Every file with its part and label, and a note on strays."""
     divided = _is_divided({path.relative_to(root).parts[0].lower() for path in paths if path.parent != root})
-    seen, bad, strays = [], [], 0
-    for path in paths:
-        place = _place(path.relative_to(root).parts[:-1], divided)
-        if place is None:
-            strays += 1
-            continue
-        try:
-            image = decode(path, top)
-        except BadImage as error:
-            bad.append(f"{printable(path.relative_to(root))} ({error.reason})")
-        else:
-            seen.append(Seen(path, *place, (image.height, image.width), image.mode == "L"))
-    return seen, bad, [f"{strays} images outside train, valid and test passed over."] if strays else []
+    places = [(path, _place(path.relative_to(root).parts[:-1], divided)) for path in paths]
+    found = [Found(path, *place) for path, place in places if place is not None]
+    strays = len(places) - len(found)
+    return found, [f"{strays} images outside train, valid and test passed over."] if strays else []
 
 
 def _is_divided(folders: set[str]) -> bool:
@@ -148,12 +180,12 @@ def _judge(bad: list[str], total: int, on_bad_image: OnBadImage | None) -> list[
     return [f"{len(bad)} of {total} images skipped: {listed}."]
 
 
-def _common_shape(seen: list[Seen], size: int | None) -> tuple[tuple[int, int], list[str]]:
+def _common_shape(found: list[tuple[int, int]], size: int | None) -> tuple[tuple[int, int], list[str]]:
     """The shape that every image is brought to, and a note if any changes."""
-    shapes = {image.shape for image in seen}
+    shapes = set(found)
     if size is None and len(shapes) == 1:
         return shapes.pop(), []
-    side = size or min(SIDE_CAP, median_low(min(image.shape) for image in seen))
+    side = size or min(SIDE_CAP, median_low(min(shape) for shape in found))
     if shapes == {(side, side)}:
         return (side, side), []
     why = "as asked" if size else f"the median of the shorter sides, at most {SIDE_CAP}"
@@ -172,11 +204,9 @@ def _check_memory(n: int, channels: int, shape: tuple[int, int]) -> None:
         )
 
 
-def _unused_depth(seen: list[Seen]) -> list[str]:
+def _unused_depth(most: int | None) -> list[str]:
     """A note if images of 16 bits use less than half of them, as those of a camera with 12 do."""
-    deep = (sixteen_bits(image.path) for image in seen if image.path.suffix.lower() in DEEP)
-    most = max((int(v.max()) for v in deep if v is not None), default=65_535)
-    if most >= 2**15 or not most:
+    if not most or most >= 2**15:
         return []
     white = 2 ** most.bit_length() - 1
     return [
@@ -185,14 +215,71 @@ def _unused_depth(seen: list[Seen]) -> list[str]:
     ]
 
 
-def _read(
-    root: Path, seen: list[Seen], channels: int, shape: tuple[int, int], notes: list[str], top: int | None
+def _guess(found: list[Found], size: int | None, mode: Mode) -> Target:
+    """What all images will be brought to, by the heads of some of them."""
+    heads = list[tuple[tuple[int, int], bool]]()
+    for image in found[:: max(1, len(found) // LOOKED_AT)]:
+        with suppress(BadImage):
+            heads.append(head(image.path))
+    shape, _ = _common_shape([shape for shape, _ in heads] or [(1, 1)], size)
+    return Target(1 if mode == "grey" or (mode == "auto" and all(grey for _, grey in heads)) else 3, shape)
+
+
+def _read(found: list[Found], target: Target, top: int | None, shelf: Shelf) -> tuple[np.ndarray, Read]:
+    """The pixels of all files, and what else was seen of them; by several processes where there are many."""
+    if shelf is MEMORY:
+        _check_memory(len(found), target.channels, target.shape)
+    pixels = shelf.empty("pixels", (len(found), target.channels, *target.shape), np.dtype(np.uint8))
+    paths = [image.path for image in found]
+    pieces = [paths[i : i + PIECE] for i in range(0, len(paths), PIECE)]
+    work = partial(read_piece, target=target, top=top)
+    all_ = Read(pixels, [], [], {}, None)
+    for part in by_processes(work, pieces, processors() if len(paths) >= MANY else 1):
+        begin = len(all_.shapes)
+        pixels[begin : begin + len(part.pixels)] = part.pixels
+        let_go(pixels)
+        all_.shapes.extend(part.shapes)
+        all_.grey.extend(part.grey)
+        all_.bad.update({begin + i: reason for i, reason in part.bad.items()})
+        most = max((m for m in (all_.most, part.most) if m is not None), default=None)
+        all_ = replace(all_, most=most)
+        tell("images", len(all_.shapes), len(paths))
+    return pixels, all_
+
+
+def read_piece(paths: list[Path], target: Target, top: int | None) -> Read:
+    """A few files, each decoded once."""
+    found = Read(np.zeros((len(paths), target.channels, *target.shape), np.uint8), [], [], {}, None)
+    most = -1
+    for i, (path, row) in enumerate(zip(paths, found.pixels, strict=True)):
+        try:
+            image, deepest = decoded(path, top)
+        except BadImage as error:
+            found.bad[i] = error.reason
+            found.shapes.append(None)
+            found.grey.append(True)
+            continue
+        row[:] = to_pixels(image, target.channels, target.shape)
+        found.shapes.append((image.height, image.width))
+        found.grey.append(image.mode == "L")
+        most = max(most, -1 if deepest is None else deepest)
+    return replace(found, most=None if most < 0 else most)
+
+
+def _raw(
+    root: Path, found: list[Found], pixels: np.ndarray, channels: int, seen: Read, notes: list[str], shelf: Shelf
 ) -> Raw:
+    """The images by part, each a stretch of the pixels where the files of a part follow one another."""
+    rows = np.array([i for i in range(len(pixels)) if i not in seen.bad])
     x, y = {}, {}
-    for split in sorted({image.split for image in seen}):
-        here = [image for image in seen if image.split == split]
-        x[split] = np.empty((len(here), channels, *shape), np.uint8)
-        for row, image in zip(x[split], here, strict=True):
-            row[:] = to_pixels(decode(image.path, top), channels, shape)
-        y[split] = np.array([image.label for image in here])
+    for split in sorted({image.split for image in found}):
+        here = np.array([image.split == split for image in found])
+        own = rows[here]
+        together = own[-1] - own[0] + 1 == len(own)
+        stretch = pixels[own[0] : own[-1] + 1]
+        x[split] = (
+            stretch if together else array_of(shelf.taken(f"pixels.{split}", tensor_of(pixels), torch.tensor(own)))
+        )
+        x[split] = x[split][:, :channels]
+        y[split] = np.array([image.label for image, mine in zip(found, here, strict=True) if mine])
     return Raw(printable(root), x, y, levels=256, notes=tuple(notes))

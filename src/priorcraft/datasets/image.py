@@ -27,6 +27,8 @@ OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "RGB;16L": "RGB;16B
     "RGBA;16N": "RGBA;16B",
 }  # Pillow keeps the first byte of a colour of 16 bits; read in the other order, it keeps the second
 PIXEL_CAP = 50_000_000
+ORIENTATION = 0x0112  # EXIF's tag; from 5 on the image lies on its side
+GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
 
 
 class BadImage(DataError):
@@ -75,13 +77,34 @@ def decode(path: str | Path, top: int | None = None) -> Image.Image:
     Raises:
         BadImage: the file and the reason why it cannot be read, or a value above `top`.
     """
+    return decoded(path, top)[0]
+
+
+def decoded(path: str | Path, top: int | None = None) -> tuple[Image.Image, int | None]:
+    """The same, and the largest value of a file of 16 bits that was read without `top`; None for others."""
     deep = None if top is None else sixteen_bits(path)
     if deep is not None and top is not None:
         if deep.max() > top:
             raise BadImage(path, f"it holds the value {deep.max()}, more than top = {top}")
-        return _eight_bits(Image.fromarray(rescale(deep, top, 255).astype(np.uint8)))
-    with image_file(path) as image:
-        return _eight_bits(ImageOps.exif_transpose(image))
+        return _eight_bits(Image.fromarray(rescale(deep, top, 255).astype(np.uint8))), None
+    with image_file(path, load=False) as image:
+        wide = top is None and (image.mode.startswith("I") or _byte_order(image) in OTHER_ORDER)
+        image.load()
+        found = _eight_bits(ImageOps.exif_transpose(image))
+    deep = sixteen_bits(path) if wide else None
+    return found, None if deep is None else int(deep.max())
+
+
+def head(path: str | Path) -> tuple[tuple[int, int], bool]:
+    """Height and width of an image when it is upright, and whether its mode has no colours; no pixel is decoded.
+
+    Raises:
+        BadImage: it cannot be read.
+    """
+    with image_file(path, load=False) as image:
+        turned = image.getexif().get(ORIENTATION, 1) >= 5
+        shape = (image.width, image.height) if turned else (image.height, image.width)
+        return shape, image.mode in GREY_MODES
 
 
 @contextmanager

@@ -1,24 +1,30 @@
 """Arrays of any layout and number type to points of one `Space`."""
 
+from collections.abc import Callable
+
 import numpy as np
-import torch
 from torch import Tensor
 
 from priorcraft.core import Space
+from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.errors import DataError, UsageError
+from priorcraft.mapped import ends, everywhere, tensor_of
 
 CHANNELS = (1, 3, 4)
 MOST_LEVELS = 65_536
 Arrays = dict[str, np.ndarray]
 
 
-def to_points(x: Arrays, stated: int | None, asked: int | None) -> tuple[dict[str, Tensor], Space]:
+def to_points(
+    x: Arrays, stated: int | None, asked: int | None, shelf: Shelf = MEMORY
+) -> tuple[dict[str, Tensor], Space]:
     """Every part as points of the space that all parts share.
 
     Args:
         x: part to array, (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W).
         stated: number of levels by the source's own word.
         asked: number of levels that the user asks for.
+        shelf: where the points are put; they are made a block at a time.
 
     Raises:
         DataError: no rows, other shapes, not numbers, nan, infinity, negative integers, fractions among levels.
@@ -27,8 +33,8 @@ def to_points(x: Arrays, stated: int | None, asked: int | None) -> tuple[dict[st
     _check_shapes(x)
     x = {part: channels_first(_numbers(a, f"x of {part}"), f"x of {part}") for part, a in x.items()}
     if stated is None and asked is None and any(a.dtype.kind == "f" for a in x.values()):
-        return _real(x)
-    return _integers({part: _whole(a, f"x of {part}") for part, a in x.items()}, stated, asked)
+        return _real(x, shelf)
+    return _integers({part: _whole(a, f"x of {part}") for part, a in x.items()}, stated, asked, shelf)
 
 
 def channels_first(x: np.ndarray, name: str = "x") -> np.ndarray:
@@ -82,9 +88,9 @@ def _check_shapes(x: Arrays) -> None:
 def _numbers(x: np.ndarray, name: str) -> np.ndarray:
     if x.dtype.kind not in "biuf":
         raise DataError(f"{name} must hold numbers, not {x.dtype}; encode categories as integers 0, 1, 2 ...")
-    if x.dtype.kind != "f" or np.isfinite(x).all():
+    if x.dtype.kind != "f" or everywhere(x, np.isfinite):
         return x
-    bad = np.flatnonzero(~np.isfinite(x).reshape(len(x), -1).all(1))
+    bad = np.flatnonzero([not np.isfinite(row).all() for row in x])
     raise DataError(
         f"{name} holds nan or infinity in {len(bad)} of {len(x)} rows ({_listed(bad)}); "
         "remove these rows or fill the gaps."
@@ -95,43 +101,63 @@ def _listed(rows: np.ndarray) -> str:
     return ("row " if len(rows) == 1 else "rows ") + ", ".join(map(str, rows[:5])) + (" ..." if len(rows) > 5 else "")
 
 
-def _real(x: Arrays) -> tuple[dict[str, Tensor], Space]:
+def _real(x: Arrays, shelf: Shelf) -> tuple[dict[str, Tensor], Space]:
     shape = x["train"].shape[1:]
     if len(shape) == 3 and shape[0] == 4:
         raise DataError("Images of real numbers must have 1 or 3 channels, not 4; drop the alpha channel first.")
     for part, a in x.items():
-        if np.abs(a).max() > np.finfo(np.float32).max:
+        if max(map(abs, ends(a))) > np.finfo(np.float32).max:
             raise DataError(f"x of {part} holds numbers beyond the range of 32-bit floats; rescale the columns.")
-    return {part: torch.from_numpy(a.astype(np.float32)) for part, a in x.items()}, Space(shape)
+    real = np.dtype(np.float32)
+    return {part: _points(part, a, lambda rows: rows, real, shelf) for part, a in x.items()}, Space(shape)
 
 
 def _whole(x: np.ndarray, name: str) -> np.ndarray:
-    if x.dtype.kind == "f" and not (x == np.rint(x)).all():
+    if x.dtype.kind == "f" and not everywhere(x, lambda rows: rows == np.rint(rows)):
         raise DataError(
             f"{name} must hold whole numbers 0 ... levels-1, but holds fractions; "
             "leave levels out to treat them as real numbers, or round them first."
         )
-    if x.min() < 0:
-        raise DataError(f"{name} holds {x.min():g}; integers start at 0. Shift them, or save them as floats.")
+    if (least := ends(x)[0]) < 0:
+        raise DataError(f"{name} holds {least:g}; integers start at 0. Shift them, or save them as floats.")
     return x
 
 
-def _integers(x: Arrays, stated: int | None, asked: int | None) -> tuple[dict[str, Tensor], Space]:
+def _integers(x: Arrays, stated: int | None, asked: int | None, shelf: Shelf) -> tuple[dict[str, Tensor], Space]:
     image = x["train"].ndim == 4
     now, then = _levels(x, image, stated, asked)
-    x = {part: a.astype(np.int64) if a.dtype != np.uint8 else a for part, a in x.items()}
-    if image and x["train"].shape[1] == 4:
-        x = {part: over_white(a[:, :3], a[:, 3:], now - 1) for part, a in x.items()}
-    if now != then:
-        x = {part: rescale(a, now - 1, then - 1) for part, a in x.items()}
-    dtype = np.uint8 if then <= 256 else np.int64
-    points = {part: torch.from_numpy(np.array(a, dtype, order="C")) for part, a in x.items()}
-    return points, Space(x["train"].shape[1:], then)
+    alpha = image and x["train"].shape[1] == 4
+
+    def changed(rows: np.ndarray) -> np.ndarray:
+        rows = rows.astype(np.int64) if rows.dtype != np.uint8 else rows
+        rows = over_white(rows[:, :3], rows[:, 3:], now - 1) if alpha else rows
+        return rescale(rows, now - 1, then - 1) if now != then else rows
+
+    dtype = np.dtype(np.uint8 if then <= 256 else np.int64)
+    shape = (3, *x["train"].shape[2:]) if alpha else x["train"].shape[1:]
+    as_they_are = now == then and not alpha
+    points = {part: _points(part, a, changed, dtype, shelf, as_they_are=as_they_are) for part, a in x.items()}
+    return points, Space(shape, then)
+
+
+def _points(
+    part: str,
+    x: np.ndarray,
+    changed: Callable[[np.ndarray], np.ndarray],
+    dtype: np.dtype,
+    shelf: Shelf,
+    *,
+    as_they_are: bool = True,
+) -> Tensor:
+    """Points from an array: a mapped file that holds them already is not copied."""
+    if as_they_are and isinstance(x, np.memmap) and x.dtype == dtype and x.flags.c_contiguous:
+        return tensor_of(x)
+    return tensor_of(shelf.made(f"points.{part}", x, changed, dtype))
 
 
 def _levels(x: Arrays, image: bool, stated: int | None, asked: int | None) -> tuple[int, int]:
     """The number of levels that the entries have, and the number that they shall have."""
-    top = max(int(a.max()) for a in x.values())
+    top = max(int(ends(a)[1]) for a in x.values())
     if stated is None and asked is not None and top < asked:
         return asked, asked
     now = stated or _guess(x["train"].dtype, top, image)

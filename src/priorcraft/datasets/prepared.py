@@ -2,25 +2,29 @@
 
 import json
 import os
-import warnings
-from dataclasses import asdict
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from priorcraft.cells import Cells
+from priorcraft.cells.stored import StoredCells, kept
 from priorcraft.core import Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
-from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.datasets.shelf import MEMORY, Shelf
+from priorcraft.datasets.splits import BESIDE, Rows, Splits
 from priorcraft.disk import printable
 from priorcraft.errors import DataError
+from priorcraft.mapped import tensor_of
 
 DESCRIPTION, FORMAT = "data.json", 1
 MAGIC = "priorcraft data"
-OF_TABLES = ("seen", "rest", "strange")  # what else is known of the rows of a table, see `Rows`
+CELLS = "cells.parquet"  # the cells of a table, as they were read
+WHOLE = ("train",)  # the part that stands for all where data are not divided
 
 
 def is_prepared(source: object) -> bool:
@@ -28,21 +32,41 @@ def is_prepared(source: object) -> bool:
     return isinstance(source, (str, Path)) and os.path.isfile(os.path.join(source, DESCRIPTION))
 
 
-def save(data: Splits, folder: Path) -> Path:
+def save(data: Splits, folder: Path, shelf: Shelf = MEMORY) -> Path:
     """Writes checked and divided data as plain arrays; the description comes last, so that a torn folder is none.
 
     Args:
         data: what `open_data` returned.
         folder: a new or empty folder.
+        shelf: where the arrays of `data` lie; files of a folder are not copied where the file system can share them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for part in SPLITS:
+    lies = data.folder or shelf.folder
+    for part in SPLITS if data.divided else WHOLE:
         rows = data.rows(part)
-        for name in ("x", "y", *OF_TABLES):
-            if (tensor := getattr(rows, name)) is not None:
-                np.save(folder / f"{part}.{name}.npy", tensor.numpy(), allow_pickle=False)
-    describe(data, folder)
+        for name in ("x", *BESIDE):
+            if (tensor := getattr(rows, name)) is None:
+                continue
+            file = f"{part}.{name}.npy"
+            if lies is not None and (lies / file).is_file():
+                _keep_file(lies / file, folder / file)
+            else:
+                np.save(folder / file, tensor.numpy(), allow_pickle=False)
+    table = data.table
+    if isinstance(table, Cells):
+        table = kept(table, folder / CELLS)
+    elif table is not None:
+        _keep_file(table.path, folder / CELLS)
+    describe(replace(data, table=table), folder)
     return folder
+
+
+def _keep_file(own: Path, path: Path) -> None:
+    """A file in a second place, without a copy where the file system can."""
+    try:
+        os.link(own, path)
+    except OSError:
+        shutil.copyfile(own, path)
 
 
 def describe(data: Splits, folder: Path) -> None:
@@ -59,6 +83,7 @@ def describe(data: Splits, folder: Path) -> None:
         "counts": data.counts,
         "notes": list(data.notes),
         "divided": data.divided,
+        "cells": _about(data.table) if isinstance(data.table, StoredCells) else None,
         "labelled": [part for part in SPLITS if data.rows(part).y is not None],
     }
     partial = folder / (DESCRIPTION + ".tmp")
@@ -74,13 +99,13 @@ def open_prepared(folder: Path) -> Splits:
     """
     found = _description(folder)
     try:
-        train, valid, test = (_rows(folder, part, found) for part in SPLITS)
+        train, valid, test = (_rows(folder, part if found["divided"] else "train", found) for part in SPLITS)
         space = _space(found["space"])
         columns = None if found["columns"] is None else Columns.from_json(found["columns"])
         data = Splits(
             found["name"], space, tuple(found["classes"]), train, valid, test, fingerprint=found["fingerprint"],
             counts=dict(found["counts"]), notes=tuple(found["notes"]), divided=bool(found["divided"]), columns=columns,
-            folder=folder,
+            folder=folder, table=_table(folder, found.get("cells")),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, OSError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -103,12 +128,28 @@ def _description(folder: Path) -> dict[str, Any]:
     return found
 
 
+def _about(table: StoredCells) -> dict[str, Any]:
+    """What the cells of a table have in common."""
+    about = table.about
+    common = {"source": about.source, "notes": list(about.notes), "first": about.first, "unit": about.unit}
+    more = {"decimal_comma": about.decimal_comma, "kind": about.kind}
+    return {**common, **more, "rows": table.rows, "names": list(table.names)}
+
+
+def _table(folder: Path, found: dict[str, Any] | None) -> StoredCells | None:
+    if found is None:
+        return None
+    own = {name: found[name] for name in ("source", "first", "unit", "decimal_comma", "kind")}
+    about = Cells(columns=(), rows=0, notes=tuple(found["notes"]), **own)
+    return StoredCells(folder / CELLS, about, found["rows"], tuple(found["names"]))
+
+
 def _space(found: dict[str, Any]) -> Space:
     return Space(tuple(found["event_shape"]), found["levels"], tuple(found["sizes"]))
 
 
 def _rows(folder: Path, part: str, found: dict[str, Any]) -> Rows:
-    there = [name for name in OF_TABLES if (folder / f"{part}.{name}.npy").is_file()]
+    there = [name for name in BESIDE if name != "y" and (folder / f"{part}.{name}.npy").is_file()]
     more = {name: _mapped(folder, part, name) for name in there}
     return Rows(_mapped(folder, part, "x"), _labels(folder, part, found), **more)
 
@@ -124,6 +165,4 @@ def _mapped(folder: Path, part: str, name: str) -> Tensor:
 
 def mapped(path: Path) -> Tensor:
     """An .npy file as a tensor whose pages are read when they are touched; it must not be written to."""
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it cannot be written to
-        return torch.from_numpy(array)
+    return tensor_of(np.load(path, mmap_mode="r", allow_pickle=False))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from priorcraft.cells import Cells
+from priorcraft.cells.stored import StoredCells
 from priorcraft.datasets.columns import Columns
 
 SPLITS = ("train", "valid", "test")
@@ -18,6 +19,7 @@ class Raw:
         name: what the user called it.
         x: split to points, (N, ...); the parts that are missing are drawn from "train".
         y: split to labels, (N,), integers, whole floats or strings; -1 or nan = not known.
+        numbered: whether y are numbers of `classes` already, int64, -1 where not known.
         levels: number of values of an entry, where the source states it.
         classes: names of the classes in the order of their indices; None sorts those that occur in y.
         notes: what the user should know so far.
@@ -25,7 +27,8 @@ class Raw:
         seen: of a table, which entries are there, (N, D); None where all are.
         rest: of a table, log p(row | its integers), nats, (N,).
         strange: of a table, what is stranger in a row than its integers say, nats, (N,).
-        table: its cells, a row a point.
+        table: its cells.
+        place: the number of each point's row there, (N,); None where each row is a point.
     """
 
     name: str
@@ -38,4 +41,6 @@ class Raw:
     seen: np.ndarray | None = None
     rest: np.ndarray | None = None
     strange: np.ndarray | None = None
-    table: Cells | None = None
+    table: Cells | StoredCells | None = None
+    numbered: bool = False
+    place: np.ndarray | None = None

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from priorcraft.cells import SUFFIXES as TABLES
 from priorcraft.cells import is_frame
+from priorcraft.cells.reading import is_folder_of_tables
 from priorcraft.datasets.arrays import Array, open_file, open_named
 from priorcraft.datasets.build import build
+from priorcraft.datasets.cached import large, through_cache
 from priorcraft.datasets.columns import Columns, Types
 from priorcraft.datasets.digits import open_digits
 from priorcraft.datasets.folder import Mode, OnBadImage, open_folder
@@ -21,6 +23,7 @@ from priorcraft.datasets.image import SUFFIXES
 from priorcraft.datasets.points import MOST_LEVELS
 from priorcraft.datasets.prepared import is_prepared, open_prepared
 from priorcraft.datasets.raw import Raw
+from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.datasets.splits import Splits
 from priorcraft.datasets.tables import Missing, open_table
 from priorcraft.disk import printable
@@ -131,24 +134,34 @@ def open_data(
             )
         return open_prepared(Path(cast(str, source)))
     a_folder = isinstance(source, (str, Path)) and os.path.isdir(source) and str(source) not in NAMES
-    if not a_folder and not (size is None and mode == "auto" and on_bad_image is None and top is None):
+    a_table = _is_table(source)
+    images = {"size": size, "mode": mode, "on_bad_image": on_bad_image, "top": top}
+    table = {"types": types, "empty": empty, "missing": missing}
+    if (a_table or not a_folder) and images != {"size": None, "mode": "auto", "on_bad_image": None, "top": None}:
         raise UsageError("size, mode, on_bad_image and top apply to a folder of images alone; leave them out here.")
-    if _is_table(source):
-        how = {"types": types, "empty": empty, "missing": missing}
-        raw = open_table(source, label=label, bins=levels, known=columns, whole=known is not None, **how)
-        levels = None
-    elif label is not None:
+    if not a_table and label is not None:
         raise UsageError("label names a column of a table (.csv); other data bring their labels with them.")
-    elif not (types is None and empty is None and missing == "fill"):
+    if not a_table and table != {"types": None, "empty": None, "missing": "fill"}:
         raise UsageError("types, empty and missing apply to a table (.csv) alone; leave them out here.")
-    elif isinstance(source, (str, Path)):
-        folder = {"size": size, "mode": mode, "on_bad_image": on_bad_image, "top": top}
-        raw = open_folder(Path(source), **folder) if a_folder else _open_path(source)
-    else:
-        raw = _open_arrays(cast(Any, source))
-    raw = raw if classes is None else replace(raw, classes=classes)
-    splits = build(raw, seed=seed, levels=levels, limit=limit, known=known)
-    return splits if isinstance(source, str | Path) else replace(splits, in_memory=True)
+
+    def read(shelf: Shelf) -> Splits:
+        if a_table:
+            more = {"label": label, "bins": levels, "known": columns, "whole": known is not None}
+            raw = open_table(source, **table, **more, shelf=shelf)
+        elif isinstance(source, (str, Path)):
+            raw = open_folder(Path(source), **images, shelf=shelf) if a_folder else _open_path(source)
+        else:
+            raw = _open_arrays(cast(Any, source))
+        raw = raw if classes is None else replace(raw, classes=classes)
+        return build(raw, seed=seed, levels=None if a_table else levels, limit=limit, known=known, shelf=shelf)
+
+    if not isinstance(source, (str, Path)):
+        return replace(read(MEMORY), in_memory=True)
+    if str(source) in NAMES or not os.path.exists(source) or not large(Path(source)):
+        return read(MEMORY)
+    how = {**images, **table, "seed": seed, "levels": levels, "limit": limit, "label": label, "known": known}
+    how |= {"columns": None if columns is None else columns.as_json(), "classes": classes}
+    return through_cache(Path(source), how, read)
 
 
 def names() -> list[dict[str, Any]]:
@@ -173,8 +186,10 @@ def _check(
 
 
 def _is_table(source: object) -> TypeGuard[Any]:
-    """Whether this is a data frame, or names a file of comma-separated text."""
-    return is_frame(source) or _is_file(source, TABLES)
+    """Whether this is a data frame, or names a file of comma-separated text, or a folder that holds but such files."""
+    if is_frame(source) or _is_file(source, TABLES):
+        return True
+    return isinstance(source, (str, Path)) and str(source) not in NAMES and is_folder_of_tables(Path(source))
 
 
 def _is_file(source: object, suffixes: tuple[str, ...]) -> bool:

@@ -1,5 +1,6 @@
 """Rows, and their division into training, validation and test rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,11 +9,14 @@ import torch
 from torch import Tensor
 
 from priorcraft.cells import Cells
+from priorcraft.cells.stored import StoredCells
 from priorcraft.core import UNLABELLED, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.raw_values import RawValues, raw_values
 from priorcraft.errors import DataError, UsageError, did_you_mean
+
+BESIDE = ("y", "seen", "rest", "strange", "place")  # what `Rows` hold beside x
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,19 @@ class Rows:
 
     def where(self, mask: Tensor) -> "Rows":
         """The rows that a mask (N,), or their numbers, take."""
-        each = (self.y, self.seen, self.rest, self.strange, self.place)
-        return Rows(self.x[mask], *(None if part is None else part[mask] for part in each))
+        return self._each(lambda part: part[mask])
 
     def first(self, n: int | None) -> "Rows":
         """The first n rows; all if None."""
-        each = (self.y, self.seen, self.rest, self.strange, self.place)
-        return Rows(self.x[:n], *(None if part is None else part[:n] for part in each))
+        return self._each(lambda part: part[:n])
+
+    def stretch(self, begin: int, end: int) -> "Rows":
+        """The rows from `begin` to before `end`."""
+        return self._each(lambda part: part[begin:end])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Rows":
+        found = {name: getattr(self, name) for name in BESIDE}
+        return Rows(change(self.x), **{name: None if own is None else change(own) for name, own in found.items()})
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class Splits:
     divided: bool = True
     columns: Columns | None = None
     folder: Path | None = None
-    table: Cells | None = None
+    table: Cells | StoredCells | None = None
     in_memory: bool = False
 
     @property

@@ -1,5 +1,6 @@
 """Tables: text files, parquet files and data frames, a row an observation, a column a variable."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -7,11 +8,15 @@ import numpy as np
 
 from priorcraft.cells import SUFFIXES, CellColumn, Cells, read_cells
 from priorcraft.cells.emptiness import emptied
+from priorcraft.cells.reading import files_of
+from priorcraft.cells.stored import Unusual
+from priorcraft.datasets.blocks import open_blocks
 from priorcraft.datasets.columns import Column, Columns, Recognised, Types, as_stated, recognised, stated
 from priorcraft.datasets.columns.aside import Constant, Identifier
 from priorcraft.datasets.columns.word import MOST
 from priorcraft.datasets.labels import by_number
 from priorcraft.datasets.raw import Raw
+from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.datasets.weights import repeats, weight_of
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
@@ -32,6 +37,7 @@ def open_table(
     missing: Missing = "fill",
     known: Columns | None = None,
     whole: bool = False,
+    shelf: Shelf = MEMORY,
 ) -> Raw:
     """A table as rows of integers: each column has none, one or several entries, see `Columns`.
 
@@ -46,19 +52,28 @@ def open_table(
             of its column, and is drawn like the others.
         known: the columns of an earlier table, whose states these have; their label need not be there.
         whole: for questions; weights are then passed over, so that answers and rows stay side by side.
+        shelf: where the arrays of a long table are put; with a folder it is read block by block.
 
     Raises:
         UsageError: no such label, or bins outside 2 ... 32.
         DataError: a damaged file, no column to learn from, or a cell of another kind than `known` says.
     """
-    found = read_cells(source)
     if bins is not None and not 2 <= bins <= MOST:
         raise UsageError(f"levels of a table, its bins of numbers, must lie in 2 ... {MOST}, not {bins}.")
+
+    def recognise(cells: Cells) -> Columns:
+        few = max(2, round(2 * cells.rows ** (1 / 3)))
+        return columns_of(cells, label, bins or min(few, BINS), types=types, empty=empty, missing=missing)
+
+    if shelf.folder is not None and isinstance(source, str | Path):
+        with suppress(Unusual):
+            if (raw := open_blocks(files_of(source), str(source), shelf, recognise, known, empty)) is not None:
+                return raw
+    found = read_cells(source)
     if known is None:
         cleared = emptied(found, empty)
-        few = max(2, round(2 * found.rows ** (1 / 3)))
         cells = cleared.cells
-        columns = columns_of(cells, label, bins or min(few, BINS), types=types, empty=empty, missing=missing)
+        columns = recognise(cells)
         notes = [*found.notes, *cleared.notes, *columns.notes]
     else:
         cells, columns, notes = known.read(found), known, [*found.notes]

@@ -13,8 +13,10 @@ from priorcraft.answer import Answer, Facts, Kind, Piece
 from priorcraft.core import Approximate, Exact, Generative, Space
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
+from priorcraft.mapped import let_go
 
 GoOn = Callable[[int], bool]
+LET_GO = 2**16  # rows, after which pages of rows that are mapped from a disk are given back
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ def chunks(model: Generative, rows: Rows, size: int) -> Iterator[tuple[Tensor, T
     for i in range(0, len(rows), size):
         chunk = slice(i, i + size)
         yield rows.x[chunk], None if given is None else given[chunk].to(model.device)
+        if i // LET_GO < (i + size) // LET_GO:
+            let_go(rows.x)
 
 
 def _density(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,10 +14,12 @@ from priorcraft import runtime
 from priorcraft.core import Approximate, Exact, Generative
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import Diverged, UsageError
+from priorcraft.mapped import let_go
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.shards import Shards
 from priorcraft.train.speed import Speed
 
+LET_GO = 256  # steps, after which pages of rows that are mapped from a disk are given back
 VALIDATIONS = 12  # in one budget
 VALIDATION_ROWS = 1000
 VALIDATION_DRAWS = 4  # k of the bound by which approximate models are compared
@@ -53,7 +55,7 @@ class Record:
 
     Args:
         kind: "step" (an update), "validation" (a look at the validation rows), "note" (a finding at the end), or
-            "warning".
+            "warning", or "reading" (data are being read; step of the rows or images are done).
         step: updates made so far.
         progress: share of the budget that is used.
         elapsed: seconds of training so far, earlier parts of a resumed run included.
@@ -70,6 +72,23 @@ class Record:
         """One flat object for a line of events.jsonl."""
         head: dict[str, object] = {"kind": self.kind, "step": self.step, "progress": round(self.progress, 6)}
         return {**head, "elapsed": round(self.elapsed, 3), **self.values}
+
+
+Listener = Callable[[str], Callable[[Record], None]]  # gives a consumer of records for a name
+
+
+def silent(name: str) -> Callable[[Record], None]:
+    """A listener that hears nothing."""
+    return lambda record: None
+
+
+def heard(on_record: Callable[[Record], None]) -> Callable[[str, int, int], None]:
+    """Makes records of kind "reading" of how far a reading is."""
+
+    def told(what: str, done: int, of: int) -> None:
+        on_record(Record("reading", done, done / max(of, 1), 0.0, {"message": f"{done:,} of {of:,} {what}"}))
+
+    return told
 
 
 @dataclass
@@ -104,6 +123,8 @@ def train(
         with speed.step() if objective.rows_at(progress) else nullcontext():
             values = objective.step(batch, progress=progress, key=(seed, at.step))
         at.step += 1
+        if at.step % LET_GO == 0:
+            let_go(rows.x)
         (at.elapsed,) = workers.first_says([time.monotonic() - start])  # on whose clock all agree
         done = budget.progress(at.step, at.elapsed)
         yield Record("step", at.step, done, at.elapsed, dict(values))

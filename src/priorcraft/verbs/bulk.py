@@ -10,8 +10,7 @@ from priorcraft.run.data import Given, label_of, opened
 from priorcraft.scale.answering import answer, question_job, sample_job
 from priorcraft.scale.content import SAMPLE
 from priorcraft.scale.questions import Question, asked
-from priorcraft.train.loop import Record
-from priorcraft.verbs.fit import Listener, silent
+from priorcraft.train.loop import Listener, Record, silent
 
 LINES = 20  # about the progress
 

@@ -30,9 +30,10 @@ from priorcraft.report.page import by_class, render
 from priorcraft.run import Run
 from priorcraft.run.contest import contest
 from priorcraft.run.resume import budget_of
+from priorcraft.train.loop import Listener, silent
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.data import About
-from priorcraft.verbs.fit import Listener, fit, silent
+from priorcraft.verbs.fit import fit
 
 MODELS = ("naive-bayes", "qda", "mixture", "ppca", "autoregressive", "vae", "gan")
 MARK = "comparison.json"  # names the runs of a comparison, and so what may be replaced

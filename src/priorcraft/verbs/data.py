@@ -11,10 +11,12 @@ from priorcraft.answer import ARRAY, Answer, Facts, Listing, Piece, Sentence
 from priorcraft.datasets import Reading, Splits, names, open_data
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.prepared import save as prepare_into
+from priorcraft.datasets.progress import telling
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.errors import UsageError
 from priorcraft.outputs import folder_name
 from priorcraft.report.grid import pixels
+from priorcraft.train.loop import Listener, heard, silent
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def data(
     seed: int = 0,
     prepare: bool = False,
     reading: Reading | None = None,
+    listen: Listener = silent,
 ) -> About | Listing:
     """The built-in data sets, the forms that your own may have, and what some data turn out to be.
 
@@ -133,6 +136,7 @@ def data(
         seed: of the division into parts.
         prepare: out is a folder of memory-mapped arrays, which is data wherever data are named and is never read whole.
         reading: how the data are read.
+        listen: gives a consumer of records of the progress for a name.
 
     Writes:
         out: their images as files in this new folder, below train, valid and test; with prepare, arrays.
@@ -145,7 +149,10 @@ def data(
     """
     if source is None:
         return Listing(tuple(SourceRow(**row) for row in names()))
-    found = source if isinstance(source, Splits) else open_data(source, seed=seed, **(reading or {}))
+    if isinstance(source, Splits):
+        return About.of(source, prepare)
+    with telling(heard(listen(Path(source).name))):
+        found = open_data(source, seed=seed, **(reading or {}))
     return About.of(found, prepare)
 
 

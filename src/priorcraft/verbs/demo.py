@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from priorcraft.train.loop import Listener, silent
 from priorcraft.verbs.compare import Comparison, compare
-from priorcraft.verbs.fit import Listener, silent
 
 STEPS = 400  # enough for a first good look, and the same numbers on every machine of a kind
 

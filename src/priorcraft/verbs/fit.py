@@ -14,6 +14,7 @@ from priorcraft import runtime, zoo
 from priorcraft.core import ClosedForm, Generative
 from priorcraft.datasets import Reading, Rows, Splits
 from priorcraft.datasets.pairs import Pairs
+from priorcraft.datasets.progress import telling
 from priorcraft.errors import Interrupted, UsageError
 from priorcraft.report.grid import picture
 from priorcraft.run import Run, describe, load, rebuild
@@ -25,7 +26,7 @@ from priorcraft.scale.training import follow, follows, train_together
 from priorcraft.train.batch import fastest_batch
 from priorcraft.train.holes import filled
 from priorcraft.train.launch import launched
-from priorcraft.train.loop import Budget, Record, whole
+from priorcraft.train.loop import Budget, Listener, Record, heard, silent, whole
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.shards import DEFAULT, Shards
 from priorcraft.train.watch import Watch
@@ -34,12 +35,6 @@ from priorcraft.zoo import Settings
 GRID = 40  # samples in one picture
 PICTURES = 0.05  # share of the time that pictures may take
 TRIAL_ROWS = 1000  # from which a batch size is measured
-Listener = Callable[[str], Callable[[Record], None]]
-
-
-def silent(name: str) -> Callable[[Record], None]:
-    """A listener that hears nothing."""
-    return lambda record: None
 
 
 def fit(
@@ -129,7 +124,8 @@ def fit(
                 on_record(Record("note", 0, 0.0, 0.0, {"message": message}))
         else:
             how = (settings or {}, reading or {}, overwrite, form, cut_into(shards, workers))
-            run, splits, budget = create(data, model, folder, held, minutes, steps, seed or 0, *how)
+            with telling(heard(on_record)):
+                run, splits, budget = create(data, model, folder, held, minutes, steps, seed or 0, *how)
             for event in run.events():  # what was found in the data, and chosen before the start
                 on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
         return trained(run, splits, budget, where, on_record, resume=resume, workers=workers or 1)

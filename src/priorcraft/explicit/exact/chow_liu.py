@@ -8,6 +8,7 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.counting import evenly
 from priorcraft.explicit.exact.structure import chow_liu_tree
 from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning
+from priorcraft.mapped import let_go
 from priorcraft.settings import Smoothing
 
 ROWS = 2**16  # counted at once
@@ -76,6 +77,7 @@ class ChowLiu(TreeModel):
                 total += self._count(part, label, counts)
             else:
                 total += self._expect(part, label, seen[rows], counts)
+            let_go(x)
         self.log_transition.copy_(leaning(counts, self.smoothing, self._spread()).log())
         return (total / len(x)).to(counts)
 

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from priorcraft.mapped import let_go
+
 COLUMNS = 4096  # of the one-hot table whose Gram matrix holds all pairs; many levels are binned to fit
 ROWS = 8192  # counted at once
 
@@ -64,6 +66,7 @@ def _pair_counts(x: Tensor, weights: Tensor, bins: int, levels: int) -> Tensor:
     for rows, weight in zip(x.split(ROWS), weights.float().split(ROWS), strict=True):
         code = F.one_hot(rows.long() * bins // levels, bins).flatten(1).float()
         counts += (code * weight.unsqueeze(1)).T @ code
+        let_go(x)
     return counts.view(x.shape[1], bins, x.shape[1], bins).transpose(1, 2)
 
 

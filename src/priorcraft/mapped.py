@@ -1,0 +1,54 @@
+"""Arrays that are mapped from files: pages are read when they are touched, and let go when they were worked on."""
+
+import mmap
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BLOCK_BYTES = 2**24  # of an array that are worked on at once
+MAP = "_priorcraft_map"  # the attribute of a tensor that names the array that it is
+
+
+def blocks(array: np.ndarray) -> Iterator[slice]:
+    """Stretches of rows of at most 16 MB, in order; pages of a mapped array are let go after each."""
+    each = max(1, BLOCK_BYTES // max(1, array.nbytes // max(1, len(array))))
+    for start in range(0, len(array), each):
+        yield slice(start, min(start + each, len(array)))
+        let_go(array)
+
+
+def let_go(array: np.ndarray | Tensor | None) -> None:
+    """Gives pages of a mapped array back; what was written stays in the file. Other arrays are as they were."""
+    own = getattr(array, MAP, array)
+    pages = own._mmap if isinstance(own, np.memmap) else None  # pyright: ignore[reportAttributeAccessIssue]
+    if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
+
+
+def everywhere(array: np.ndarray, test: Callable[[np.ndarray], np.ndarray]) -> bool:
+    """Whether a test holds for all entries, looked at block by block until one fails."""
+    return all(bool(test(array[rows]).all()) for rows in blocks(array))
+
+
+def ends(array: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest entry, looked for block by block."""
+    found = [(array[rows].min(), array[rows].max()) for rows in blocks(array)]
+    return min(low for low, _ in found), max(high for _, high in found)
+
+
+def array_of(tensor: Tensor) -> np.ndarray:
+    """A tensor's numbers, where they lie."""
+    own = getattr(tensor, MAP, None)
+    return tensor.numpy() if own is None else own
+
+
+def tensor_of(array: np.ndarray) -> Tensor:
+    """An array as a tensor of the same memory; one that is mapped to be read must not be written to."""
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it cannot be written to
+        found = torch.from_numpy(array)
+    if isinstance(array, np.memmap):
+        setattr(found, MAP, array)
+    return found
