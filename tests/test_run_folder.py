@@ -13,6 +13,7 @@ import warnings
 import pytest
 import torch
 
+import priorcraft as pc
 from crash import operations, run_until_operation
 from priorcraft import disk
 from priorcraft.disk import WriteFailed
@@ -309,6 +310,35 @@ def test_other_data_are_refused_with_both_counts_unless_allowed(run):
         "changed_from": ["f00"],
     }
     marked.check_data("f01", {"train": 999, "test": 450})
+
+
+QUESTIONS = {
+    "score": lambda run, data: pc.score(run, data),
+    "classify": lambda run, data: pc.classify(run, data),
+    "unusual": lambda run, data: pc.unusual(run, data),
+    "calibrate": lambda run, data: pc.calibrate(run, question="classify", on_test_rows=True),
+}
+
+
+@pytest.fixture(scope="module")
+def told_apart(tmp_path_factory):
+    """A table, a run fitted to it, and one row more in the table since."""
+    table = tmp_path_factory.mktemp("changed") / "t.csv"
+    table.write_text("\n".join(["size,kind", *(f"{i % 7},{'ab'[i % 2]}" for i in range(120))]))
+    run = pc.fit(table, "naive-bayes", out=table.parent / "run", steps=2, reading={"label": "kind"})
+    table.write_text(table.read_text() + "\n3,a\n")
+    return table, run
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("spelling", ["no name", "its name", "another spelling"])
+def test_no_question_divides_changed_data_anew(told_apart, question, spelling, monkeypatch):
+    """However their path is written: rows of training would be among those of test."""
+    table, run = told_apart
+    monkeypatch.chdir(table.parent)
+    data = {"no name": None, "its name": str(table), "another spelling": "./t.csv"}[spelling]
+    with pytest.raises(DataError, match=r"then, .* now, with other content"):
+        QUESTIONS[question](run, data)
 
 
 # ---- one writer (FAULTS 26)

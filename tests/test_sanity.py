@@ -12,11 +12,10 @@ SOME = [check for i, check in enumerate(checks()) if i % 3 == 0]  # all of them:
 
 
 @pytest.mark.slow
-def test_no_difference_is_missed_and_perfect_samplers_pass_at_the_stated_rate():
-    """Of 14 perfect samplers at 5 %, four or more are told with probability 0.3 %."""
+def test_no_published_check_gets_a_wrong_verdict():
+    """Of perfect samplers, one in 200 may: with these seeds, none does."""
     wrong = [(check, told) for check in SOME for told in [check.verdict(1)] if check.right(told.verdict) is False]
-    assert not [(check.name, told.told) for check, told in wrong if not check.same]
-    assert len([check for check, _ in wrong if check.same]) < 4
+    assert not [(check.name, told.told) for check, told in wrong]
 
 
 N = 400

@@ -14,7 +14,7 @@ from priorcraft.datasets.splits import Rows
 from priorcraft.errors import UsageError
 from priorcraft.run import load
 from priorcraft.train import speed
-from priorcraft.train.loop import Budget, train, whole
+from priorcraft.train.loop import BY_THE_CLOCK, Budget, train, whole
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.speed import Counted
 
@@ -73,6 +73,7 @@ def test_the_batch_size_is_measured_once_and_kept(table, tmp_path):
     for name in ("masked-mlp", "autoregressive"):
         out = tmp_path / name
         answer = pc.fit(table, name, out=out, minutes=0.005, settings=settings)
+        assert BY_THE_CLOCK in answer.notes
         size = RunFolder.open(out).config["settings"]["batch_size"]
         assert size in (16, 32, 64)
         assert any(note.startswith(f"batch_size {size} was chosen") for note in answer.notes)

@@ -12,15 +12,18 @@ from priorcraft.metrics import sights
 from priorcraft.metrics.characters import characters
 from priorcraft.metrics.defects import Image
 from priorcraft.metrics.groups import Groups
-from priorcraft.metrics.look import Look, largest
-from priorcraft.metrics.relabel import RELABELLINGS, Relabelled, auc
+from priorcraft.metrics.look import Look, Sight
 from priorcraft.metrics.standard import Standard, one_hot
 from priorcraft.metrics.values import Values
 
-ERROR = 0.05  # probability that a perfect sampler is told from real rows by any of the tests
+ERROR = 0.005  # probability that a perfect sampler is called distinguishable from real rows by any of the tests
+DOUBT = 0.05  # probability that it is not called indistinguishable
+FIRST, SURE = 499, 4_999  # relabellings of every test, and of one whose figure is out of the ordinary
+SIMULATED = 999  # relabellings that say from which figures on a simulated fault is seen
 MAX_NEAR = 700  # rows of each kind where all distances are taken
 MAX_TREES = 5_000  # rows of each kind that trees are grown on
 FEW_COLUMNS = 64  # columns up to which trees are grown
+COLUMNS = "columns, pairs and regressions"
 BEYOND = "rows with a cell out of the ordinary"
 
 
@@ -73,43 +76,52 @@ class Family:
         return 6 if self.grows else 5
 
     def looks(self, samples: Side, real: Side) -> tuple[Look, ...]:
-        """What every test sees, classifiers first."""
-        f, who = self._near(samples, real, RELABELLINGS)
-        kernel = Look("kernel regression", self.space, sights.kernel_regression(f, who))
+        """What every test sees, classifiers first; one that casts a doubt looks again, beside more relabelled rows."""
+        pool = self._vectors(samples, real)
+        kernel = Sight("kernel regression", self.space, sights.kernel_regression(pool.f), pool.n, pool.m, both=True)
         trees = [self._trees(samples, real)] if self.grows and len(samples) > 1 else []
-        return (*trees, kernel, *self.quick(samples, real, RELABELLINGS))
+        found = list[Look]()
+        for sight in (*trees, kernel, *self.quick(samples, real)):
+            look = sight.look(FIRST, self._keyed("first", sight.test))
+            doubtful = look.p <= DOUBT / self.size
+            found.append(sight.look(SURE, self._keyed("sure", sight.test)) if doubtful else look)
+        return tuple(found)
 
-    def _trees(self, samples: Side, real: Side) -> Look:
+    def _trees(self, samples: Side, real: Side) -> Sight:
         """Grown on half of the samples and the background, tried on the other half and the real rows."""
         half, known = len(samples) // 2, self.background.first(MAX_TREES).values
         grown, tried = samples.first(half).values, samples[torch.arange(half, len(samples))].values
         scores = sights.boosted_trees(known, grown, tried.beside(real.values))
-        who = Relabelled.of(len(tried), len(real), generator=self._keyed("grown"))
-        return Look("boosted trees", "raw values", auc(scores[:, None].expand(who.drawn.shape), who.drawn), both=False)
+        return Sight("boosted trees", "raw values", sights.scored(scores), len(tried), len(real))
 
-    def quick(self, samples: Side, real: Side, times: int) -> tuple[Look, ...]:
-        """What all tests but classifiers see, with so many relabellings."""
-        f, near = self._near(samples, real, times)
-        who = Relabelled.of(len(samples), len(real), times, generator=self._keyed("all"))
-        pooled = samples.beside(real)
+    def quick(self, samples: Side, real: Side) -> tuple[Sight, ...]:
+        """All tests but classifiers."""
+        pool, pooled = self._vectors(samples, real), samples.beside(real)
         each = characters(pooled.values, self.standard)
         shares, names = self._shares(pooled)
-        what = "class shares" if self.groups.judges else "group shares"
+        of = len(samples), len(real)
         return (
-            Look("nearest neighbours", self.space, sights.neighbours(f, near)),
-            largest("columns, pairs and regressions", "ranks", sights.differences(each.figures, who), each.names),
-            largest(what, self.space, sights.differences(shares, who), names),
-            largest(
+            Sight("nearest neighbours", self.space, sights.neighbours(pool.f), pool.n, pool.m, both=True),
+            Sight(COLUMNS, "ranks", sights.differences(each.figures), *of, names=tuple(each.names)),
+            Sight(
+                "class shares" if self.groups.judges else "group shares",
+                self.space,
+                sights.differences(shares),
+                *of,
+                names=tuple(names),
+            ),
+            Sight(
                 BEYOND,
                 "raw values",
-                sights.differences(self.standard.beyond(pooled.values), who),
-                ["out of the ordinary", "far out"],
+                sights.differences(self.standard.beyond(pooled.values)),
+                *of,
+                names=("out of the ordinary", "far out"),
             ),
         )
 
-    def _near(self, samples: Side, real: Side, times: int) -> tuple[Tensor, Relabelled]:
+    def _vectors(self, samples: Side, real: Side) -> "Vectors":
         a, b = samples.first(MAX_NEAR).values, real.first(MAX_NEAR).values
-        return self.standard(a.beside(b)), Relabelled.of(len(a), len(b), times, generator=self._keyed("near"))
+        return Vectors(self.standard(a.beside(b)), len(a), len(b))
 
     def _shares(self, pooled: Side) -> tuple[Tensor, list[str]]:
         """Indicators of groups, and of rows that are judged to be of the class that they are said to be."""
@@ -125,16 +137,26 @@ class Family:
         ]
         return torch.cat([figures, hit.float()[:, None], said], 1), [*names, *told]
 
-    def _keyed(self, purpose: str) -> Generator:
-        return runtime.keyed(self.seed, "two-sample", purpose)
+    def _keyed(self, *purpose: str) -> Generator:
+        return runtime.keyed(self.seed, "two-sample", *purpose)
 
     @cached_property
     def _limits(self) -> dict[tuple[int, int], list[tuple[float, float]]]:
         return {}
 
     def limits(self, samples: Side, real: Side) -> list[tuple[float, float]]:
-        """Between what figures the quick tests leave rows alone: those of as many real rows, relabelled."""
+        """Between what figures the quick tests do not convict: those of as many real rows, relabelled."""
         sizes = len(samples), len(real)
         if sizes not in self._limits:
-            self._limits[sizes] = [k.limits(ERROR / self.size) for k in self.quick(samples, real, RELABELLINGS)]
+            looks = [sight.look(SIMULATED, self._keyed("limits")) for sight in self.quick(samples, real)]
+            self._limits[sizes] = [look.limits(ERROR / self.size) for look in looks]
         return self._limits[sizes]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Rows as vectors, (n + m, D): n samples, then m real rows."""
+
+    f: Tensor
+    n: int
+    m: int

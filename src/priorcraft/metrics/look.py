@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
+
+from priorcraft.metrics.relabel import Relabelled
+from priorcraft.metrics.sights import Figures
 
 ROUNDING = 1e-5  # within it figures are equal: with few rows that differ, many relabellings give the same one
 LARGEST = 0.975  # quantiles of the floor that is shown
+AT_ONCE = 500  # relabellings
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,33 @@ class Look:
         return named | ({"told": self.told} if self.told else {})
 
 
-def largest(test: str, space: str, differences: Tensor, names: list[str]) -> Look:
-    """The look of the largest of many differences (1 + R, D): their number is paid for by the relabellings."""
-    figures, where = differences.max(1)
-    return Look(test, space, figures, both=False, told=names[int(where[0])])
+@dataclass(frozen=True)
+class Sight:
+    """One test, ready to look at its rows, whoever of them is called a sample.
+
+    Args:
+        test, space, both: as in `Look`.
+        figures: the test's figure, or the differences of which the largest is the figure.
+        n, m: samples, and the real rows behind them.
+        names: of the differences.
+    """
+
+    test: str
+    space: str
+    figures: Figures
+    n: int
+    m: int
+    both: bool = False
+    names: tuple[str, ...] = ()
+
+    def look(self, times: int, generator: Generator) -> Look:
+        """The figure of the truth, and of so many relabellings; that it is the largest of many is paid for by them."""
+        found, where = list[Tensor](), 0
+        for start in range(0, max(times, 1), AT_ONCE):
+            who = Relabelled.of(self.n, self.m, min(AT_ONCE, times - start), generator=generator)
+            figures = self.figures(who)
+            if self.names:
+                where = int(figures[0].argmax())
+                figures = figures.amax(1)
+            found.append(figures if not start else figures[1:])
+        return Look(self.test, self.space, torch.cat(found), self.both, self.names[where] if self.names else "")

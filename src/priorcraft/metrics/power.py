@@ -1,9 +1,12 @@
 """What tests would have seen: faults planted in the user's own rows, and the smallest of each kind that is found."""
 
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from torch import Generator
 
 from priorcraft import runtime
 from priorcraft.metrics.defects import (
@@ -19,6 +22,8 @@ from priorcraft.metrics.defects import (
 from priorcraft.metrics.family import MAX_NEAR, Family, Side
 from priorcraft.metrics.values import Values
 
+MISSING = 0.1  # share of the rows that is missing in the fault that enough rows would show
+COUNTS = (100, 150, 200, 300, 400, 600, 800, 1_200, 1_600, 2_400, 3_200, 4_800)  # of rows that may be enough
 DRAWS, MISSES = 20, 1  # simulated sets of a fault, and how many of them may stay unseen
 LINKED = 0.9  # share of the variance that the others leave
 SURE, CLEAR = 4, 0.5  # so many sets are enough if all are seen so clearly, in widths of the floor
@@ -35,6 +40,25 @@ class Power:
 
     told: str
     found: bool
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How many samples, and as many real rows, would show one common fault with 95 % probability.
+
+    Args:
+        rows: of each kind; None if the largest number that is tried does not suffice.
+        fault: in words.
+    """
+
+    rows: int | None
+    fault: str
+
+    @property
+    def told(self) -> str:
+        """In a sentence."""
+        with_ = f"Not even {COUNTS[-1]:,} of each" if self.rows is None else f"About {self.rows:,} of each"
+        return f"{with_} would show {self.fault} with 95 % probability."
 
 
 class Simulation:
@@ -59,14 +83,21 @@ class Simulation:
         largest = float(rows.group.bincount().max()) / max(len(rows), 1)
         of = "pixels" if rows.image else "columns"
         sets = {
-            "noise": structureless(rows, generator),
             f"independent {of}": shuffled(rows, generator),
             "one row repeated": repeated(rows, 1.0, generator),
             "a class removed" if rows.classes else "a group removed": without_group(rows, largest, generator),
             "blurred" if rows.image else "noise on the numbers": blurred(rows, 1.0, generator),
             "other real rows": rows.values,
         }
-        return {name: self._margin(found, self.real.values) > 0 for name, found in sets.items()}
+        return {"noise": self.tells_noise} | {
+            name: self._margin(found, self.real.values) > 0 for name, found in sets.items()
+        }
+
+    @cached_property
+    def tells_noise(self) -> bool:
+        """Whether rows without any structure are told from real ones."""
+        noise = structureless(self._real(self.spare), runtime.keyed(self.family.seed, "noise"))
+        return self._margin(noise, self.real.values) > 0
 
     def power(self, n: int) -> tuple[Power, ...]:
         """The smallest fault of each kind that is found in at least 19 of 20 sets of n rows, or fewer where few are."""
@@ -77,24 +108,44 @@ class Simulation:
         return self._power[n]
 
     @cached_property
+    def needed(self) -> Needed:
+        """How many rows show a tenth of them missing, in sets drawn with replacement from those that there are."""
+        pool = self._real(self._pool)
+        fault = defects(pool)[0]
+        size = next((size for size in fault.sizes if size >= MISSING), fault.sizes[-1])
+
+        def finds(count: int) -> bool:
+            def divided(generator: Generator) -> tuple[Real, Real]:
+                rows = torch.randint(len(pool), (3 * count,), generator=generator)
+                return pool[rows[count:]], pool[rows[:count]]
+
+            return self._finds(fault, size, count, divided)
+
+        k = bisect_left(COUNTS, True, key=finds)
+        return Needed(COUNTS[k] if k < len(COUNTS) else None, fault.words(size))
+
+    @cached_property
     def _power(self) -> dict[int, tuple[Power, ...]]:
         return {}
 
     def _smallest(self, fault: Defect, pool: Real, n: int) -> Power:
-        low, high = 0, len(fault.sizes)  # sizes before low are not found, those from high on are
-        while low < high:
-            middle = (low + high) // 2
-            found = self._finds(fault, fault.sizes[middle], pool, n)
-            low, high = (low, middle) if found else (middle + 1, high)
-        return Power(fault.words(fault.sizes[min(low, len(fault.sizes) - 1)]), low < len(fault.sizes))
+        m = min(len(pool) - n, len(self.real))
 
-    def _finds(self, fault: Defect, size: float, pool: Real, n: int) -> bool:
-        m, margins = min(len(pool) - n, len(self.real)), list[float]()
+        def divided(generator: Generator) -> tuple[Real, Real]:
+            order = torch.randperm(len(pool), generator=generator)
+            return pool[order[m:]], pool[order[:m]]
+
+        k = bisect_left(fault.sizes, True, key=lambda size: self._finds(fault, size, n, divided))
+        return Power(fault.words(fault.sizes[min(k, len(fault.sizes) - 1)]), k < len(fault.sizes))
+
+    def _finds(self, fault: Defect, size: float, n: int, divided: Callable[[Generator], tuple[Real, Real]]) -> bool:
+        """Whether a fault of that size, in rows for samples that are divided from real ones, is found often enough."""
+        margins = list[float]()
         for draw in range(DRAWS):
             generator = runtime.keyed(self.family.seed, "power", fault.told, str(size), draw)
-            order = torch.randperm(len(pool), generator=generator)
-            planted = fault.plant(pool[order[m:]], size, generator)
-            margins.append(self._margin(planted[torch.arange(min(n, len(planted)))], pool.values[order[:m]]))
+            spare, real = divided(generator)
+            planted = fault.plant(spare, size, generator)
+            margins.append(self._margin(planted[torch.arange(min(n, len(planted)))], real.values))
             if len(margins) == SURE and min(margins) > CLEAR:
                 return True
             if sum(margin <= 0 for margin in margins) > MISSES:
@@ -106,7 +157,8 @@ class Simulation:
         pool, n = self._pool, len(samples)
         a, b = (pool[torch.arange(k, k + rows) % len(pool)] for k, rows in ((0, n), (n, len(real))))
         limits = self.family.limits(Side(a.values), Side(b.values))
-        looks = self.family.quick(Side(samples), Side(real), 0)
+        still = runtime.keyed("no relabelling")
+        looks = [sight.look(0, still) for sight in self.family.quick(Side(samples), Side(real))]
         spans = zip(looks, limits, strict=True)
         return max(max(look.value - high, low - look.value) / max(high - low, 1e-9) for look, (low, high) in spans)
 

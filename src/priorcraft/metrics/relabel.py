@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-RELABELLINGS = 499
-
 
 @dataclass(frozen=True)
 class Relabelled:
@@ -22,11 +20,12 @@ class Relabelled:
     drawn: Tensor
 
     @classmethod
-    def of(cls, n: int, m: int, times: int = RELABELLINGS, *, generator: Generator) -> "Relabelled":
+    def of(cls, n: int, m: int, times: int, *, generator: Generator) -> "Relabelled":
         """n samples, then m real rows, relabelled so many times."""
-        order = torch.rand(n + m, times, generator=generator).argsort(0)
+        lots = torch.rand(times, n + m, generator=generator, dtype=torch.float64)
+        chosen = lots <= lots.kthvalue(n, 1, keepdim=True).values if times else lots.bool()
         first = (torch.arange(n + m) < n)[:, None]
-        return cls(torch.cat([first, order < n], 1))
+        return cls(torch.cat([first, chosen.T], 1))
 
     @property
     def contrast(self) -> Tensor:
@@ -34,13 +33,9 @@ class Relabelled:
         n, total = int(self.drawn[:, 0].sum()), len(self.drawn)
         return torch.where(self.drawn, 1 / n, -1 / (total - n))
 
-    def first(self, times: int) -> "Relabelled":
-        """The truth and the first few of the others."""
-        return Relabelled(self.drawn[:, : 1 + times])
-
 
 def auc(scores: Tensor, drawn: Tensor) -> Tensor:
-    """p(score of a sample > score of a real row) + p(equal) / 2 in each column of scores (N, R), (R,).
+    """p(score of a sample > score of a real row) + p(equal) / 2 in each column of scores (N, R) or (N, 1), (R,).
 
     >>> auc(torch.tensor([[2.0], [1.0], [0.0]]), torch.tensor([[True], [False], [False]]))
     tensor([1.], dtype=torch.float64)

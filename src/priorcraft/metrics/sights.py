@@ -1,5 +1,7 @@
 """Ways of looking at samples and real rows side by side; each sees other defects."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -9,6 +11,8 @@ from priorcraft.metrics.relabel import Relabelled, auc
 from priorcraft.metrics.standard import commonest
 from priorcraft.metrics.values import Values
 
+Figures = Callable[[Relabelled], Tensor]  # a figure for every choice of who is a sample, (1 + R,) or (1 + R, D)
+
 RIDGE = 0.1
 WIDTH = 0.5  # of the kernel, in median squared distances
 NEIGHBOURS = 5
@@ -16,57 +20,60 @@ TREES, LEAVES = 100, 15
 MOST_STATES = 254  # of a column of words, for the trees
 
 
-def differences(figures: Tensor, who: Relabelled) -> Tensor:
-    """The difference of means of each figure in its standard errors, (1 + R, D).
-
-    Args:
-        figures: (N, D).
-        who: samples and real rows.
-    """
-    n = int(who.drawn[:, 0].sum())
+def differences(figures: Tensor) -> Figures:
+    """The difference of means of each figure of (N, D) in its standard errors, (1 + R, D)."""
     centred = figures - figures.mean(0)
     spread = centred.std(0, correction=0)
-    error = spread * (1 / n + 1 / (len(figures) - n)) ** 0.5
-    difference = who.contrast.T @ centred
-    return torch.where(spread > 1e-6, difference / error.clamp_min(1e-12), torch.zeros_like(difference)).abs()
+    scaled = torch.where(spread > 1e-6, centred / spread.clamp_min(1e-12), torch.zeros_like(centred))
+
+    def figure(who: Relabelled) -> Tensor:
+        n = int(who.drawn[:, 0].sum())
+        return (who.contrast.T @ scaled).abs() / (1 / n + 1 / (len(scaled) - n)) ** 0.5
+
+    return figure
 
 
-def kernel_regression(f: Tensor, who: Relabelled) -> Tensor:
+def scored(scores: Tensor) -> Figures:
+    """AUC of scores (N,) that do not depend on who is a sample, (1 + R,)."""
+    return lambda who: auc(scores[:, None], who.drawn)
+
+
+def kernel_regression(f: Tensor) -> Figures:
     """AUC of a kernel ridge regression of who is a sample, each row answered by the fit to all others, (1 + R,).
 
     With G = (K + ridge I)^-1, the answer for row i is y_i - (G y)_i / G_ii: no refitting is needed, whoever the samples
-    are. k(f, f') = exp(-|f - f'|^2 / width).
-
-    Args:
-        f: vectors, (N, D).
-        who: samples and real rows.
+    are. k(f, f') = exp(-|f - f'|^2 / width), for vectors f (N, D).
     """
     distances = torch.cdist(f, f).square_()
     middle = distances[: len(f) // 2, len(f) // 2 :].median().clamp_min(1e-6)
     K = distances.div_(-WIDTH * middle).exp_()
     G = torch.cholesky_inverse(torch.linalg.cholesky(K + RIDGE * torch.eye(len(K))))
-    y = who.contrast * len(f)
-    return auc(y - (G @ y) / G.diag()[:, None], who.drawn)
+
+    def figure(who: Relabelled) -> Tensor:
+        y = who.contrast * len(f)
+        return auc(y - (G @ y) / G.diag()[:, None], who.drawn)
+
+    return figure
 
 
-def neighbours(f: Tensor, who: Relabelled) -> Tensor:
-    """How often the nearest rows are of the same side, 1/2 where sides are alike, (1 + R,).
+def neighbours(f: Tensor) -> Figures:
+    """How often the nearest of the vectors f (N, D) are of the same side, 1/2 where sides are alike, (1 + R,).
 
     The nearest-neighbour test (Schilling 1986; Henze 1988), each side weighing as much as the other. Far below 1/2,
     samples lie where real rows lie, closer than those lie to one another: they repeat them.
-
-    Args:
-        f: vectors, (N, D).
-        who: samples and real rows.
     """
     distances = torch.cdist(f, f)
     distances.fill_diagonal_(torch.inf)
     near = distances.topk(min(NEIGHBOURS, len(f) - 1), largest=False).indices
-    c = who.contrast
-    around = torch.stack([c[near[:, k]] for k in range(near.shape[1])]).mean(0)
-    n = int(who.drawn[:, 0].sum())
-    most = 1 / n + 1 / (len(f) - n)  # if all neighbours were of the same side
-    return 0.5 + 0.5 * (c * around).sum(0) / most
+
+    def figure(who: Relabelled) -> Tensor:
+        c = who.contrast
+        around = torch.stack([c[near[:, k]] for k in range(near.shape[1])]).mean(0)
+        n = int(who.drawn[:, 0].sum())
+        most = 1 / n + 1 / (len(f) - n)  # if all neighbours were of the same side
+        return 0.5 + 0.5 * (c * around).sum(0) / most
+
+    return figure
 
 
 def boosted_trees(known: Values, samples: Values, pooled: Values) -> Tensor:

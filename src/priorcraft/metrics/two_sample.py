@@ -15,9 +15,9 @@ from priorcraft.cells.column import column_of_texts
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.errors import UsageError
 from priorcraft.metrics.defects import Image
-from priorcraft.metrics.family import ERROR, Family, Side
+from priorcraft.metrics.family import DOUBT, ERROR, Family, Side
 from priorcraft.metrics.look import Look
-from priorcraft.metrics.power import Power, Simulation
+from priorcraft.metrics.power import Needed, Power, Simulation
 from priorcraft.metrics.values import Values
 
 MIN_ROWS = 100  # below it, samples that are not told are not acquitted either
@@ -40,10 +40,12 @@ class TwoSample(Answer):
 
     Args:
         verdict: "distinguishable" if a test's figure lies above what chance allows; "repeats these rows" if one lies
-            below it; "too few rows" with fewer than 100 of a kind; "cannot tell" if not even noise is told from real
-            rows; else "not distinguishable".
-        looks: what each test saw. A perfect sampler is told by any of them with probability 5 % at most.
+            below it; "cannot tell" if one is out of the ordinary, but not beyond chance, or if not even noise is told
+            from real rows; "too few rows" with fewer than 100 of a kind; else "not distinguishable".
+        looks: what each test saw. A perfect sampler is told by any of them with probability 0.5 % at most, and left
+            open with 5 % at most.
         power: what would have been seen; () unless "not distinguishable".
+        needed: rows of each kind with which a stated fault would be; None unless "too few rows".
         controls: faults that must be seen, by name, and whether they were.
         n, m: rows of samples and of real rows that were compared.
     """
@@ -51,6 +53,7 @@ class TwoSample(Answer):
     verdict: Verdict
     looks: tuple[Look, ...]
     power: tuple[Power, ...]
+    needed: Needed | None
     controls: dict[str, bool]
     n: int
     m: int
@@ -66,26 +69,33 @@ class TwoSample(Answer):
         return self.looks[0].floor if self.looks else None
 
     @property
-    def guilty(self) -> tuple[Look, ...]:
-        """The tests that saw a difference, the surest first."""
-        found = [look for look in self.looks if look.p <= ERROR / len(self.looks)]
+    def p(self) -> float:
+        """p of any test's figure as far out as the farthest, for a perfect sampler (Bonferroni)."""
+        return min([1.0, *(len(self.looks) * look.p for look in self.looks)])
+
+    def beyond(self, error: float) -> tuple[Look, ...]:
+        """The tests whose figures are so far out that all together err at this rate, the surest first."""
+        found = [look for look in self.looks if look.p <= error / len(self.looks)]
         return tuple(sorted(found, key=lambda look: look.p))
 
     def said(self, look: Look) -> str | None:
         """What one test says by itself, at its part of the error rate; None if nothing."""
-        guilty = any(look is other for other in self.guilty)
-        return None if not guilty else "above chance" if look.above < look.below else "below chance"
+        side = "above" if look.above < look.below else "below"
+        sure, open_ = (any(look is other for other in self.beyond(error)) for error in (ERROR, DOUBT))
+        return f"{side} chance" if sure else f"{side}, perhaps by chance" if open_ else None
 
     @property
     def told(self) -> str:
         """The verdict in a sentence that says what it could not have seen."""
-        if self.guilty:
-            by = "; ".join(f"{k.test} on {k.space}" + (f" ({k.told})" if k.told else "") for k in self.guilty)
-            rate = f"A perfect sampler is told by any test with probability {ERROR:.0%}."
-            return f"{self.verdict.value.capitalize()} by {by}. {rate}"
+        if found := self.beyond(ERROR):
+            rate = f"A perfect sampler is told by any test with probability {ERROR:.1%}."
+            return f"{self.verdict.value.capitalize()} by {named(found)}. {rate}"
+        if found := self.beyond(DOUBT):
+            rate = f"a perfect sampler comes so far with probability {self.p:.2g}, and is told at {ERROR:g}"
+            return f"Cannot tell: {named(found)} out of the ordinary, but {rate}; more rows would decide."
         if self.verdict is Verdict.TOO_FEW:
             there = f"there are {self.n} samples and {self.m} real rows"
-            return f"Too few rows to acquit: at least {MIN_ROWS} of each are needed, and {there}."
+            return f"Too few rows to acquit: {there}. {'' if self.needed is None else self.needed.told}".strip()
         if self.verdict is Verdict.CANNOT_TELL:
             return "Cannot tell: not even noise is told from these real rows."
         seen, blind = ("; ".join(p.told for p in self.power if p.found is kind) for kind in (True, False))
@@ -103,6 +113,9 @@ class TwoSample(Answer):
             "told": self.told,
             "tests": [look.as_dict() for look in self.looks],
             "error": ERROR,
+            "doubt": DOUBT,
+            "p": self.p,
+            "needed": None if self.needed is None else self.needed.rows,
             "power": [{"fault": p.told, "seen": p.found} for p in self.power],
             "controls": self.controls,
             "n": self.n,
@@ -114,11 +127,11 @@ class TwoSampleTest:
     """Several two-sample tests with one error rate, their controls and their power.
 
     Every test's figure is compared with the same figure for relabelled rows, so that each errs at its rate, whatever
-    the data; with J tests each may err with 5 % / J (Bonferroni). They are: a classifier (gradient-boosted trees on
-    the raw values of tables, kernel ridge regression on all; Lopez-Paz & Oquab 2017, arXiv:1610.06545), nearest
-    neighbours (Schilling 1986), the largest difference of single columns, pairs and regressions (Neyman 1937), and the
-    shares of classes and groups. Passing proves only that these failed; `TwoSample.power` says what they would have
-    seen.
+    the data; with J tests each may err with 0.5 % / J (Bonferroni), and between that and 5 % / J nothing is decided.
+    They are: a classifier (gradient-boosted trees on the raw values of tables, kernel ridge regression on all;
+    Lopez-Paz & Oquab 2017, arXiv:1610.06545), nearest neighbours (Schilling 1986), the largest difference of single
+    columns, pairs and regressions (Neyman 1937), and the shares of classes and groups. Passing proves only that these
+    failed; `TwoSample.power` says what they would have seen.
 
     Args:
         splits: the data set. Samples are compared with test rows; classes, groups, scales and regressions are learned
@@ -151,7 +164,8 @@ class TwoSampleTest:
             samples: points (n, *event_shape), or the cells of a table with the columns of the data; points of a table
                 are judged by the cells that they stand for. Of more than `rows`, so many are drawn.
             y: the classes that they should be of, (n,), -1 where not known.
-            power: whether to simulate what would have been seen, seconds, if the verdict is "not distinguishable".
+            power: whether to simulate, seconds, what would have been seen if the verdict is "not distinguishable", and
+                how many rows are needed if it is "too few rows".
 
         Raises:
             DataError: samples outside the space, or without a column.
@@ -164,7 +178,8 @@ class TwoSampleTest:
         looks = self.family.looks(drawn, self.real)
         verdict = self._verdict(looks, len(drawn))
         seen = self.simulation.power(len(drawn)) if verdict is Verdict.SAME and power else ()
-        return TwoSample(verdict, looks, seen, self.controls if seen else {}, len(drawn), self.n)
+        needed = self.simulation.needed if verdict is Verdict.TOO_FEW and power else None
+        return TwoSample(verdict, looks, seen, needed, self.controls if seen else {}, len(drawn), self.n)
 
     def _values(self, samples: Tensor | Cells) -> Values:
         splits, columns = self.splits, self.splits.columns
@@ -189,9 +204,11 @@ class TwoSampleTest:
         told = [look for look in looks if look.p <= ERROR / len(looks)]
         if told:
             return Verdict.DIFFERENT if any(look.above < look.below for look in told) else Verdict.REPEATS
+        if any(look.p <= DOUBT / len(looks) for look in looks):
+            return Verdict.CANNOT_TELL
         if min(n, self.n) < MIN_ROWS:
             return Verdict.TOO_FEW
-        return Verdict.SAME if self.controls["noise"] else Verdict.CANNOT_TELL
+        return Verdict.SAME if self.simulation.tells_noise else Verdict.CANNOT_TELL
 
     def _side(self, rows: Rows) -> Side:
         splits = self.splits
@@ -201,6 +218,11 @@ class TwoSampleTest:
 
     def _keyed(self, purpose: str) -> Generator:
         return runtime.keyed(self.seed, "two-sample", purpose)
+
+
+def named(looks: tuple[Look, ...]) -> str:
+    """Tests by their name, the numbers that they looked at, and where the difference is largest."""
+    return "; ".join(f"{k.test} on {k.space}" + (f" ({k.told})" if k.told else "") for k in looks)
 
 
 def two_sample(samples: Tensor | Cells, splits: Splits, *, seed: int = 0, y: Tensor | None = None) -> TwoSample:

@@ -62,6 +62,13 @@ def own_data(run: Run) -> Splits:
     return now
 
 
+def names_own(run: Run, source: str | Path) -> bool:
+    """Whether a source is what a run was fitted to, however its path is written."""
+    kept = str(run.data["source"])
+    here, there = Path(source), Path(kept)
+    return str(source) == kept or (here.exists() and there.exists() and here.samefile(there))
+
+
 def check_same(run: Run, now: Splits) -> None:
     """Refuses data that changed since a run was fitted to them: they would be divided anew, and training rows tested.
 
@@ -113,7 +120,7 @@ def data_of(run: Run, data: Source | Splits | None, *, holes: bool = False) -> S
         DataError: data that do not live where the model does, or cannot be read.
     """
     if not isinstance(data, Splits):
-        named = isinstance(data, str | Path) and str(data) == run.data["source"]
+        named = isinstance(data, str | Path) and names_own(run, data)
         data = own_data(run) if data is None or named else other_data(run, data)
     found = within(data, run.model.space)
     return found if holes else without_holes(found, seed=int(run.data["seed"]))

@@ -24,6 +24,11 @@ VALIDATIONS = 12  # in one budget
 VALIDATION_ROWS = 1000
 VALIDATION_DRAWS = 4  # k of the bound by which approximate models are compared
 
+BY_THE_CLOCK = (
+    "the clock ended it: a run by minutes makes another number of steps each time, and ends near these numbers, not at "
+    "the same bits; a run by steps does."
+)
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -132,7 +137,8 @@ def train(
         if due or objective.finished:
             yield validate(objective, valid, at, done, seed)
             speed.recount()
-    for sentence in [*objective.findings(), *speed.findings(device)] if at.step > began else []:
+    clock = [BY_THE_CLOCK] * (budget.seconds is not None and not objective.finished)
+    for sentence in [*objective.findings(), *speed.findings(device), *clock] if at.step > began else []:
         yield Record("note", at.step, budget.progress(at.step, at.elapsed), at.elapsed, {"message": sentence})
 
 

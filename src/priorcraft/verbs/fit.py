@@ -65,8 +65,9 @@ def fit(
             arrays, a data frame, or splits that are open already. May be left out with resume.
         model: a name from `priorcraft models`; may be left out with resume.
         out (required): the run folder to make; in Python a temporary folder without it.
-        minutes: train for that long; 2 without minutes and steps.
-        steps: train for that many updates.
+        minutes: train for that long; 2 without minutes and steps. How many updates that are depends on the clock, so
+            that it does not repeat bit for bit, and the run says so.
+        steps: train for that many updates; the same ones, bit for bit, on the same machine.
         seed: of every random draw; 0 without it.
         settings (--set): a setting of the model or its training, key=value; repeat it for more.
         reading: how the data are read; the run remembers it.
