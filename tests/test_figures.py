@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,8 @@ from priorcraft.datasets import Splits
 from priorcraft.metrics.baselines import baselines
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+audit = import_module("audit")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPT = re.compile(r"benchmarks/(\w+)\.py([^`\n)]*)")
 
@@ -37,6 +40,48 @@ def test_the_exact_figures_of_the_digits_are_what_the_page_says(digits: Splits, 
         assert told[name] == pytest.approx(value, abs=6e-4), name
     run = pc.fit(digits, "naive-bayes", out=tmp_path / "nb", steps=5)
     assert told["naive-bayes"] == pytest.approx(pc.score(run, digits).bits_per_dim, abs=6e-4)
+
+
+FIGURE = re.compile(r"(?<![\w.:/-])\d+\.\d+(?![\w.])")
+LISTED = audit.figures()
+
+
+@pytest.mark.parametrize("figure", LISTED, ids=lambda figure: f"{figure.page}-{figure.anchor[:30]}")
+def test_every_figure_says_what_it_is_and_is_run_again_or_says_why_not(figure):
+    assert figure.text.count(figure.anchor) == 1
+    assert figure.kind
+    assert figure.n
+    assert figure.interval
+    assert figure.script
+    assert bool(figure.run) != bool(figure.why)
+    assert bool(figure.run) == bool(figure.checks)
+    assert all(figure.printed(check) >= 0 for check in figure.checks)
+    for name, options in SCRIPT.findall(f"{figure.script} {figure.run}".replace(";", "\n")):
+        source = (ROOT / "benchmarks" / f"{name}.py").read_text("utf-8")
+        for option in re.findall(r"--[\w-]+", options):
+            assert option in source or option[2:].replace("-", "_") in source, f"{name} takes no {option}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_table_of_figures_is_without_its_entry(page):
+    """Three decimals and more in a table; of the page of benchmarks, in a block of output, too."""
+    text = page.read_text("utf-8")
+    if page.stem == "settings":
+        pytest.skip("defaults, made of the declarations")
+    blocks = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    blocks += re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if page.stem == "benchmarks" else []
+    anchors = [figure.anchor for figure in LISTED if figure.page.endswith(page.name)]
+    figures = [block for block in blocks if len(FIGURE.findall(block)) >= 3]
+    bare = [block[:200] for block in figures if not any(anchor in block for anchor in anchors)]
+    assert not bare, bare
+
+
+def test_a_figure_that_is_not_what_the_page_says_is_told(monkeypatch):
+    listed = next(figure for figure in LISTED if figure.checks)
+    said = listed.printed(listed.checks[0])
+    for shift, right in ((0.0, True), (2 * listed.checks[0].within, False)):
+        monkeypatch.setattr(audit, "output", lambda command, at=said + shift: f"uniform = {at}")
+        assert audit.measured(listed)[0][1] is right
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda script: script.stem)
