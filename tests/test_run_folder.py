@@ -63,7 +63,8 @@ def test_a_run_comes_back_as_it_was(run):
     run.append(at(1, loss=0.5))
     back = RunFolder.open(run.path)
     assert back.config == CONFIG
-    assert back.newest().step == 7
+    assert (found := back.newest()) is not None
+    assert found.step == 7
     assert back.events() == [at(1, loss=0.5)]
     (back.path / "config.json").write_bytes(b"\xef\xbb\xbf" + (back.path / "config.json").read_bytes() + b"\r\n")
     assert RunFolder.open(run.path).config == CONFIG
@@ -189,7 +190,8 @@ def test_a_run_that_becomes_read_only_still_reads(run):
     def script():
         as_a_stranger(run.path)
         back = RunFolder.open(run.path)
-        assert back.newest().step == 7
+        assert (found := back.newest()) is not None
+        assert found.step == 7
         with pytest.raises(WriteFailed, match=r"lock of this run .*Permission denied"), back.lock():
             pass
 
@@ -211,7 +213,8 @@ def test_a_run_that_comes_back_in_time_loses_nothing(run, tmp_path):
     back.start()
     run.save(1, WEIGHTS, {})
     back.join()
-    assert RunFolder.open(run.path).newest().step == 1
+    assert (found := RunFolder.open(run.path).newest()) is not None
+    assert found.step == 1
 
 
 # ---- events
