@@ -14,7 +14,10 @@ import pyarrow.parquet
 import pytest
 
 import priorcraft as pc
+from priorcraft.cli import main
 from priorcraft.datasets import Splits, open_data
+from priorcraft.datasets.columns.aside import Identifier
+from priorcraft.datasets.columns.naming import Stretch
 from priorcraft.datasets.prepared import open_prepared, save
 from priorcraft.errors import DataError, PriorcraftError, UsageError
 from priorcraft.run import Run, load
@@ -184,3 +187,35 @@ def test_scores_of_prepared_images(digits: Splits, tmp_path):
         asked(fitted, "paint")
     assert asked(fitted, "score").question is Question.SCORE
     assert open_data("digits").space == fitted.model.space
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "consecutive"),
+    [
+        ("1", "900", True),
+        ("007", "912", False),
+        ("INV-1", "INV-9", False),
+        (f"{'0' * 8}-0000-4000-8000-{'0' * 12}",) * 2 + (False,),
+    ],
+)
+def test_names_of_rows_are_unique_among_all_chunks(first, last, consecutive):
+    codec = Identifier(first, last, consecutive, 900)
+    each = [codec.named(100, Stretch(begin, 1000, seed=5)).tolist() for begin in range(0, 1000, 100)]
+    assert len({name for names in each for name in names}) == 1000
+    assert each[3] == codec.named(100, Stretch(300, 1000, seed=5)).tolist()
+
+
+def test_a_question_answers_in_chunks_by_its_own_command(run, parquet, tmp_path, capsys):
+    answer(jobs_of(run, parquet, "score"), tmp_path / "bulk")
+    words = ["score", str(run.path), str(parquet), "--workers", "1", "--seed", "3", "--out"]
+    main([*words, str(tmp_path / "own")])
+    assert files(tmp_path / "own") == files(tmp_path / "bulk")
+    for wrong, said in (("a.csv", "--out is a folder"), ("other --check", "--check does not go with --workers")):
+        with pytest.raises(SystemExit):
+            main([*words, *str(tmp_path / wrong).split(" ")])
+        assert said in capsys.readouterr().err
+
+
+def jobs_of(run: Run, parquet: Path, name: str) -> Job:
+    """A question in chunks of the usual size."""
+    return question_job(run, asked(run, name, seed=3), parquet)

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
@@ -20,6 +21,7 @@ OWN = {
     "quiet": "No progress.",
     "json": "Print one JSON object.",
 }
+ENGINE, SOURCES = ("workers", "on"), ("data", "file", "images")  # of `bulk`; what its source is called elsewhere
 FLAG = Parameter(negative=())
 
 
@@ -51,9 +53,13 @@ def _parameters(verb: Verb) -> Iterator[inspect.Parameter]:
             yield _parameter(argument)
     for each in verb.writes:
         yield _option(each.name, Path, each.help, REQUIRED if each.needed else None)
+    for name in ENGINE if verb.function in in_chunks() else ():
+        yield _parameter(replace(_bulk(name), default=None))
+    if verb.function in in_chunks() and not written:
+        yield _option("out", Path, f"With --workers or --on: {_bulk('out').help}", None)
     extra = {
         "device": "run" in own,
-        "overwrite": bool(verb.writes),
+        "overwrite": bool(verb.writes) or verb.function in in_chunks(),
         "quiet": "listen" in own,
         "json": True,
     }
@@ -112,6 +118,9 @@ def perform(verb: Verb, given: Mapping[str, Any]) -> None:
     """Calls a verb with what was typed, keeps its answer where it shall be kept, and prints it."""
     from priorcraft.cli.show import TrainingBar, tell
 
+    if any(given.get(name) is not None for name in ENGINE) and verb.function in in_chunks():
+        perform(declared.verb("bulk"), chunked(verb, given))
+        return
     function = getattr(import_module(verb.module), verb.function)
     kinds = answers(function)
     overwrite = bool(given.get("overwrite"))
@@ -142,6 +151,39 @@ def perform(verb: Verb, given: Mapping[str, Any]) -> None:
     for what, path in targets.items():
         answer = kept(answer, path, what, overwrite=overwrite)
     tell(answer, json=bool(given["json"]))
+
+
+def in_chunks() -> tuple[str, ...]:
+    """The verbs that `bulk` can ask, which take its engine, too."""
+    return tuple(word.strip("' \"") for word in _bulk("question").types[0][len("Literal[") : -1].split(","))
+
+
+def _bulk(name: str) -> Argument:
+    return next(each for each in declared.verb("bulk").arguments if each.name == name)
+
+
+def chunked(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed to a verb, as `bulk` takes it.
+
+    Raises:
+        UsageError: something that an answer in chunks does not know, or no folder.
+    """
+    known = {each.name: each for each in declared.verb("bulk").arguments}
+    own = {each.name: each for each in verb.arguments}
+    values = {name: each.default for name, each in known.items() if each.default is not REQUIRED and name != "listen"}
+    values |= {"question": verb.function, "device": "cpu", "quiet": False, "json": given["json"], "overwrite": False}
+    for name, value in given.items():
+        if name in SOURCES and value:
+            values["source"] = value[0] if isinstance(value, list) else value
+        elif name in (*known, "overwrite"):
+            values[name] = value if value is not None else values.get(name)
+        elif name in own and name != "reading" and value not in (None, (), [], own[name].default):
+            raise UsageError(f"{own[name].option} does not go with --workers and --on, which answer about rows alone.")
+    if given.get("out") is None:
+        raise UsageError("with --workers or --on give --out FOLDER: a long answer is kept in chunks.")
+    if Path(given["out"]).suffix:
+        raise UsageError(f"with --workers or --on, --out is a folder, not {given['out']}.")
+    return values | {"workers": values["workers"] or 1}
 
 
 def kept(answer: Any, path: Path, what: str, *, overwrite: bool) -> Any:

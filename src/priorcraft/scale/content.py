@@ -9,6 +9,7 @@ import torch
 
 from priorcraft import runtime
 from priorcraft.cells.writing import as_parquet
+from priorcraft.datasets.columns.naming import Stretch
 from priorcraft.run import Run
 from priorcraft.scale.chunks import Job, write
 from priorcraft.scale.questions import Asked, Question, alone, loaded
@@ -22,7 +23,8 @@ def content(job: Job, chunk: int) -> bytes:
     first, last = job.span(chunk)
     key = (job.seed, job.question, chunk)
     if job.question == SAMPLE:
-        return _sampled(loaded(job.run), last - first, job.options.get("label"), key)
+        stretch = Stretch(first, job.rows, job.seed)
+        return _sampled(loaded(job.run), last - first, job.options.get("label"), key, stretch)
     options = job.options
     ask = Asked(job.run, Question(job.question), job.seed, options["samples"], options["n"])
     found = rows_of(job.source or "", options["part"])
@@ -32,7 +34,7 @@ def content(job: Job, chunk: int) -> bytes:
     return as_parquet(ask.table(found.read(first, last), key))
 
 
-def _sampled(run: Run, n: int, label: int | None, key: tuple[int | str, ...]) -> bytes:
+def _sampled(run: Run, n: int, label: int | None, key: tuple[int | str, ...], stretch: Stretch) -> bytes:
     model, draws = run.model, runtime.keyed(*key)
     given = None if not model.classes else torch.full((n,), label) if label is not None else None
     if model.classes and given is None:
@@ -40,7 +42,8 @@ def _sampled(run: Run, n: int, label: int | None, key: tuple[int | str, ...]) ->
     x = model.sample(n, given=given, generator=draws).cpu()
     names = None if given is None else [run.classes[int(c)] for c in given]
     if run.columns is not None:
-        return as_parquet(run.columns.table_of(run.columns.decoded(x.numpy(), runtime.keyed(*key, "cells")), names))
+        cells = run.columns.decoded(x.numpy(), runtime.keyed(*key, "cells"), stretch)
+        return as_parquet(run.columns.table_of(cells, names))
     levels = model.space.levels or 0
     arrays = {"x": x.numpy().astype(np.uint8) if 0 < levels <= 256 else x.numpy()}
     buffer = io.BytesIO()

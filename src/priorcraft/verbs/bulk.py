@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from priorcraft.answer import Answer
 from priorcraft.errors import UsageError, did_you_mean
@@ -38,7 +39,7 @@ class Bulk(Answer):
 
 def bulk(
     run: str | Path | Run,
-    question: str,
+    question: Literal["sample", "score", "classify", "encode", "impute"],
     source: str | Path | None = None,
     *,
     out: str | Path,
@@ -53,6 +54,8 @@ def bulk(
     listen: Listener = silent,
 ) -> Bulk:
     """Answer about any number of rows, in chunks: sample, score, classify, encode or impute.
+
+    The commands of these names do the same with --workers or --on, and --out FOLDER.
 
     The files are the same byte for byte for any number of workers, on any engine, and after any kill; the same command
     goes on where it was stopped. A worker needs memory for one chunk, at most 65,536 rows, whatever the number of rows.

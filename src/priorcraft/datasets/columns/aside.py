@@ -13,6 +13,7 @@ from torch import Generator
 from priorcraft import runtime
 from priorcraft.cells import CellColumn
 from priorcraft.datasets.columns.codec import Codec, Coded
+from priorcraft.datasets.columns.naming import Stretch, numerals, shaped, uuids
 
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", re.IGNORECASE)
 
@@ -100,6 +101,20 @@ class Identifier(Aside):
             seed = int(runtime.uniform((1,), generator=generator, like=torch.zeros(0, dtype=torch.float64)) * 2**53)
             found |= dict.fromkeys(self._made(len(x) - len(found), len(found), np.random.default_rng(seed)))
         return np.array(list(found), dtype=object)
+
+    def named(self, n: int, stretch: Stretch) -> np.ndarray:
+        """Names of n rows of a long answer, unique among all of its rows."""
+        if self.consecutive:
+            made = [str(int(self.first) + stretch.begin + i) for i in range(n)]
+        elif UUID.match(self.first):
+            made = uuids(stretch, n)
+        elif self.first.isdecimal() and self.last.isdecimal():
+            width = len(self.first) if len(self.first) == len(self.last) else 0
+            made = numerals(stretch, n, int(self.first), int(self.last), width)
+        else:
+            before = letters(self.last)
+            made = shaped(stretch, n, self.last, len(before) if self.first.startswith(before) else 0)
+        return np.array(made, dtype=object)
 
     def _made(self, n: int, already: int, rng: np.random.Generator) -> list[str]:
         if UUID.match(self.first):

@@ -16,6 +16,7 @@ from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded
 from priorcraft.datasets.columns.date import Date
 from priorcraft.datasets.columns.legacy import legacy_codec
+from priorcraft.datasets.columns.naming import Stretch
 from priorcraft.datasets.columns.number import Number
 from priorcraft.datasets.columns.word import Word
 from priorcraft.errors import DataError
@@ -260,12 +261,17 @@ class Columns:
         found = {column.name: column.dtype for column in self.all}
         return found if self.label is None else found | {self.label: self.label_dtype}
 
-    def decoded(self, x: np.ndarray, generator: Generator) -> tuple[Decoded, ...]:
-        """Each column of samples with its values for rows x (N, entries), and which of them are empty."""
+    def decoded(self, x: np.ndarray, generator: Generator, stretch: Stretch | None = None) -> tuple[Decoded, ...]:
+        """Each column of samples with its values for rows x (N, entries), and which of them are empty.
+
+        With a stretch of a long answer, names of rows are unique among all of its rows.
+        """
         found = list[Decoded]()
         for column in self.all:
             own = x[:, self.layout[column.name]] if column.sizes else x[:, :0]
-            if not isinstance(column.codec, Text):
+            if isinstance(column.codec, Identifier) and stretch is not None:
+                found.append(Decoded(column, column.codec.named(len(x), stretch), np.zeros(len(x), dtype=bool)))
+            elif not isinstance(column.codec, Text):
                 found.append(Decoded(column, *column.decode(own, generator)))
         return tuple(found)
 

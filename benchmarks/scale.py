@@ -1,0 +1,299 @@
+"""Scale: memory, bits and speed, each beside a limit or a peer in the same run.
+
+    python benchmarks/scale.py --small          # minutes; sizes are divided by ten and more
+    python benchmarks/scale.py memory tables    # some parts at full size
+
+Parts: tables (memory of a fit to a text file and to parquet), prepared (more data than memory may hold), processes (two
+against two threads), bits (equal for 1, 2 and 4, also after kills), sampling, imputing, images (reading by two).
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from PIL import Image
+
+WORDS = ("red", "green", "blue", "black", "white", "grey", "pink")
+STEP = 250_000
+LIMIT = 2 * 2**30  # bytes of memory for the prepared set
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a command took."""
+
+    code: int
+    wall: float
+    cpu: float
+    peak: int  # bytes: the largest process, mapped pages that were touched among them
+
+
+def priorcraft(*words: object, cgroup: Path | None = None, threads: int = 1, log: Path | None = None) -> Spent:
+    """Runs a command in a process of its own, in a control group of limited memory if one is given."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+
+    def enter() -> None:
+        if cgroup is not None:
+            (cgroup / "cgroup.procs").write_text(str(os.getpid()))
+
+    command = [sys.executable, "-c", WRAP, *map(str, words)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, preexec_fn=enter)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        print(done.stderr[-500:], file=sys.stderr)
+    peak = next((int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("PEAK ")), 0)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Spent(done.returncode, time.monotonic() - began, cpu, peak)
+
+
+WRAP = (
+    "import resource, subprocess, sys\n"
+    "code = subprocess.run([sys.executable, '-m', 'priorcraft', *sys.argv[1:]]).returncode\n"
+    "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, file=sys.stderr)\n"
+    "sys.exit(code)"
+)
+
+
+def rows(n: int, seed: int) -> pa.Table:
+    """A table of twelve columns that depend on one another."""
+    rng = np.random.default_rng(seed)
+    z = rng.integers(0, 4, n)
+    columns = {f"number{i}": np.round(rng.normal(z * 1.5, 1 + i), 3) for i in range(5)}
+    columns |= {f"count{i}": rng.poisson(3 + z) for i in range(3)}
+    columns |= {f"word{i}": np.array(WORDS)[(z + rng.integers(0, 4, n)) % 7] for i in range(3)}
+    return pa.table(columns | {"day": np.datetime64("2020-01-01") + rng.integers(0, 1500, n)})
+
+
+def write(path: Path, n: int) -> Path:
+    """So many rows as text or parquet."""
+    schema = rows(1, 0).schema
+    text = path.suffix == ".csv"
+    with (pyarrow.csv.CSVWriter if text else pyarrow.parquet.ParquetWriter)(path, schema) as writer:
+        for start in range(0, n, STEP):
+            writer.write_table(rows(min(STEP, n - start), start))
+    return path
+
+
+def say(figure: str, found: str, floor: str) -> None:
+    """A line of the table."""
+    print(f"| {figure} | {found} | {floor} |", flush=True)
+
+
+def gb(size: float) -> str:
+    """Bytes as GB."""
+    return f"{size / 1e9:.2f} GB"
+
+
+def tables(place: Path, small: bool) -> None:
+    """Peak memory of a fit to a text file and to parquet."""
+    nothing = priorcraft("--version")
+    for name, n, floor in (("a.csv", 10**6, "0.6 GB"), ("b.parquet", 10**7, "1 GB")):
+        n //= 4 if small else 1
+        source = write(place / name, n)
+        first = priorcraft("fit", source, "chow-liu", "--steps", 1, "--quiet", "--out", place / f"{name}.run")
+        again = priorcraft("fit", source, "chow-liu", "--steps", 1, "--quiet", "--out", place / f"{name}.again")
+        found = f"{gb(first.peak)} reading and fitting ({first.cpu:.0f} CPU s), {gb(again.peak)} from the copy"
+        say(f"fit chow-liu, {n:,} rows, {source.suffix}", f"{found} ({again.cpu:.0f} CPU s)", f"≤ {floor}")
+    say("the program alone (--version)", gb(nothing.peak), "-")
+
+
+def prepared(place: Path, small: bool) -> None:
+    """A prepared set that is larger than the memory that the kernel allows."""
+    size = (1 if small else 10) * 10**9
+    limit = LIMIT // (4 if small else 1)
+    n = size // 784
+    x = np.lib.format.open_memmap(place / "big.npy", "w+", np.uint8, (n, 28, 28))
+    for start in range(0, n, 10**5):
+        stop = min(start + 10**5, n)
+        x[start:stop] = np.random.default_rng(start).integers(0, 256, (stop - start, 28, 28), np.uint8)
+    del x
+    group = limited(limit)
+    how = "of the kernel's control group" if group else "none: no control group can be made here"
+    ready = place / "big.ready"
+    done = priorcraft("data", place / "big.npy", "--prepare", "--quiet", "--out", ready, cgroup=group)
+    say(f"prepare {gb(size)} under {gb(limit)} ({how})", f"rc {done.code}, {done.wall:.0f} s", "works")
+    for name, words in (
+        ("fit", ["fit", ready, "vae", "--steps", 300, "--quiet", "--overwrite", "--out", place / "big.run"]),
+        ("score", ["score", place / "big.run", ready, "--samples", 1, "--limit", 20_000]),
+        ("sample", ["sample", place / "big.run", "-n", 1000, "--overwrite", "--out", place / "big.npz"]),
+    ):
+        free, held = priorcraft(*words), priorcraft(*words, cgroup=group)
+        say(
+            f"{name} under the limit",
+            f"rc {held.code}, {held.wall / free.wall:.2f} × the time without",
+            "works, ± 10 %",
+        )
+
+
+def limited(size: int) -> Path | None:
+    """A control group whose processes may hold so much memory, file pages among it; None where none can be made."""
+    old = Path("/sys/fs/cgroup/memory")
+    group = (old if old.is_dir() else old.parent) / f"priorcraft-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / ("memory.limit_in_bytes" if old.is_dir() else "memory.max")).write_text(str(size))
+    except OSError:
+        return None
+    return group
+
+
+def processes(place: Path, small: bool) -> None:
+    """Two processes against two threads: steps a second."""
+    steps = 40 if small else 200
+    images = np.random.default_rng(0).integers(0, 256, (3000, 28, 28), np.uint8)
+    np.save(place / "images.npy", images)
+    for model in ("masked-conv", "vae", "gan"):
+        common = ("fit", place / "images.npy", model, "--steps", steps, "--quiet", "--out")
+        two = priorcraft(*common, place / f"{model}.two", "--workers", 2)
+        threads = priorcraft(*common, place / f"{model}.threads", threads=2)
+        alone = priorcraft(*common, place / f"{model}.one", "--workers", 1)
+        found = f"{threads.wall / two.wall:.2f} × two threads, {alone.wall / two.wall:.2f} × one process"
+        say(f"{model}, 28 x 28, two processes", found, "≥ .8, aim 1.3 × two threads")
+
+
+def bits(place: Path, small: bool) -> None:
+    """Weights, samples and imputations of 1, 2 and 4 processes, also after kills."""
+    table = write(place / "bits.parquet", 5000)
+    for model, data in (("gan", "digits"), ("mixture", "digits"), ("vae", "digits")):
+        marks = {n: weights(place, data, model, n) for n in (1, 2, 4)}
+        say(
+            f"weights of {model}, 1, 2, 4 processes", "equal" if len(set(marks.values())) == 1 else "DIFFERENT", "equal"
+        )
+    priorcraft("fit", table, "chow-liu", "--steps", 1, "--quiet", "--out", place / "bits.run")
+    n = 200_000 if small else 10**6
+    wanted = folder_mark(asked(place / "bits.1", place / "bits.run", n, 1))
+    same = [folder_mark(asked(place / f"bits.{k}", place / "bits.run", n, k)) == wanted for k in (2, 4)]
+    say("samples of 1, 2, 4 processes", "equal" if all(same) else "DIFFERENT", "equal")
+    kills, equal = 4 if small else 20, 0
+    for i in range(kills):
+        equal += folder_mark(asked(place / f"kill.{i}", place / "bits.run", n, 2, kill=i)) == wanted
+    say(f"samples after {kills} kills", f"{equal} of {kills} equal", "all")
+
+
+def weights(place: Path, data: str, model: str, workers: int) -> str:
+    """A digest of the weights of a short training."""
+    out = place / f"{model}.{workers}"
+    priorcraft("fit", data, model, "--steps", 12, "--quiet", "--workers", workers, "--out", out)
+    found = sorted(out.glob("checkpoints/step-*/model.safetensors"))
+    return hashlib.sha256(found[-1].read_bytes()).hexdigest()
+
+
+def asked(out: Path, run: Path, n: int, workers: int, kill: int | None = None) -> Path:
+    """Samples in chunks; killed once with all its processes at a random time, and gone on with."""
+    command = [sys.executable, "-m", "priorcraft", "sample", str(run), "-n", str(n), "--workers", str(workers)]
+    command += ["--out", str(out)]
+    if kill is not None:
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        deadline = time.monotonic() + 60
+        while not list(out.glob("part-*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(random.Random(kill).random() * 1.5)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    return out
+
+
+def folder_mark(folder: Path) -> str:
+    """A digest of all parts."""
+    digest = hashlib.sha256()
+    for part in sorted(folder.glob("part-*")):
+        digest.update(part.name.encode() + part.read_bytes())
+    return digest.hexdigest()
+
+
+def sampling(place: Path, small: bool) -> None:
+    """Rows a second and memory of a long sample."""
+    table = write(place / "sampled.parquet", 20_000)
+    priorcraft("fit", table, "chow-liu", "--steps", 1, "--quiet", "--out", place / "sampled.run")
+    for n in (10**6, 10**7) if not small else (10**5, 10**6):
+        took = priorcraft("sample", place / "sampled.run", "-n", n, "--workers", 2, "--out", place / f"drawn.{n}")
+        found = f"{n / took.wall:,.0f} rows a second, {took.cpu:.0f} CPU s, {gb(took.peak)} a worker"
+        say(f"sample -n {n:,}, 2 workers", found, "linear, ≤ 1 GB a worker")
+    drawn = pyarrow.parquet.read_table(place / f"drawn.{n}" / "part-000000.parquet")
+    began = time.process_time()
+    pyarrow.parquet.write_table(drawn, place / "limit.parquet")
+    limit = (time.process_time() - began) / len(drawn)
+    say("parquet's own writing", f"{limit * n:.1f} CPU s for as many rows", "the limit")
+
+
+def imputing(place: Path, small: bool) -> None:
+    """The empty cells of a table, a tenth of all."""
+    n = 10**4 if small else 10**5
+    table = write(place / "whole.parquet", n)
+    frame = pyarrow.parquet.read_table(table).to_pandas()
+    frame.mask(np.random.default_rng(1).random(frame.shape) < 0.1).to_parquet(place / "holes.parquet")
+    priorcraft("fit", table, "chow-liu", "--steps", 1, "--quiet", "--out", place / "holes.run")
+    for words in (("--out", place / "filled.parquet"), ("--workers", 1, "--out", place / "filled")):
+        took = priorcraft("impute", place / "holes.run", place / "holes.parquet", "-n", 1, *words)
+        way = "in chunks" if len(words) > 2 else "at once"
+        say(f"impute {n:,} x 12, {way}", f"{took.cpu:.1f} CPU s, {gb(took.peak)}", "≤ 30 CPU s, ≤ 0.6 GB")
+
+
+def images(place: Path, small: bool) -> None:
+    """Reading a folder of PNG files by one process and by two, beside Pillow's decode alone."""
+    n = 4000 if small else 20_000
+    folder = place / "png"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{i:05}.png")
+    began = time.monotonic()
+    for i in range(n):
+        np.asarray(Image.open(folder / f"{i:05}.png").convert("RGB"))
+    decode = time.monotonic() - began
+    walls = dict[int, float]()
+    for count in (1, 2):
+        code = (
+            "import time; from priorcraft.datasets import folder, open_data; folder.processors = lambda: COUNT\n"
+            "from pathlib import Path; began = time.monotonic(); folder.open_folder(Path(FOLDER))\n"
+            "print(time.monotonic() - began)"
+        )
+        code = code.replace("COUNT", str(count)).replace("FOLDER", repr(str(folder)))
+        walls[count] = float(
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        )
+    found = (
+        f"{walls[1]:.1f} s by one, {walls[2]:.1f} s by two ({walls[1] / walls[2]:.2f} ×); Pillow alone {decode:.1f} s"
+    )
+    say(f"{n:,} PNG of 32 x 32", found, "once; two ≥ 1.6 ×")
+
+
+PARTS = {each.__name__: each for each in (tables, prepared, processes, bits, sampling, imputing, images)}
+
+
+def main() -> None:
+    """Runs the parts that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--small", action="store_true", help="a tenth of the sizes, or less")
+    asked_for = parser.parse_args()
+    print("| figure | found | floor |\n|---|---|---|")
+    for name in asked_for.parts or PARTS:
+        place = Path(tempfile.mkdtemp(prefix="priorcraft-scale-"))
+        os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+        try:
+            PARTS[name](place, asked_for.small)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
