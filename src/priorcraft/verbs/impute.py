@@ -97,7 +97,9 @@ class Imputed(Answer):
         return packed({name: getattr(self, name).numpy() for name in ("x", "mean", "std", "entropy", "mask")})
 
 
-def impute(run: str | Path | Run, file: str | Path | Any, *, n: int = 8, draws: int = 64, seed: int = 0) -> Imputed:
+def impute(
+    run: str | Path | Run, file: str | Path | Any, *, n: int = 8, draws: int | None = None, seed: int = 0
+) -> Imputed:
     """Draw the missing values of an array or a table from p(missing | seen), several times.
 
     Args:
@@ -105,7 +107,7 @@ def impute(run: str | Path | Run, file: str | Path | Any, *, n: int = 8, draws: 
         file: .npz with rows x, where nan is missing, or also a mask of the same shape, 1 where missing; an .npy of rows
             with nan; for a model of a table, a .csv or .parquet file with empty cells, in Python also a data frame.
         n: imputations of each row.
-        draws: how many the mean and the spread are taken over; of a table those that are returned.
+        draws: of arrays, how many the mean and the spread are taken over, if more than those n that are returned.
         seed: of every random draw: the same seed gives the same answer.
 
     Writes:
@@ -127,7 +129,7 @@ def impute(run: str | Path | Run, file: str | Path | Any, *, n: int = 8, draws: 
     else:
         table = Holes.read(file, fitted.columns, fitted.classes)
         x, seen, labels = table.x, table.seen, table.labels
-    draws = draws if table is None else n
+    draws = n if table is not None or draws is None else draws
     check_size(n, draws, len(x), x[0].numel())
     generator, given = runtime.keyed(seed, "impute", device=where), None if labels is None else labels.to(where)
     done = filled.impute(fitted.model, x.to(where), seen.to(where), n, draws=draws, given=given, generator=generator)
