@@ -223,15 +223,16 @@ def sampling(place: Path, small: bool) -> None:
     """Rows a second and memory of a long sample."""
     table = write(place / "sampled.parquet", 20_000)
     priorcraft("fit", table, "chow-liu", "--steps", 1, "--quiet", "--out", place / "sampled.run")
-    for n in (10**6, 10**7) if not small else (10**5, 10**6):
+    sizes = (10**5, 10**6) if small else (10**6, 10**7)
+    for n in sizes:
         took = priorcraft("sample", place / "sampled.run", "-n", n, "--workers", 2, "--out", place / f"drawn.{n}")
         found = f"{n / took.wall:,.0f} rows a second, {took.cpu:.0f} CPU s, {gb(took.peak)} a worker"
         say(f"sample -n {n:,}, 2 workers", found, "linear, ≤ 1 GB a worker")
-    drawn = pyarrow.parquet.read_table(place / f"drawn.{n}" / "part-000000.parquet")
+    drawn = pyarrow.parquet.read_table(place / f"drawn.{sizes[-1]}" / "part-000000.parquet")
     began = time.process_time()
     pyarrow.parquet.write_table(drawn, place / "limit.parquet")
     limit = (time.process_time() - began) / len(drawn)
-    say("parquet's own writing", f"{limit * n:.1f} CPU s for as many rows", "the limit")
+    say("parquet's own writing", f"{limit * sizes[-1]:.1f} CPU s for as many rows", "the limit")
 
 
 def imputing(place: Path, small: bool) -> None:
