@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+import numpy as np
 import pytest
 
 from priorcraft.cli import main
@@ -67,7 +68,22 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model, steps in RUNS.items():
         settings = ["--set", "latent=4"] if model == "flat-vae" else []
         main(["fit", "digits", model, "--out", str(folder / model), "--steps", str(steps), "--quiet", *settings])
+    table = folder.parent / "weather.csv"
+    table.write_text(weather())
+    main(
+        ["fit", str(table), "chow-liu", "--label", "play", "--out", str(folder / "weather"), "--steps", "1", "--quiet"]
+    )
     return folder
+
+
+def weather(rows: int = 80) -> str:
+    """A small table: words, numbers and a class that depend on one another; the first row is known."""
+    rng = np.random.default_rng(0)
+    sun = rng.integers(0, 2, rows)
+    play = sun ^ (rng.random(rows) < 0.1)
+    heat = np.round(10 + 8 * sun + rng.normal(0, 2, rows), 1)
+    lines = [f"{('rain', 'sun')[s]},{t},{('in', 'out')[p]}" for s, t, p in zip(sun, heat, play, strict=True)]
+    return "\n".join(["sky,heat,play", "sun,18.5,out", *lines]) + "\n"
 
 
 @pytest.fixture(scope="session")

@@ -116,8 +116,7 @@ def test_bayes_a_positive_test_of_a_rare_disease(studio: Page):
 def test_bayes_a_table_of_ones_own(studio: Page):
     enter(studio, "bayes")
     table = b"rain,wet,count\nyes,yes,8\nyes,no,2\nno,yes,10\nno,no,80\n"
-    file = {"name": "weather.csv", "mimeType": "text/csv", "buffer": table}
-    studio.locator("input[type=file]").set_input_files(file)
+    studio.locator("input[type=file]").set_input_files({"name": "weather.csv", "mimeType": "text/csv", "buffer": table})
     studio.get_by_label("wet", exact=True).select_option("yes")
     expect(studio.locator(".bars .value").first).to_have_text("44.4 %")
 
@@ -248,6 +247,24 @@ def test_evidence_by_keyboard_alone(studio: Page):
     expect(studio.get_by_text("2 pixels hidden")).to_be_visible()
 
 
+def test_evidence_in_a_row_of_a_table(studio: Page):
+    enter(studio, "evidence")
+    studio.get_by_label("Model").select_option("weather")
+    expect(studio.get_by_text("Hide a cell")).to_be_visible()
+    studio.get_by_label("Hide play").check()
+    sure = studio.locator("[data-column=play]")
+    expect(sure.locator(".kind")).to_have_text("=")
+    expect(sure.locator(".value.best")).to_have_text(
+        re.compile(r"^[89]\d\.\d %$")
+    )  # nine of ten play out when it shines
+    studio.get_by_label("Hide heat").check()
+    expect(studio.locator("[data-column=heat] .kind")).to_have_text("≈")
+    expect(studio.get_by_role("region", name="Eight answers").locator("tbody tr")).to_have_count(8)
+    before = sure.locator(".value").all_inner_texts()
+    studio.get_by_label("sky, seen").fill("rain")
+    until(studio, lambda: sure.locator(".value").all_inner_texts() != before)
+
+
 def test_compare_says_what_to_use_and_why(studio: Page):
     enter(studio, "compare")
     if (data := studio.get_by_label("Data", exact=True)).count():  # runs of other data may have been made meanwhile
@@ -255,6 +272,19 @@ def test_compare_says_what_to_use_and_why(studio: Page):
     expect(studio.locator(".sheet .lead")).to_contain_text("To say how probable a row is, use", timeout=90_000)
     studio.get_by_label("Your question").select_option("latent")
     expect(studio.locator(".sheet .lead")).to_contain_text("finds the z of your own images", timeout=90_000)
+
+
+def test_compare_has_the_whole_report_inside_and_as_a_file(studio: Page):
+    enter(studio, "compare")
+    studio.get_by_label("Data", exact=True).select_option(label="weather.csv")
+    expect(studio.locator(".sheet .lead")).to_contain_text("use weather", timeout=90_000)
+    studio.get_by_role("button", name="Measure everything").click()
+    table = studio.get_by_role("region", name="The report of compare")
+    expect(table).to_contain_text("told from real?", timeout=90_000)
+    expect(table.locator("tbody tr")).to_have_count(1)
+    with studio.expect_download() as caught:
+        studio.get_by_text("The whole report").click()
+    assert "weather" in caught.value.path().read_text("utf-8")
 
 
 def test_ask_every_verb_that_asks_a_run_has_a_form(studio: Page):
@@ -268,17 +298,6 @@ def test_ask_every_verb_that_asks_a_run_has_a_form(studio: Page):
     expect(studio.locator(".bad")).to_contain_text("n must lie in 1")
 
 
-def test_korean_everywhere(studio: Page):
-    studio.get_by_label("Language").select_option("ko")
-    expect(studio.locator("html")).to_have_attribute("lang", "ko")
-    for room in ROOMS:
-        enter(studio, room)
-        expect(studio.locator("h1")).to_have_text(re.compile("[가-힣]|VAE"))
-        assert not re.search(r"\b(data|bayes|latent|order|vae|game|evidence)\.[a-z]", studio.inner_text("main"))
-    studio.reload()
-    expect(studio.locator("html")).to_have_attribute("lang", "ko")
-
-
 def test_the_rooms_are_reached_by_keyboard(studio: Page):
     studio.keyboard.press("Tab")
     expect(studio.locator("#skip")).to_be_focused()
@@ -289,23 +308,24 @@ def test_the_rooms_are_reached_by_keyboard(studio: Page):
     expect(studio.locator("main")).to_be_focused()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_any_room(studio: Page, scheme):
+@pytest.mark.parametrize(("scheme", "language", "widths"), [("light", "en", (1280, 768)), ("dark", "ko", (360,))])
+def test_every_room_pleases_axe_fits_the_screen_and_speaks_the_language(studio: Page, scheme, language, widths):
     studio.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    studio.get_by_label("Language").select_option(language)
+    expect(studio.locator("html")).to_have_attribute("lang", language)
     for room in ROOMS:
+        studio.set_viewport_size({"width": widths[-1], "height": 900})
         enter(studio, room)
-        studio.wait_for_timeout(400)
+        for width in widths:
+            studio.set_viewport_size({"width": width, "height": 900})
+            assert studio.evaluate("document.documentElement.scrollWidth") <= width, (room, width)
+        assert not re.search(r"\b(data|bayes|latent|order|vae|game|evidence|cells)\.[a-z]", studio.inner_text("main"))
+        if language == "ko":
+            expect(studio.locator("h1")).to_have_text(re.compile("[가-힣]|VAE"))
         found = Axe().run(studio).response["violations"]
         assert not [(v["id"], [n["html"][:120] for n in v["nodes"][:3]]) for v in found], room
-
-
-@pytest.mark.parametrize("width", [360, 768])
-def test_no_room_is_wider_than_the_screen(studio: Page, width: int):
-    studio.set_viewport_size({"width": width, "height": 740})
-    for room in ROOMS:
-        enter(studio, room)
-        studio.wait_for_timeout(200)
-        assert studio.evaluate("document.documentElement.scrollWidth") <= width, room
+    studio.reload()
+    expect(studio.locator("html")).to_have_attribute("lang", language)
 
 
 def test_both_languages_say_the_same_things(server: Server):

@@ -127,11 +127,12 @@ class Trainings:
         path, place, beat = self.workspace.folder / run / EVENTS, after, time.monotonic()
         while True:
             alive = self.alive(run)
-            for line, end in new_lines(path, place):
-                place = end
-                if (event := parsed(line)) is not None:
-                    yield sent(event, id=end)
-                    beat = time.monotonic()
+            lines = new_lines(path, place)
+            place = lines[-1][1] if lines else place
+            fresh = [sent(event, id=end) for line, end in lines if (event := parsed(line)) is not None]
+            if fresh:  # in one piece, so that a page that is gone is noticed between two
+                yield "".join(fresh)
+                beat = time.monotonic()
             if not alive:
                 break
             if time.monotonic() - beat > BEAT:

@@ -44,7 +44,7 @@ class RunInfo:
         id: name of its folder.
         model, member: the name by which it was asked for, and the zoo's member that this was.
         family: exact, approximate or implicit.
-        can: what its type says that it can be asked, keys of `ABILITIES`.
+        can: what its type says that it can be asked, keys of `ABILITIES`; "table" for rows of a table.
         shape, levels: of one x.
         classes: names of the classes.
         data: the source that it was fitted to.
@@ -209,7 +209,10 @@ def described(path: Path) -> RunInfo | None:
         model=config.model,
         member=config.member,
         family=zoo.family(member),
-        can=tuple(name for name, kind in ABILITIES.items() if issubclass(member, kind)),
+        can=(
+            *(name for name, kind in ABILITIES.items() if issubclass(member, kind)),
+            *(["table"] if config.data.columns is not None else []),
+        ),
         shape=config.space.event_shape,
         levels=config.space.levels,
         classes=config.classes,

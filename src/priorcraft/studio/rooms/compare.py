@@ -1,13 +1,16 @@
 """Compare: runs on the same data side by side, every number with its kind, and a sentence for the question."""
 
 import time
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from priorcraft import runtime
+from priorcraft.datasets import Splits
 from priorcraft.datasets.splits import Rows
+from priorcraft.errors import UsageError
 from priorcraft.metrics.likelihood import Score, score
 from priorcraft.run import Run
 from priorcraft.studio.rooms.floor import Floor
@@ -51,6 +54,18 @@ class Line(BaseModel):
     can: list[str]
 
 
+class Report(BaseModel):
+    """What `compare` measures of the same runs.
+
+    Args:
+        lines: of its table of models, as the command prints them.
+        html: its page, whole in itself.
+    """
+
+    lines: list[dict[str, Any]]
+    html: str
+
+
 def routes(floor: Floor) -> APIRouter:
     """The room's part of the API."""
     router = APIRouter(tags=["compare"])
@@ -60,7 +75,50 @@ def routes(floor: Floor) -> APIRouter:
         """Runs side by side on the first test rows of their data."""
         return [await floor.ask("", "", lambda name=name: measured(floor, floor.run(name))) for name in asked.runs]
 
+    @router.post("/report")
+    async def report(asked: Chosen) -> Report:
+        """The report of `compare` on runs that are there: samples, two-sample tests, copies, classifiers."""
+        return await floor.ask("", "", lambda: reported(floor, [floor.run(name) for name in asked.runs]))
+
     return router
+
+
+def reported(floor: Floor, runs: list[Run]) -> Report:
+    """The page of `compare`, without training anything."""
+    from priorcraft.metrics.baselines import baselines  # these import scikit-learn
+    from priorcraft.report.page import render
+    from priorcraft.run.contest import contest
+    from priorcraft.verbs.compare import BOUND_DRAWS, Instruments
+
+    start, splits = time.perf_counter(), data_of_all(floor, runs)
+    tools = floor.workspace.made.get(("instruments", splits.fingerprint), lambda: Instruments(splits, 0))
+    made = floor.workspace.made
+    models = [
+        made.get((str(run.path), run.steps, "report"), lambda run=run: replace(tools.measured(run), name=run.path.name))
+        for run in runs
+    ]
+    page = render(
+        models,
+        splits,
+        tools.rows,
+        baselines={} if splits.space.levels is None else baselines(splits),
+        contest=contest(runs, splits, tools.rows, samples=BOUND_DRAWS, seed=0),
+        seconds=round(time.perf_counter() - start, 2),
+        command="priorcraft studio " + str(floor.workspace.folder),
+    )
+    return Report(lines=[model.line() for model in models], html=page)
+
+
+def data_of_all(floor: Floor, runs: list[Run]) -> Splits:
+    """The data that all runs were fitted to.
+
+    Raises:
+        UsageError: they were fitted to different ones.
+    """
+    found = [floor.workspace.data_of(run) for run in runs]
+    if len({splits.fingerprint for splits in found}) > 1:
+        raise UsageError("these runs were fitted to different data; a comparison needs the same rows for all.")
+    return found[0]
 
 
 def measured(floor: Floor, run: Run) -> Line:

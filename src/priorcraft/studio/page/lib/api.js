@@ -63,7 +63,8 @@ export async function arrays(path, body, signal) {
 
 /** Messages of arrays as they come. @param {string} path @param {any} body @param {(message: Message) => void} each @param {AbortSignal} signal */
 export async function stream(path, body, each, signal) {
-  const reader = /** @type {ReadableStream<Uint8Array>} */ ((await ask(path, { ...json(body), signal })).body).getReader();
+  const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ ((await ask(path, { ...json(body), signal })).body).getReader();
+  /** @type {Uint8Array<ArrayBuffer>} */
   let held = new Uint8Array(0);
   for (;;) {
     const { done, value } = await reader.read();
@@ -91,7 +92,7 @@ function unpacked(bytes) {
   for (const [name, kind, shape] of values.arrays ?? []) {
     const Kind = KINDS[/** @type {keyof typeof KINDS} */ (kind)];
     const count = shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1);
-    found[name] = { data: new Kind(whole.buffer, whole.byteOffset + place, count), shape };
+    found[name] = { data: new Kind(/** @type {ArrayBuffer} */ (whole.buffer), whole.byteOffset + place, count), shape };
     place += 4 * Math.ceil((count * Kind.BYTES_PER_ELEMENT) / 4);
   }
   if (values.refused) throw new Refused(400, values.refused);

@@ -31,6 +31,7 @@ export async function room(root) {
   const measure = async () => {
     wait.textContent = t("compare.wait");
     fill(table);
+    fill(whole);
     const mine = runs.filter((run) => run.data === group).slice(0, 12);
     try { lines = await post("compare", { runs: mine.map((run) => run.id) }); } catch (e) { wait.textContent = /** @type {Error} */ (e).message; return; }
     wait.textContent = "";
@@ -38,7 +39,24 @@ export async function room(root) {
     fill(table, el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.family", "compare.nats", "compare.bits", "compare.sampling", "compare.minutes", "compare.can"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, lines.map((line) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)" } }, line.run), el("td", {}, t(`family.${line.family}`)), el("td", {}, number(line.sign, line.nats, line.error === null ? "" : `± ${line.error.toFixed(2)}`, 2)), el("td", {}, number(line.sign, line.bits, "", 3)), el("td", {}, number("", 1000 * line.sampling, "ms", 0)), el("td", {}, number("", line.minutes, "min", 1)), el("td", {}, line.can.map((/** @type {string} */ c) => t(`can.${c}`)).join(", ")))))));
     judge();
   };
+  const whole = el("div"), begin = button(t("compare.report.begin"), async () => {
+    begin.disabled = true;
+    fill(whole, el("p.note", { role: "status" }, t("compare.wait")));
+    try {
+      const { lines: told, html } = await post("report", { runs: lines.map((line) => line.run) });
+      const names = [...new Set(told.flatMap((/** @type {any} */ line) => Object.keys(line)))];
+      const file = URL.createObjectURL(new Blob([html], { type: "text/html" }));
+      fill(whole, el("div.scroll.gap", { tabIndex: 0, role: "region", "aria-label": t("compare.report") }, el("table", {}, el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, told.map((/** @type {any} */ line) => el("tr", {}, names.map((name) => el("td", {}, said(line[name])))))))),
+        el("p.note", {}, el("a", { href: file, download: "report.html" }, t("compare.report.file"))));
+      say(t("ask.done"));
+    } catch (e) { fill(whole, el("p.bad", { role: "alert" }, /** @type {Error} */ (e).message)); }
+    begin.disabled = false;
+  });
   fill(root, el("div.row", {}, groups.length > 1 ? field(t("data.data"), select(groups.map((g) => [g, short(g)]), group, (g) => { group = g; measure(); })) : null, field(t("compare.question"), select(Object.keys(QUESTIONS).map((q) => [q, t(`question.${q}`)]), question, (q) => { question = q; judge(); })), button(t("again"), measure)),
-    el("div.sheet.gap", {}, answer, wait), el("div.sheet.gap", {}, table, el("p.note", {}, t("compare.note"))));
+    el("div.sheet.gap", {}, answer, wait), el("div.sheet.gap", {}, table, el("p.note", {}, t("compare.note"))),
+    el("div.sheet.gap", {}, el("h2", {}, t("compare.report")), el("p.note", {}, t("compare.report.note")), el("div.gap", {}, begin), whole));
   await measure();
 }
+
+/** A cell of the report's table. @param {any} value */
+const said = (value) => (value === null || value === undefined ? "–" : typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value));

@@ -67,7 +67,7 @@ export async function room(root) {
     said.textContent = "";
     try {
       for (const name of models) {
-        const settings = Object.fromEntries((models.length > 1 ? "" : setting.value).split(/[\s,]+/).filter(Boolean).map((pair) => pair.split("=", 2)));
+        const settings = Object.fromEntries((models.length > 1 ? "" : setting.value).split(/[\s,]+/).filter(Boolean).map((/** @type {string} */ pair) => pair.split("=", 2)));
         const { run } = await post("fit", { data: source, model: name, minutes: Number(minutes.value), settings });
         watch(run);
       }
@@ -77,7 +77,7 @@ export async function room(root) {
     el("section", {}, drop, el("div.gap", {}, sources), el("div.gap", {}, shown)),
     el("section", {},
       el("div.sheet", {}, el("h2", {}, t("data.fit")), el("p.note", {}, t("data.fit.note")), el("div.row.gap", {}, field(t("data.model"), model), field(t("data.minutes"), minutes), field(t("data.settings"), setting)), el("div.row", {}, button(t("data.begin"), () => fit([model.value]), { kind: "main", id: "fit" }), button(t("data.all"), () => fit(["autoregressive", "vae", "gan"]))), said),
-      trainings, el("div.sheet.gap", {}, el("h2", {}, t("data.runs")), runs))));
+      el("div.gap", {}, trainings))), el("div.sheet.gap", {}, el("h2", {}, t("data.runs")), runs));
   choices(own);
   await Promise.all([open(), list()]);
   return () => watching.abort();

@@ -6,25 +6,26 @@ import { bytesOf, entriesOf, paint, picture } from "../lib/images.js";
 import { t } from "../lib/i18n.js";
 import { Pad } from "../lib/pad.js";
 import { gallery, withRun } from "../lib/runs.js";
+import { show as cells } from "./cells.js";
 
 const DRAWS = 8;
 
 /** @param {HTMLElement} root */
 export const room = (root) => withRun(root, {
-  fits: (run) => run.shape.length === 3 && run.levels !== null,
+  fits: (run) => run.can.includes("table") || (run.shape.length === 3 && run.levels !== null),
   prefer: (run) => (run.can.includes("order") ? 3 : 0) + (run.family === "exact" ? 2 : 0) + (run.can.includes("mixture") ? 1 : 0),
   model: "mixture",
   minutes: 0.1,
-  show,
+  show: (run, place) => (run.can.includes("table") ? cells(run, place) : show(run, place)),
 });
 
 /** @param {import("../lib/runs.js").Run} run @param {HTMLElement} place */
 async function show(run, place) {
   const [c, h, w] = run.shape, levels = run.levels ?? 2, size = h * w;
   let x = new Array(c * size).fill(0), hidden = new Uint8Array(size), label = -1, seed = 0, brush = Math.max(2, Math.round(w / 6)), tool = "brush", seen = "mask", original = false;
-  /** @type {Uint8Array[]} */
+  /** @type {Uint8Array<ArrayBuffer>[]} */
   let past = [];
-  /** @type {Uint8Array[]} */
+  /** @type {Uint8Array<ArrayBuffer>[]} */
   let future = [];
   /** @type {[number, number][]} */
   let loop = [];
@@ -156,7 +157,7 @@ async function show(run, place) {
   addEventListener("keyup", released);
 
   const rows = await gallery(run, (row) => { x = [...row]; ask(); pad.show(); }, { n: 24 });
-  const tools = el("div.row", {}, ["brush", "erase", "lasso"].map((name) => button(t(`evidence.${name}`), () => { tool = name; tools.querySelectorAll("button").forEach((b, i) => b.setAttribute("aria-pressed", String(["brush", "erase", "lasso"][i] === name))); }, { "aria-pressed": String(name === tool) })), button(t("undo"), undo), button(t("redo"), redo), button(t("clear"), () => { remember(); hidden = new Uint8Array(size); ask(); pad.show(); }));
+  const tools = el("div.row", {}, ["brush", "erase", "lasso"].map((name) => button(t(`evidence.${name}`), () => { tool = name; tools.querySelectorAll("button").forEach((/** @type {Element} */ b, /** @type {number} */ i) => b.setAttribute("aria-pressed", String(["brush", "erase", "lasso"][i] === name))); }, { "aria-pressed": String(name === tool) })), button(t("undo"), undo), button(t("redo"), redo), button(t("clear"), () => { remember(); hidden = new Uint8Array(size); ask(); pad.show(); }));
   fill(place, el("div.sides", {},
     el("section", {}, pad.node, el("div.gap", {}, tools), el("div.row", {}, el("div.field", { style: { flex: "1 1 10rem" } }, el("div.row", { style: { "justify-content": "space-between" } }, el("span.label", {}, t("evidence.size")), size_), width)),
       el("p.note", {}, t("evidence.keys")),

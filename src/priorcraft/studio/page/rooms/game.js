@@ -3,7 +3,7 @@
 import { arrays, ask, get, post } from "../lib/api.js";
 import { lines } from "../lib/charts.js";
 import { button, el, field, figures, fill, number, say, select } from "../lib/dom.js";
-import { pictures } from "../lib/images.js";
+import { paint, pictures } from "../lib/images.js";
 import { t } from "../lib/i18n.js";
 import { Pad } from "../lib/pad.js";
 
@@ -16,6 +16,8 @@ const NAMED = {
   moons: (x, y) => Math.max(y > -0.15 ? Math.exp(-(((Math.hypot(x + 0.4, y + 0.1) - 0.8) / 0.08) ** 2)) : 0, y < 0.15 ? Math.exp(-(((Math.hypot(x - 0.4, y - 0.1) - 0.8) / 0.08) ** 2)) : 0),
   grid: (x, y) => (Math.max(Math.abs(x), Math.abs(y)) < 1.3 ? bump(((x + 10.4) % 0.8) - 0.4, ((y + 10.4) % 0.8) - 0.4, 0.09) : 0),
 };
+/** A colour such as #1f5a8c. @param {string} text */
+const rgb = (text) => [1, 3, 5].map((i) => parseInt(text.trim().slice(i, i + 2), 16));
 const bump = (/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ s) => Math.exp(-(x * x + y * y) / (2 * s * s));
 
 /** @param {HTMLElement} root */
@@ -64,20 +66,28 @@ export async function room(root) {
     end: () => restart(),
     draw: (context, cell) => paintPoints(context, cell * CELLS),
   });
+  const ground = el("canvas", { width: 1, height: 1 });
+  /** Where the critic believes, one pixel a place: blue above its median, red below. @param {{data: any, shape: number[]}} landscape @param {CSSStyleDeclaration} style */
+  const paintLandscape = ({ data, shape: [rows, columns] }, style) => {
+    const sorted = Float32Array.from(data).sort(), low = sorted[Math.floor(0.05 * data.length)], high = sorted[Math.floor(0.95 * data.length)];
+    const [paper, real, fake] = ["--sheet", "--accent", "--warm"].map((name) => rgb(style.getPropertyValue(name)));
+    const bytes = new Uint8Array(3 * data.length);
+    for (let i = 0; i < data.length; i++) {
+      const share = 2 * Math.min(1, Math.max(0, (data[i] - low) / (high - low || 1))) - 1, to = share > 0 ? real : fake;
+      for (let k = 0; k < 3; k++) bytes[3 * i + k] = paper[k] + Math.abs(share) * (to[k] - paper[k]);
+    }
+    paint(ground, bytes, rows, columns, 3);
+  };
   const paintPoints = (/** @type {CanvasRenderingContext2D} */ context, /** @type {number} */ size) => {
     const style = getComputedStyle(document.documentElement);
     const X = (/** @type {number} */ v) => ((v + REACH) / (2 * REACH)) * size, Y = (/** @type {number} */ v) => size - X(v);
     context.fillStyle = style.getPropertyValue("--sheet");
     context.fillRect(0, 0, size, size);
     if (frame?.arrays.landscape) {
-      const { data, shape: [rows, columns] } = frame.arrays.landscape, sorted = Array.from(data).sort((a, b) => a - b);
-      const low = sorted[Math.floor(0.05 * data.length)], high = sorted[Math.floor(0.95 * data.length)], w = size / columns, h = size / rows;
-      for (let i = 0; i < data.length; i++) {
-        const share = Math.min(1, Math.max(0, (data[i] - low) / (high - low || 1))) - 0.5;
-        context.globalAlpha = 0.36 * Math.abs(share) * 2;
-        context.fillStyle = style.getPropertyValue(share > 0 ? "--accent" : "--warm");
-        context.fillRect((i % columns) * w, Math.floor(i / columns) * h, w + 1, h + 1);
-      }
+      paintLandscape(frame.arrays.landscape, style);
+      context.imageSmoothingEnabled = true;
+      context.globalAlpha = 0.5;
+      context.drawImage(ground, 0, 0, size, size);
       context.globalAlpha = 1;
     } else {
       for (let i = 0; i < weights.length; i++) if (weights[i] > 0.02) {
@@ -133,9 +143,13 @@ export async function room(root) {
   const watch = async (/** @type {number} */ number_) => {
     since = performance.now();
     frames = 0;
+    let coming = arrays(`game/${number_}?after=${after}`);
     while (!over && game === number_) {
       try {
-        const message = await arrays(`game/${number_}?after=${after}`);
+        const message = await coming;
+        if (message) after = message.values.number;
+        coming = arrays(`game/${number_}?after=${after}`); // the next one is under way while this one is painted
+        coming.catch(() => {});
         if (message && game === number_) shows(message);
       } catch (e) {
         if (game === number_) error.textContent = /** @type {Error} */ (e).message;
@@ -146,9 +160,8 @@ export async function room(root) {
   const shows = (/** @type {import("../lib/api.js").Message} */ message) => {
     frame = message;
     const v = message.values;
-    after = v.number;
     frames++;
-    scene.dataset.frames = String(after);
+    scene.dataset.frames = String(v.number);
     scene.dataset.step = String(v.step);
     scene.dataset.cost = v.cost.toFixed(4);
     records = records.concat(v.records).slice(-KEPT);
@@ -165,7 +178,7 @@ export async function room(root) {
   const replaceImages = (/** @type {import("../lib/api.js").Message} */ message) => {
     const { data, shape: [n, h, w, c] } = message.arrays.pictures;
     if (images.childElementCount !== n) return fill(images, pictures(message.arrays.pictures, (i) => t("game.fake", { i: i + 1 })));
-    import("../lib/images.js").then(({ paint }) => Array.from(images.children).forEach((canvas, i) => paint(/** @type {any} */ (canvas), data, h, w, c, i * h * w * c)));
+    Array.from(images.children).forEach((canvas, i) => paint(/** @type {any} */ (canvas), data, h, w, c, i * h * w * c));
   };
   /** What the critic believes of real, held-out and fake rows, as three rows of dots. */
   const paintBeliefs = (/** @type {import("../lib/api.js").Message} */ message) => {
@@ -175,7 +188,7 @@ export async function room(root) {
     context.clearRect(0, 0, 520, 132);
     context.font = "13px sans-serif";
     kinds.forEach(([k, colour], row) => {
-      const y = 24 + 40 * row, data = message.arrays[k].data, mean = data.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0) / data.length;
+      const y = 24 + 40 * row, data = Array.from(message.arrays[k].data), mean = data.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0) / data.length;
       context.fillStyle = style.getPropertyValue("--soft");
       context.fillText(t(`game.${k}`), 0, y + 4);
       context.fillStyle = style.getPropertyValue(colour);
