@@ -28,7 +28,7 @@ class LatentTree(TreeModel):
     probabilistic circuits".
 
     Smoothing is counted in imagined rows: s for each state of the parent, see `leaning`, and 2 s (levels - 1) for
-    each state, spread over the levels near those that it has shown.
+    each state, spread over the levels near those that it has shown; levels are those of the entry.
 
     Args:
         space: integers.
@@ -151,10 +151,16 @@ class LatentTree(TreeModel):
     def _maximise(self, transitions: Tensor, emissions: Tensor, step: float) -> None:
         """The M-step from expected counts, with imagined rows as the class says."""
         marginal = normalised(emissions.sum(-1, keepdim=True) + 0.5, 1)
-        near = neighbours(self.levels, self.levels / 8).to(emissions) @ emissions + marginal
-        imagined = 2 * self.smoothing * (self.levels - 1) * normalised(near, 1)
+        tops = self.space.tops.to(emissions)[self.forest.variable].view(-1, 1, 1)
+        near = self._bells(emissions, (tops + 1) / 8) @ emissions + marginal
+        imagined = 2 * self.smoothing * tops * normalised(near * self._allowed(), 1)
         move(self.log_transition, leaning(transitions, self.smoothing), step)
         move(self.log_emission, normalised((emissions + imagined) * self._allowed(), 1), step)
+
+    def _bells(self, like: Tensor, width: Tensor) -> Tensor:
+        """A bell around each level, as wide as an eighth of the levels that its entry has, (N, levels, levels)."""
+        sizes, place = width.flatten().unique(return_inverse=True)
+        return torch.stack([neighbours(self.levels, float(each)) for each in sizes]).to(like)[place]
 
     def _allowed(self) -> Tensor | float:
         """1 for the levels that each entry has, (N, levels, 1)."""
