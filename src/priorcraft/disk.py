@@ -1,14 +1,21 @@
-"""Writing so that a reader finds the old content or the new one, whole, whenever the machine stops."""
+"""Writing so that a reader finds the old content or the new one, whole, whenever the machine stops.
+
+Every file that the program writes is written by a function of this file (a law), so that this holds for all of them.
+"""
 
 import errno
+import hashlib
 import json
 import os
+import platform
+import re
 import secrets
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +24,7 @@ from priorcraft.errors import CheckpointError, DataError, PriorcraftError
 T = TypeVar("T")
 
 TEMPORARY = ".tmp"
+_OWNED = re.compile(r"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{8})-[0-9a-f]{8}\.tmp")  # a temporary of one process
 _PAUSES = (0.05, 0.2, 0.5)  # seconds between the attempts of a failing write
 _JSON_LIMIT = 64 * 2**20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without second names
@@ -27,13 +35,22 @@ class WriteFailed(CheckpointError):
 
 
 @contextmanager
-def explained(what: str, folder: Path, needed: int = 0) -> Iterator[None]:
-    """Turns an OSError within into `WriteFailed`, with the bytes needed and the bytes free."""
+def explained(what: str, folder: Path, needed: int = 0, *, so_far: Path | None = None) -> Iterator[None]:
+    """Turns an OSError within into `WriteFailed`, with the bytes needed and the bytes free.
+
+    Args:
+        what: could not be written.
+        folder: where.
+        needed: bytes, as far as they are known.
+        so_far: a folder of what was written until then, where they are not.
+    """
     try:
         yield
     except OSError as error:
+        needed = needed if so_far is None else sum(p.lstat().st_size for p in so_far.rglob("*") if p.is_file())
         free = f"{_free(folder):,}" if needed or error.errno == errno.ENOSPC else ""
-        size = f" It needs {needed:,} bytes; {free} are free." if needed else f" {free} bytes are free." if free else ""
+        more = "" if so_far is None else "more than "
+        size = f" It needs {more}{needed:,} bytes; {free} are free." if free else ""
         raise WriteFailed(
             f"{what} could not be written in {folder}: {error.strerror}.{size} "
             "Nothing that was saved before was touched."
@@ -51,7 +68,8 @@ def publish(path: Path, data: bytes, *, overwrite: bool) -> None:
         FileExistsError: something is there by now, and may not be replaced; it is as it was.
         WriteFailed: the disk refuses.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
+    sweep(path.parent)
+    temporary = _temporary(path)
     try:
         with explained(path.name, path.parent, len(data)):
             write_synced(temporary, data)
@@ -62,6 +80,44 @@ def publish(path: Path, data: bytes, *, overwrite: bool) -> None:
         temporary.unlink(missing_ok=True)
     if not free:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _temporary(path: Path) -> Path:
+    """A hidden name beside `path` that says whose it is."""
+    return path.with_name(f".{os.getpid()}-{_host()}-{secrets.token_hex(4)}{TEMPORARY}")
+
+
+def _host() -> str:
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def sweep(folder: Path) -> None:
+    """Takes away what processes of this machine left unfinished in a folder when they were killed."""
+    if sys.platform == "win32" or not os.path.isdir(folder):  # there no process can be looked for without harm
+        return
+    for name in os.listdir(folder):
+        found = _OWNED.fullmatch(name)
+        if found and found["host"] == _host() and not _alive(int(found["pid"])):
+            _remove(folder / name)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    """Deletes a file or a folder, if it can be."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink()
 
 
 def _linked(source: Path, path: Path) -> bool:
@@ -96,16 +152,19 @@ def tree(path: Path) -> Iterator[Path]:
     """A folder to fill, which takes its name when it is complete, and else was never there.
 
     Args:
-        path: a name that is free, or an empty folder.
+        path: a name that is free, or an empty folder; parents are made.
 
     Raises:
         WriteFailed: the disk refuses, or something is at `path` by now.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
+    temporary = _temporary(path)
     try:
         with explained(path.name, path.parent):
-            os.mkdir(temporary)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
         with explained(path.name, path.parent):
+            os.mkdir(temporary)
+        with explained(path.name, path.parent, so_far=temporary):
             yield temporary
             os.rename(temporary, path)
     finally:
@@ -129,14 +188,46 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Writes a file and returns once the disk has it."""
+@dataclass(frozen=True)
+class Stream:
+    """What `numpy.save` and the like write into, every byte by `write_all`."""
+
+    fd: int
+
+    def write(self, data: bytes) -> int:
+        """Writes all of it."""
+        write_all(self.fd, data)
+        return len(data)
+
+
+@contextmanager
+def stream(path: Path, *, sync: bool = False) -> Iterator[Stream]:
+    """A file to write piece by piece: one in a `tree`, or one that is renamed when it is whole.
+
+    Args:
+        path: the file; it is written anew.
+        sync: whether to return once the disk has it.
+    """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
-        write_all(fd, data)
-        os.fsync(fd)
+        yield Stream(fd)
+        if sync:
+            os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Writes a file of a `tree`, with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with stream(path) as file:
+        file.write(data)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Writes a file and returns once the disk has it."""
+    with stream(path, sync=True) as file:
+        file.write(data)
 
 
 def sync_folder(folder: Path) -> None:

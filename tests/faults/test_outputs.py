@@ -84,6 +84,25 @@ def test_a_file_system_without_second_names_is_written_without_clobbering(tmp_pa
     assert (tmp_path / "a.npz").read_bytes() == NEW
 
 
+def test_what_a_killed_process_left_is_taken_away_and_what_a_living_one_writes_is_not(tmp_path):
+    def killed():
+        disk.write_synced(disk._temporary(tmp_path / "a.npz"), b"1")
+        with disk.tree(tmp_path / "b") as tree:
+            disk.write(tree / "one", b"1")
+            os._exit(0)
+
+    if (pid := os.fork()) == 0:
+        killed()
+    os.waitpid(pid, 0)
+    living = disk._temporary(tmp_path / "c.npz")
+    living.write_bytes(b"1")
+    foreign = tmp_path / ".1-00000000-00000000.tmp"
+    foreign.write_bytes(b"1")
+    assert len(os.listdir(tmp_path)) == 4
+    write_bytes(tmp_path / "d.npz", NEW)
+    assert sorted(os.listdir(tmp_path)) == sorted([living.name, foreign.name, "d.npz"])
+
+
 def grow(path, error):
     """Half a tree, and an error."""
     with disk.tree(path) as folder:
@@ -93,7 +112,7 @@ def grow(path, error):
 
 def test_a_tree_is_complete_or_absent(tmp_path):
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with pytest.raises(WriteFailed, match=r"out could not be written.*[\d,]+ bytes are free"):
+    with pytest.raises(WriteFailed, match=r"out could not .*needs more than 1 bytes; [\d,]+ are free"):
         grow(tmp_path / "out", full)
     assert os.listdir(tmp_path) == []
     with disk.tree(tmp_path / "out") as folder:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from priorcraft import disk
 from priorcraft.cells import Cells
 from priorcraft.cells.stored import StoredCells, kept
 from priorcraft.core import Space
@@ -50,14 +51,15 @@ def save(data: Splits, folder: Path, shelf: Shelf = MEMORY) -> Path:
             file = f"{part}.{name}.npy"
             if lies is not None and (lies / file).is_file():
                 _keep_file(lies / file, folder / file)
-            else:
-                np.save(folder / file, tensor.numpy(), allow_pickle=False)
+                continue
+            with disk.stream(folder / file) as stream:
+                np.save(stream, tensor.numpy(), allow_pickle=False)  # pyright: ignore[reportArgumentType]
     table = data.table
     if isinstance(table, Cells):
         table = kept(table, folder / CELLS)
     elif table is not None:
         _keep_file(table.path, folder / CELLS)
-    describe(replace(data, table=table), folder)
+    disk.replace(folder / DESCRIPTION, json.dumps(described(replace(data, table=table))).encode())
     return folder
 
 
@@ -69,9 +71,9 @@ def _keep_file(own: Path, path: Path) -> None:
         shutil.copyfile(own, path)
 
 
-def describe(data: Splits, folder: Path) -> None:
-    """Writes the description of arrays that lie in a folder."""
-    found = {
+def described(data: Splits) -> dict[str, Any]:
+    """What has to be said of arrays that lie in a folder."""
+    return {
         "kind": MAGIC,
         "format": FORMAT,
         "name": data.name,
@@ -86,9 +88,6 @@ def describe(data: Splits, folder: Path) -> None:
         "cells": _about(data.table) if isinstance(data.table, StoredCells) else None,
         "labelled": [part for part in SPLITS if data.rows(part).y is not None],
     }
-    partial = folder / (DESCRIPTION + ".tmp")
-    partial.write_text(json.dumps(found))
-    os.replace(partial, folder / DESCRIPTION)
 
 
 def open_prepared(folder: Path) -> Splits:

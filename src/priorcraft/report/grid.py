@@ -53,7 +53,11 @@ def scatter(x: Tensor) -> Image.Image:
 def picture(x: Tensor, space: Space, columns: int = 10) -> bytes:
     """x as a PNG: a grid, or a scatter plot for points of the plane."""
     plane = space.levels is None and space.dims == 2
-    image = scatter(x.reshape(len(x), -1)) if plane else grid(x, space, min(columns, len(x)))
+    return png(scatter(x.reshape(len(x), -1)) if plane else grid(x, space, min(columns, len(x))))
+
+
+def png(image: Image.Image) -> bytes:
+    """An image as the bytes of a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()

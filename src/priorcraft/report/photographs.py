@@ -1,6 +1,5 @@
 """Photographs repaired or enlarged without a model of one's own: the answer of `inpaint` and `upscale` then."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -13,6 +12,7 @@ from priorcraft.answer import Picture as Shown
 from priorcraft.outputs import packed
 from priorcraft.photo.picture import Picture
 from priorcraft.photo.restored import Best, Photograph
+from priorcraft.report.grid import png
 from priorcraft.report.pictures import Pictures, distinct
 
 SHOWN, ROWS, GAP, HEAD = 2, 6, 8, 26  # draws and images of a sheet at most; its margins, pixels
@@ -108,9 +108,7 @@ class Photographs(Pictures):
             pen.text((GAP + i * (width + GAP), GAP), head, "#64748b", font)
             for j, line in enumerate(lines):
                 page.paste(Image.fromarray(line[i]), (GAP + i * (width + GAP), HEAD + j * (height + GAP)))
-        buffer = io.BytesIO()
-        page.save(buffer, "PNG")
-        return buffer.getvalue()
+        return png(page)
 
     def _bytes(self, what: str, suffix: str) -> bytes:
         if suffix != ".npz":

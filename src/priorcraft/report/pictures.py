@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from priorcraft import disk
 from priorcraft.answer import Answer
 from priorcraft.disk import printable
 from priorcraft.errors import UsageError
@@ -49,12 +50,16 @@ class Pictures(Answer):
         target, names = self.writable(path, what, overwrite=overwrite), self.images_named()
         files = [target] if len(names) == 1 else [target.with_stem(f"{target.stem}-{name}") for name in names]
         if not target.suffix:
-            target.mkdir(exist_ok=True)
             files = [target / f"{name}.png" for name in names]
-        for file in files:
-            check_out(file, ENDINGS, overwrite=overwrite)
-        for number, file in enumerate(files):
-            write_bytes(file, self.restored(number, file.suffix.lower()), overwrite=overwrite)
+        if not target.suffix and not target.exists():
+            with disk.tree(target) as tree:
+                for number, file in enumerate(files):
+                    disk.write(tree / file.name, self.restored(number, ".png"))
+        else:
+            for file in files:
+                check_out(file, ENDINGS, overwrite=overwrite)
+            for number, file in enumerate(files):
+                write_bytes(file, self.restored(number, file.suffix.lower()), overwrite=overwrite)
         self.saved[what] = str(target) if len(files) == 1 or not target.suffix else ", ".join(map(str, files))
         return self
 

@@ -1,6 +1,5 @@
 """Images in labelled lines: what a picture of a path through z needs to be understood without a caption."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from priorcraft.core import Space
-from priorcraft.report.grid import picture, pixels
+from priorcraft.report.grid import picture, pixels, png
 
 CELL = 56  # pixels to which the longer side of a small image is enlarged
 GAP, MARGIN, TEXT, LARGEST_TEXT = 4, 10, 13, 28
@@ -65,9 +64,7 @@ class Sheet:
             for i, cell in enumerate(line.cells):
                 if cell is not None:
                     page.paste(enlarged(cell, self.space, (width, height)), (left + i * column, y))
-        buffer = io.BytesIO()
-        page.save(buffer, format="PNG")
-        return buffer.getvalue()
+        return png(page)
 
 
 def sheet_of(cells: Tensor, heads: Sequence[str], space: Space) -> bytes:

@@ -17,7 +17,7 @@ from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.errors import UsageError
 from priorcraft.outputs import folder_name, packed
-from priorcraft.report.grid import pixels
+from priorcraft.report.grid import pixels, png
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,6 @@ class TrainingSet:
                     if label == UNLABELLED:
                         continue
                     path = Path(part) / folder_name(splits.classes[label]) / f"{kind}-{i:06d}.png"
-                    (tree / path).parent.mkdir(parents=True, exist_ok=True)
-                    Image.fromarray(image).save(tree / path)
+                    disk.write(tree / path, png(Image.fromarray(image)))
                     table.writerow([path, kind, *((self.model, self.seed) if kind == "synthetic" else ("", ""))])
-            (tree / "provenance.csv").write_text(lines.getvalue(), encoding="utf-8")
+            disk.write(tree / "provenance.csv", lines.getvalue().encode())

@@ -1,17 +1,16 @@
 """A long answer in chunks of fixed size, each with a key of its own: the same bytes whoever computes them, and when."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from priorcraft import disk
 from priorcraft.errors import DataError, UsageError
 
 JOB, KIND, FORMAT = "_job.json", "priorcraft answers", 1
 ROWS, ENTRIES = 65_536, 2**22  # of one chunk at most
-TEMPORARY = ".tmp"
 
 
 @dataclass(frozen=True)
@@ -68,21 +67,27 @@ def begin(job: Job, folder: Path, *, overwrite: bool = False) -> list[int]:
 
     Raises:
         UsageError: a folder that holds something else, or the answer to another question.
+        WriteFailed: the disk refuses.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; an answer in chunks is written into a folder.")
-    folder.mkdir(parents=True, exist_ok=True)
-    there = sorted(entry.name for entry in folder.iterdir() if not entry.name.endswith(TEMPORARY))
+    with disk.explained(folder.name, folder.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        disk.sweep(folder)
+        there = sorted(entry.name for entry in folder.iterdir() if not entry.name.endswith(disk.TEMPORARY))
     own = {"kind": KIND, "format": FORMAT, **json.loads(json.dumps(asdict(job)))}
     if there and JOB not in there:
         raise UsageError(f"{folder} holds other files ({there[0]}); choose another --out, or empty it yourself.")
     if there and _read(folder / JOB) != own:
         if not overwrite:
             raise UsageError(f"{folder} holds the answer to another question; choose another --out, or --overwrite.")
-        for name in there:
-            (folder / name).unlink()
+        with disk.explained(folder.name, folder.parent):
+            for name in sorted(
+                there, key=JOB.__eq__
+            ):  # that it is an answer is known as long as anything of it is there
+                (folder / name).unlink()
     if not (folder / JOB).exists():
-        write(folder / JOB, json.dumps(own, indent=1).encode())
+        disk.publish(folder / JOB, json.dumps(own, indent=1).encode(), overwrite=True)
     return [chunk for chunk in range(job.count) if not job.file(folder, chunk).exists()]
 
 
@@ -91,10 +96,3 @@ def _read(path: Path) -> object:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from None
-
-
-def write(path: Path, content: bytes) -> None:
-    """A file that is there whole or not at all; two processes that write the same one do not disturb each other."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from priorcraft import runtime
+from priorcraft import disk, runtime
 from priorcraft.cells.writing import as_parquet
 from priorcraft.datasets.columns.naming import Stretch
 from priorcraft.run import Run
-from priorcraft.scale.chunks import Job, write
+from priorcraft.scale.chunks import Job
 from priorcraft.scale.questions import Asked, Question, alone, loaded
 from priorcraft.scale.sources import PreparedRows, rows_of
 
@@ -54,5 +54,5 @@ def _sampled(run: Run, n: int, label: int | None, key: tuple[int | str, ...], st
 def compute(job: Job, folder: str, chunk: int) -> int:
     """Computes one chunk with one thread and writes it; returns its number."""
     with alone():
-        write(job.file(Path(folder), chunk), content(job, chunk))
+        disk.publish(job.file(Path(folder), chunk), content(job, chunk), overwrite=True)
     return chunk

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from priorcraft import runtime, typed, zoo
+from priorcraft import disk, runtime, typed, zoo
 from priorcraft.answer import Answer, Picture, Piece, Sentence
 from priorcraft.answer import Rows as Table
 from priorcraft.datasets import Reading, Rows, Splits, open_data
@@ -203,11 +203,12 @@ def prepared(out: Path, models: Sequence[str], overwrite: bool) -> Path:
     for name in models:
         if (out / name).exists() and name not in earlier:
             raise UsageError(f"{out / name} is no part of the comparison in {out}; choose another --out.")
-    for name in {*earlier} & {*zoo.names()}:
-        if (out / name / "config.json").is_file():
-            with RunFolder.created(out / name, {}, overwrite=True):
-                shutil.rmtree(out / name)
-    out.mkdir(parents=True, exist_ok=True)
+    with disk.explained("The comparison", out):
+        for name in {*earlier} & {*zoo.names()}:
+            if (out / name / "config.json").is_file():
+                with RunFolder.created(out / name, {}, overwrite=True):
+                    shutil.rmtree(out / name)
+        out.mkdir(parents=True, exist_ok=True)
     write_bytes(mark, json.dumps(asdict(Named(tuple(models)))).encode())
     return out
 

@@ -15,7 +15,7 @@ from priorcraft.datasets.progress import telling
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.errors import UsageError
 from priorcraft.outputs import folder_name
-from priorcraft.report.grid import pixels
+from priorcraft.report.grid import pixels, png
 from priorcraft.train.loop import Listener, heard, silent
 
 
@@ -114,7 +114,8 @@ class About(Answer):
         """
         target = self.writable(path, what)
         if self.prepare:
-            prepare_into(self.splits, target)
+            with disk.tree(target) as tree:
+                prepare_into(self.splits, tree)
         else:
             export(self.splits, target)
         self.saved[what] = str(path)
@@ -173,8 +174,6 @@ def export(splits: Splits, folder: Path) -> int:
             rows = splits.rows(part)
             for i, image in enumerate(pixels(rows.x, splits.space)):
                 label = "" if rows.y is None or rows.y[i] < 0 else splits.classes[int(rows.y[i])]
-                path = tree / part / folder_name(label) / f"{i:05d}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(image).save(path)
+                disk.write(tree / part / folder_name(label) / f"{i:05d}.png", png(Image.fromarray(image)))
                 count += 1
     return count
