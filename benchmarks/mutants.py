@@ -4,8 +4,8 @@
     python benchmarks/mutants.py run --map map.json --n 100 --seed 1 # draws mistakes, runs the tests that meet each
 
 A mistake is a comparison, a connective, an arithmetic sign, a whole number, a truth, min and max, a condition or a
-returned value that is another one. Declared numbers (constants in capitals, defaults, ranges in annotations) are choices
-and no logic, and are left alone. A mistake counts as seen when a test fails or does not end.
+returned value that is another one. Declared numbers (constants in capitals, defaults, ranges in annotations) are
+choices and no logic, and are left alone. A mistake counts as seen when a test fails or does not end.
 """
 
 import argparse
@@ -18,10 +18,11 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "priorcraft"
@@ -91,7 +92,7 @@ class Mutant:
         return ast.fix_missing_locations(tree)
 
 
-def ways(node: ast.AST) -> Iterator[tuple[str, object]]:
+def ways(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], object]]]:
     """What a node may be instead: in words, and a function that makes it so."""
     if isinstance(node, ast.Compare):
         for i, op in enumerate(node.ops):

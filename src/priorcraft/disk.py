@@ -77,7 +77,7 @@ def publish(path: Path, data: bytes, *, overwrite: bool) -> None:
                 os.replace(temporary, path)
             free = overwrite or _linked(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
     if not free:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
@@ -248,7 +248,7 @@ def replace(path: Path, data: bytes) -> None:
         write_synced(temporary, data)
         os.replace(temporary, path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
     sync_folder(path.parent)
 

@@ -1,0 +1,65 @@
+"""Whatever fails or is killed while a command writes, nothing is lost or left, and the same words do the same."""
+
+import errno
+import random
+
+import pytest
+
+from crash import run_until_operation
+from faults.injected import unreadable
+from faults.writing import COMMANDS, GOES_ON, Command, again, cleared, essence, kept, prepared, typed, words
+from priorcraft import declared, disk
+
+SLOW = {
+    "classify",
+    "augment",
+    "augment folder",
+    "compare",
+    "latent-map",
+}  # tried by benchmarks/faults.py at every operation
+QUICK = [name for name in COMMANDS if name not in SLOW]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The runs and files that the commands ask about."""
+    return prepared(tmp_path_factory.mktemp("writing"))
+
+
+def test_every_command_that_writes_is_tried():
+    asked = {name: declared.verb(name) for name in declared.names()}
+    writing = {v.name for v in asked.values() if v.writes or any(a.name == "out" for a in v.arguments)}
+    assert writing - {"demo"} == {name.partition(" ")[0] for name in COMMANDS}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_an_error_at_any_operation_of_any_command_loses_nothing_and_leaves_nothing(place, name):
+    command, draw = Command.run(name, place), random.Random(name)
+    assert command.disturbed(draw.randrange(command.operations), draw.choice([errno.EIO, errno.ENOSPC])) == []
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_killed_at_any_operation_and_typed_again_a_command_gives_the_same_bytes(place, name):
+    command, draw = Command.run(name, place), random.Random(name)
+    cleared(place)
+    assert run_until_operation(lambda: typed(*words(COMMANDS[name], place)), draw.randrange(command.operations))
+    assert name in GOES_ON or essence(place) in ({}, command.whole)
+    assert command.repeated() == []
+    disk.sweep(place)  # as the next answer in this folder does
+    assert command.temporaries() == []
+
+
+@pytest.mark.parametrize("name", ["impute table", "inpaint", "decode", "bulk score"])
+def test_a_file_that_cannot_be_read_is_a_sentence(place, name):
+    cleared(place)
+    before = kept(place)
+    with unreadable(None, place) as done:
+        assert typed(*words(COMMANDS[name], place))[0] == 0
+    for k in range(0, len(done), 2):
+        cleared(place)
+        with unreadable(k, place):
+            code, said = typed(*again(name, place))
+        assert code in (0, 1, 3), (done[k], said)
+        assert "a fault of this program" not in said, (done[k], said)
+        cleared(place)
+        assert kept(place) == before
