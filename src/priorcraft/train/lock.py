@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -61,8 +62,11 @@ class RunLock:
             return
         if self._fd is not None and self.held:
             _held.remove(self._fd)
-            os.ftruncate(self._fd, 0)
-            os.close(self._fd)
+            try:
+                with suppress(OSError):  # a dying disk: who held it is then said of nobody, since the lock itself ends
+                    os.ftruncate(self._fd, 0)
+            finally:
+                os.close(self._fd)
         self._fd = None
 
 

@@ -278,7 +278,6 @@ def draw_samples(run: RunFolder, model: Generative, valid: Rows, seed: int, step
     if model.context is not None and not model.context.is_label and valid.y is not None:
         given = valid.y[torch.arange(count) % min(columns, len(valid))]
     x = model.sample(count, given=given, generator=runtime.keyed(seed, "grid", device=model.device))
-    run.samples.mkdir(exist_ok=True)
     run.write_bytes(f"samples/step-{step:08d}.png", picture(x, model.space, columns))
 
 
