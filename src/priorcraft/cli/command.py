@@ -21,6 +21,7 @@ OWN = {
     "quiet": "No progress.",
     "json": "Print one JSON object.",
 }
+FILES = (".csv", ".npz", ".parquet", ".png")
 ENGINE, SOURCES = ("workers", "on"), ("data", "file", "images")  # of `bulk`; what its source is called elsewhere
 FLAG = Parameter(negative=())
 
@@ -181,7 +182,7 @@ def chunked(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"{own[name].option} does not go with --workers and --on, which answer about rows alone.")
     if given.get("out") is None:
         raise UsageError("with --workers or --on give --out FOLDER: a long answer is kept in chunks.")
-    if Path(given["out"]).suffix:
+    if Path(given["out"]).suffix in FILES:
         raise UsageError(f"with --workers or --on, --out is a folder, not {given['out']}.")
     return values | {"workers": values["workers"] or 1}
 
