@@ -10,7 +10,9 @@ from PIL import Image
 import priorcraft as pc
 from priorcraft import cli
 from priorcraft.errors import UsageError
+from priorcraft.photo.enlarging import enlarge
 from priorcraft.photo.picture import png16, read_picture
+from priorcraft.runtime import keyed
 
 
 def stripes(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -113,3 +115,29 @@ def test_what_needs_a_run_says_so(place, capsys):
     assert (code, "no such file" in said) == (3, True)
     code, _, said = command(capsys, "inpaint", place / "one.png", "--mask", "botom", "--restored", place / "r.png")
     assert (code, "did you mean 'bottom'" in said) == (2, True)
+
+
+def test_draws_are_obeyed_and_made_when_they_are_asked_for(place, capsys):
+    answer = pc.inpaint(place / "one.png", mask=str(place / "mask.png"), n=1, draws=3)
+    one = answer.done[0]
+    answer.save(place / "mean.png", "restored")
+    assert "draws" not in vars(one.drawn)
+    assert one.drawn.draws.shape[0] == 3
+    alone = pc.inpaint(place / "one.png", mask=str(place / "mask.png"), n=1)
+    assert alone.done[0].spread is None
+    alone.save(place / "numbers.npz")
+    assert {"one/mean", "one/draws", "one/mask"} == set(np.load(place / "numbers.npz").files)
+    assert torch.equal(alone.done[0].drawn.mean, one.drawn.mean)
+    words = ("--mask", "centre", "-n", 1, "--restored", place / "r.png")
+    _, _, said = command(capsys, "inpaint", place / "one.png", place / "two.png", *words)
+    assert "1 of 2" in said
+    assert "s left" in said
+
+
+def test_fine_stripes_are_not_enlarged_into_others():
+    """A smaller copy of stripes shows other stripes: what it teaches is not believed, and bicubic pixels stay."""
+    large = torch.from_numpy(60 + 140 * ((np.mgrid[:40, :40][0] // 5) % 2)).float()[None]
+    small = torch.nn.functional.avg_pool2d(large, 2).round()
+    bicubic = torch.nn.functional.interpolate(small[None], scale_factor=2, mode="bicubic", antialias=True)[0]
+    ours = enlarge(small, 2, peak=255, n=1, generator=keyed(0)).mean
+    assert (ours - large).square().mean() <= (bicubic - large).square().mean()

@@ -119,7 +119,10 @@ def test_a_colour_can_be_said(tmp_path):
     Image.fromarray(np.where(HOLE.numpy(), 0, 255).astype(np.uint8)).save(tmp_path / "mask.png")
     photo = read_picture(tmp_path / "photo.png")
     assert torch.equal(read_mask(tmp_path / "mask.png", photo, "black").hidden, HOLE)
-    assert "if the other part was meant" in read_mask(tmp_path / "mask.png", photo).rule
+    drawn = read_mask(tmp_path / "mask.png", photo)
+    assert torch.equal(drawn.hidden, HOLE)
+    assert "black on white hides" in drawn.rule
+    assert torch.equal(read_mask(tmp_path / "mask.png", photo, "white").hidden, ~HOLE)
     with pytest.raises(UsageError, match="a name or #rrggbb"):
         read_mask(tmp_path / "mask.png", photo, "purplish")
     with pytest.raises(DataError, match="nothing is painted"):

@@ -34,6 +34,8 @@ def test_options_of_reading_are_remembered_and_others_are_brought_to_them(tmp_pa
 def test_a_comparison_reads_as_it_was_asked_and_its_runs_too(tmp_path):
     own, reading = folder_of_images(tmp_path / "own", 20), {"size": 6, "limit": 20}
     answer = pc.compare(own, models=["naive-bayes"], steps=3, out=tmp_path / "all", reading=reading, device="cpu")
+    assert "for filling in: naive-bayes" in str(answer)
+    assert "for filling in: naive-bayes" in answer.report.read_text()
     assert "--size 6 --limit 20" in (tmp_path / "all" / "report.html").read_text()
     assert answer.data.shape == (1, 6, 6)
     assert pc.score(tmp_path / "all" / "naive-bayes", split="train").n == 20

@@ -133,13 +133,15 @@ def test_larger_images_are_completed_tile_by_tile(hole):
     assert (len(done.x[:, :, ~seen].unique()) == 5) == (hole == "middle")
     with pytest.raises(DataError, match="or be larger"):
         inpaint(model, x[..., :3], seen[..., :3], 1, generator=runtime.keyed(0))
+    assert inpaint(model, x, seen, 1, draws=4, generator=runtime.keyed(1)).coverage_draws.shape[:2] == (2, 4)
 
 
 @pytest.mark.parametrize("model", [NaiveBayes(Space((1, 4, 4), 5)), PPCA(Space((1, 4, 4), 5), latent=2)])
 def test_larger_images_are_enlarged_tile_by_tile_and_keep_every_mean(model):
     small = torch.randint(17, (2, 1, 5, 7), generator=runtime.keyed(0))
-    done = upscale(model, small, 2, 3, generator=runtime.keyed(1))
+    done = upscale(model, small, 2, 3, draws=4, generator=runtime.keyed(1))
     assert done.x.shape == (2, 3, 1, 10, 14)
+    assert done.coverage_draws.shape[1] == 4
     sums = torch.nn.functional.avg_pool2d(done.x.flatten(0, 1).float(), 2) * 4
     assert torch.equal(sums.long(), small.repeat_interleave(3, 0))
     assert "by itself" in done.method or "beside what is there" in done.method

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft.condition import engine_for, posterior
-from priorcraft.condition.restoration import Restoration, averaged, restore
+from priorcraft.condition.restoration import DRAWS, Restoration, averaged, restore
 from priorcraft.condition.weighted import Importance
 from priorcraft.core import Generative, Space
 from priorcraft.errors import DataError, UsageError
@@ -42,7 +42,7 @@ def upscale(
     factor: int,
     n: int,
     *,
-    draws: int = 64,
+    draws: int | None = None,
     given: Tensor | None = None,
     generator: Generator,
 ) -> Restoration:
@@ -53,7 +53,7 @@ def upscale(
         sums: points of `small_space`, (B, C, H / factor, W / factor), or of a larger image.
         factor: side of a block.
         n: images for each.
-        draws: how many the mean and spread are taken over, n if that is more; for larger images n of them.
+        draws: how many the mean and spread are taken over, n if that is more; without it 64, for larger images n.
         given: labels, (B,), or None.
         generator: source of randomness.
 
@@ -65,8 +65,8 @@ def upscale(
     sums = Space(tuple(sums.shape[1:]), small.levels).check(sums, "sums")
     if tuple(sums.shape[1:]) == small.event_shape:
         y = sums.float() / factor**2
-        return restore(model, BlockMean(factor), y, n, draws=draws, given=given, generator=generator)
-    return _tiled(model, sums, factor, n, given, generator)
+        return restore(model, BlockMean(factor), y, n, draws=draws or DRAWS, given=given, generator=generator)
+    return _tiled(model, sums, factor, n, max(n, draws or n), given, generator)
 
 
 def check_larger(shape: tuple[int, ...], small: Space) -> None:
@@ -77,7 +77,7 @@ def check_larger(shape: tuple[int, ...], small: Space) -> None:
 
 
 def _tiled(
-    model: Generative, sums: Tensor, factor: int, n: int, given: Tensor | None, generator: Generator
+    model: Generative, sums: Tensor, factor: int, n: int, draws: int, given: Tensor | None, generator: Generator
 ) -> Restoration:
     """Windows in four rounds; those of one round do not touch, and each sees its neighbours of earlier rounds.
 
@@ -85,8 +85,8 @@ def _tiled(
     block means, windows are drawn by themselves.
     """
     began, methods, diagnostics = time.perf_counter(), dict[str, None](), list[dict[str, float]]()
-    sums = sums.repeat_interleave(n, 0)
-    labels = None if given is None else given.repeat_interleave(n, 0)
+    sums = sums.repeat_interleave(draws, 0)
+    labels = None if given is None else given.repeat_interleave(draws, 0)
     x = torch.zeros(*sums.shape[:2], *(factor * side for side in sums.shape[2:]), dtype=torch.long, device=sums.device)
     known = torch.zeros(sums.shape[2:], dtype=torch.bool, device=sums.device)
     side = small_space(model.space, factor).event_shape[1:]
@@ -104,10 +104,10 @@ def _tiled(
             x[:, :, *tile], known[window] = own, True
         methods[engine.method] = None
         diagnostics.append(engine.diagnostics)
-    draws, space = x.unflatten(0, (-1, n)).cpu(), Space(tuple(x.shape[1:]), model.space.levels)
+    drawn, space = x.unflatten(0, (-1, draws)).cpu(), Space(tuple(x.shape[1:]), model.space.levels)
     alone = " by itself" if beside is Importance else ", beside what is there"
     how = ("approximate", f"window after window{alone}, each by {' or '.join(methods)}", averaged(diagnostics))
-    return Restoration.of(draws, n, space, how, time.perf_counter() - began)
+    return Restoration.of(drawn, n, space, how, time.perf_counter() - began)
 
 
 def rounds(known: Tensor, side: tuple[int, ...], at_once: int = 64) -> Iterator[list[tuple[slice, ...]]]:

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from priorcraft.condition import posterior
 from priorcraft.core import Generative, LinearObservation, Posterior, Space
 
+DRAWS = 64  # over which mean and spread are taken where nobody says how many
 FEW = 0.05  # share of effective draws below which an engine has to say so
 
 
@@ -70,7 +71,7 @@ def restore(
     y: Tensor,
     n: int,
     *,
-    draws: int = 64,
+    draws: int = DRAWS,
     given: Tensor | None = None,
     generator: Generator,
 ) -> Restoration:

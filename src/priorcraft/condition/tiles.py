@@ -5,7 +5,7 @@ import time
 from torch import Generator, Tensor
 
 from priorcraft.condition import posterior
-from priorcraft.condition.restoration import Restoration, averaged, restore
+from priorcraft.condition.restoration import DRAWS, Restoration, averaged, restore
 from priorcraft.core import Generative, Space
 from priorcraft.errors import DataError
 from priorcraft.observe import Mask
@@ -17,7 +17,7 @@ def inpaint(
     seen: Tensor,
     n: int,
     *,
-    draws: int = 64,
+    draws: int | None = None,
     given: Tensor | None = None,
     generator: Generator,
 ) -> Restoration:
@@ -28,7 +28,7 @@ def inpaint(
         x: images, (B, *event_shape), or (B, C, H, W) larger than the model's; hidden entries may hold anything.
         seen: True where x is seen, (*shape of one x) or one a row.
         n: completions of each.
-        draws: how many the mean and spread are taken over; for larger images n of them.
+        draws: how many the mean and spread are taken over; without it 64, for larger images n.
         given: labels, (B,), or None.
         generator: source of randomness.
 
@@ -38,18 +38,18 @@ def inpaint(
     observation = Mask(seen)
     y = observation.forward(x)
     if tuple(x.shape[1:]) == model.space.event_shape:
-        return restore(model, observation, y, n, draws=draws, given=given, generator=generator)
-    return _tiled(model, y, seen.expand_as(y), n, given, generator)
+        return restore(model, observation, y, n, draws=draws or DRAWS, given=given, generator=generator)
+    return _tiled(model, y, seen.expand_as(y), n, max(n, draws or n), given, generator)
 
 
 def _tiled(
-    model: Generative, y: Tensor, seen: Tensor, n: int, given: Tensor | None, generator: Generator
+    model: Generative, y: Tensor, seen: Tensor, n: int, draws: int, given: Tensor | None, generator: Generator
 ) -> Restoration:
     """Window after window, each conditioned on what is seen in it and on what earlier ones filled in. Approximate."""
     began, methods, diagnostics = time.perf_counter(), set[str](), list[dict[str, float]]()
-    x = y.repeat_interleave(n, 0)
-    labels = None if given is None else given.repeat_interleave(n, 0)
-    known = seen.repeat_interleave(n, 0).clone()
+    x = y.repeat_interleave(draws, 0)
+    labels = None if given is None else given.repeat_interleave(draws, 0)
+    known = seen.repeat_interleave(draws, 0).clone()
     check_larger(tuple(y.shape[1:]), model.space)
     while (window := next_window(known, model.space)) is not None:
         mask = known[window]
@@ -60,9 +60,9 @@ def _tiled(
         methods.add(engine.method)
         diagnostics.append(engine.diagnostics)
     method = f"window after window, each by {' or '.join(sorted(methods)) or 'nothing: all was seen'}"
-    draws, space = x.unflatten(0, (len(y), n)).cpu(), Space(tuple(y.shape[1:]), model.space.levels)
+    drawn, space = x.unflatten(0, (len(y), draws)).cpu(), Space(tuple(y.shape[1:]), model.space.levels)
     how = ("approximate", method, averaged(diagnostics))
-    return Restoration.of(draws, n, space, how, time.perf_counter() - began)
+    return Restoration.of(drawn, n, space, how, time.perf_counter() - began)
 
 
 def check_larger(shape: tuple[int, ...], space: Space) -> None:

@@ -18,7 +18,11 @@ from priorcraft.photo.windows import corners, taken
 SIZES = (32, 32)  # Gaussians of the prior in each round
 TILE, MARGIN = 128, 16  # pixels that are settled together; pixels around them that move along and are settled again
 STEPS = 30  # of conjugate gradients in a tile
+TRIAL = 2  # factor of a trial at most: the copy of a copy that is smaller still has few windows, and errs too much
 LEAST = 6  # pixels: side of a picture on which a trial tells something
+AROUND = 8  # pixels to each side over which it is asked how much of the detail a smaller picture keeps
+LOST, ALL_LOST = 0.25, 0.5  # share of the variance that it loses: from here on less is believed, and from here nothing
+FAR, TOO_FAR = 0.5, 1.0  # square of a step beside that of bicubic interpolation's error: likewise
 
 
 @torch.no_grad()
@@ -30,7 +34,8 @@ def enlarge(
     Small windows of a photograph look like those of a larger one: a mixture of Gaussians is fitted to windows of the
     small picture, and its field settles in the larger one, starting from bicubic interpolation, among the pictures with
     these block means alone. The same is done with the small picture made smaller still: how well it is met gives each
-    round its weight in the mean, and the spread its scale.
+    round its weight in the mean, and the spread its scale. Where the picture made smaller loses its own detail (fine
+    stripes), nothing is known of the scale between, and bicubic interpolation stays.
 
     Args:
         small: (C, H, W).
@@ -52,17 +57,24 @@ def enlarge(
         raise UsageError(f"factor must be at least 2, not {factor}.")
     basis = colour_basis(small)
     own, *more = [turned(basis, each) for each in (small, *others)]
-    tiny, found = F.avg_pool2d(own, factor), undecided(len(SIZES) + 1)
+    by = min(factor, TRIAL)
+    tiny, found = F.avg_pool2d(own, by), undecided(len(SIZES) + 1)
     if min(tiny.shape[1:]) >= LEAST:
-        truth = own[:, : tiny.shape[1] * factor, : tiny.shape[2] * factor].flatten(1)
-        tried = _rounds(tiny, factor, more, peak, generator)
+        truth = own[:, : tiny.shape[1] * by, : tiny.shape[2] * by].flatten(1)
+        tried = _rounds(tiny, by, more, peak, generator)
         candidates = torch.stack(tried.pictures).flatten(2)
-        found = verdict(candidates, tried.field.deviations(TRIAL_DRAWS, generator).flatten(2), truth, basis)
+        found = verdict(candidates, tried.deviations(TRIAL_DRAWS, generator)().flatten(2), truth, basis)
     done = _rounds(own, factor, more, peak, generator)
-    mean = found.mean(torch.stack(done.pictures))
-    drawn = torch.cat([mean[None], mean + found.stretch * done.field.deviations(n, generator)])
-    back = turned(basis.T, drawn)
-    return Drawn(back[0], back[1:], tuple(found.weights.tolist()), found.stretch)
+    start = done.pictures[0]
+    step = found.mean(torch.stack(done.pictures)) - start
+    mean = start + spread(believed(own[:1], step[:1], factor, noise_of(peak)), factor) * step
+    deviations = done.deviations(n, generator)
+    weights = tuple(found.weights.tolist())
+
+    def draw() -> Tensor:
+        return turned(basis.T, mean + found.stretch * deviations())
+
+    return Drawn(turned(basis.T, mean), weights, found.stretch, draw)
 
 
 def _rounds(small: Tensor, factor: int, more: Sequence[Tensor], peak: float, generator: Generator) -> Rounds:
@@ -76,6 +88,45 @@ def _rounds(small: Tensor, factor: int, more: Sequence[Tensor], peak: float, gen
         return prior_of([small, *more], sources, size, noise_of(peak), side, generator)
 
     return Rounds(start, [partial(fitted, size) for size in SIZES], partial(BlockField, factor=factor, side=side))
+
+
+def believed(picture: Tensor, step: Tensor, factor: int, noise: float) -> Tensor:
+    """How far a step away from bicubic interpolation is believed, pixel by pixel of the small picture, (1, H, W).
+
+    The picture is made smaller and bicubically enlarged again. Around each pixel, the share of the variance that is
+    lost then says how much of the detail is finer than the step between the scales, so that they need not be alike; and
+    a good step is shorter than the error that bicubic interpolation makes there.
+
+    Args:
+        picture: small, (1, H, W).
+        step: what shall be added to its bicubic enlargement, (1, factor H, factor W).
+        factor: side of a block.
+        noise: standard deviation of what means nothing.
+
+    >>> y, step = torch.arange(32.0), torch.ones(1, 64, 64)
+    >>> stripes, waves = 100 * (y % 2), 100 * (y / 4).sin()
+    >>> [believed(each.expand(1, 32, 32), step, 2, 1.5).mean().item() for each in (stripes, waves)]
+    [0.0, 1.0]
+    >>> believed(waves.expand(1, 32, 32), 100 * step, 2, 1.5).mean().item()
+    0.0
+    """
+    height, width = picture.shape[1:]
+    if min(height, width) < LEAST:
+        return torch.ones_like(picture)
+    padded = F.pad(picture[None], (0, -width % factor, 0, -height % factor), mode="replicate")
+    again = F.interpolate(F.avg_pool2d(padded, factor), scale_factor=factor, mode="bicubic", antialias=True)[0]
+    variance = (_around(picture.square()) - _around(picture).square()).clamp_min(0) + noise**2
+    error = _around((again[:, :height, :width] - picture).square())
+    length = _around(F.avg_pool2d(step.square(), factor))
+    kept = ((ALL_LOST - error / variance) / (ALL_LOST - LOST)).clamp(0, 1)
+    near = ((TOO_FAR - length / (error + noise**2)) / (TOO_FAR - FAR)).clamp(0, 1)
+    return kept * near
+
+
+def _around(picture: Tensor) -> Tensor:
+    """The mean of the pixels around each one of a picture (1, H, W)."""
+    by = min(AROUND, *(side - 1 for side in picture.shape[1:]))
+    return F.avg_pool2d(F.pad(picture[None], (by, by, by, by), mode="replicate"), 2 * by + 1, 1)[0]
 
 
 class BlockField:

@@ -154,7 +154,8 @@ def conjugate_gradients(
         most: steps.
         project: an orthogonal projection onto the changes that are allowed; without it, changes are scaled.
     """
-    diagonal = _diagonal(matrix)[:, None] if project is None else torch.ones(())
+    own = _diagonal(matrix)
+    diagonal, rounding = own[:, None] if project is None else torch.ones(()), 1e-7 * own.max()
     allowed = project or (lambda v: v)
     x, residual = start.clone(), allowed(right - matrix @ start)
     scaled = residual / diagonal
@@ -164,7 +165,8 @@ def conjugate_gradients(
         if bool((energy <= least).all()):
             break
         image = allowed(matrix @ direction)
-        step = energy / (direction * image).sum(0).clamp_min(1e-30)
+        bend = (direction * image).sum(0)
+        step = energy / bend.maximum(rounding * direction.square().sum(0)).clamp_min(1e-30)  # none is told from flat
         x += step * direction
         residual -= step * image
         scaled = residual / diagonal

@@ -1,8 +1,8 @@
 """What a mask hides in a photograph, from the windows of the photograph itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import torch
 from torch import Generator, Tensor
@@ -24,15 +24,20 @@ class Drawn:
 
     Args:
         mean: posterior mean, (C, H, W).
-        draws: (n, C, H, W).
         weights: of the first, smooth picture and of each round's field in the mean.
         stretch: by which factor the spread of the field was multiplied to hold 90 % of the pixels it was tried on.
+        draw: makes the draws.
     """
 
     mean: Tensor
-    draws: Tensor
     weights: tuple[float, ...]
     stretch: float
+    draw: Callable[[], Tensor] = field(repr=False, compare=False)
+
+    @cached_property
+    def draws(self) -> Tensor:
+        """(n, C, H, W), made when they are first asked for: the mean does not need them."""
+        return self.draw()
 
 
 @torch.no_grad()
@@ -69,22 +74,25 @@ def fill(
             f"the mask leaves {int((~hidden).sum())} pixels of the photograph; more must be seen to learn from."
         )
     if not bool(hidden.any()):
-        return Drawn(picture.float(), picture.float().expand(n, *picture.shape), (1.0,), 1.0)
+        return Drawn(picture.float(), (1.0,), 1.0, lambda: picture.float().expand(n, *picture.shape))
     basis = colour_basis(picture, hidden)
     own, *more = [turned(basis, each) for each in (torch.where(hidden, 0, picture), *others)]
     held = held_out(hidden, generator)
     tried = _rounds(own, hidden | held, more, peak, generator)
     found = verdict(
         torch.stack(tried.pictures)[..., held],
-        tried.field.deviations(TRIAL_DRAWS, generator)[..., held],
+        tried.deviations(TRIAL_DRAWS, generator)()[..., held],
         own[:, held],
         basis,
     )
     done = _rounds(own, hidden, more, peak, generator, tried)
-    mean = found.mean(torch.stack(done.pictures))
-    drawn = torch.cat([mean[None], mean + found.stretch * done.field.deviations(n, generator)])
-    back = torch.where(hidden, turned(basis.T, drawn).clamp(0, peak), picture.float())
-    return Drawn(back[0], back[1:], tuple(found.weights.tolist()), found.stretch)
+    mean, deviations = found.mean(torch.stack(done.pictures)), done.deviations(n, generator)
+
+    def back(own: Tensor) -> Tensor:
+        return torch.where(hidden, turned(basis.T, own).clamp(0, peak), picture.float())
+
+    weights = tuple(found.weights.tolist())
+    return Drawn(back(mean), weights, found.stretch, lambda: back(mean + found.stretch * deviations()))
 
 
 def _rounds(

@@ -15,6 +15,7 @@ from priorcraft.errors import DataError, UsageError
 from priorcraft.photo.picture import Picture
 
 HALF, NEAR, COLOURED = 128, 48, 64  # of 255: opaque or white from here on; the same colour; no grey any more
+PAPER = 0.75  # of a file that is white: more is the paper on which black was drawn
 COMPRESSED = 40  # by how much a colour differs at most when JPEG has been there
 
 
@@ -31,7 +32,8 @@ def read_mask(path: str | Path, photo: Picture, colour: str | None = None) -> Pa
 
     In this order: pixels near `colour`, if it is given; what is erased, if the rest is the photograph itself; what is
     painted on transparent; what differs, if most of the file is the photograph; what is coloured, on a grey ground;
-    what is white. Soft edges are cut in the middle, and the rule says so.
+    what is white, or black on a file that is white for the most part. Soft edges are cut in the middle, and the rule
+    says so.
 
     Args:
         path: the file, of the photograph's size.
@@ -53,6 +55,8 @@ def read_mask(path: str | Path, photo: Picture, colour: str | None = None) -> Pa
         )
     hidden, rule = _hidden(rgba, _rgb(photo), colour, compressed)
     share = hidden.mean()
+    if not share:
+        rule += "; it hides nothing"
     if share > 0.5:
         rule += f"; that is {share:.0%} of the picture: if the other part was meant, name its colour (--mask-colour)"
     return Painted(torch.from_numpy(hidden), f"mask: {rule}.")
@@ -100,10 +104,12 @@ def _white(grey: np.ndarray) -> tuple[np.ndarray, str]:
     values = np.unique(grey)
     if len(values) == 1:
         return np.full(grey.shape, values[0] >= HALF), "it has one colour; white hides"
-    if len(values) == 2:
-        return grey == values[-1], "the lighter of two values hides"
     middle = (values[0] + values[-1]) / 2
-    return grey > middle, f"it has {len(values)} shades; those lighter than {middle:.0f} of 255 hide"
+    light = grey > middle
+    shades = f"it has {len(values)} shades, cut at {middle:.0f} of 255; " if len(values) > 2 else ""
+    if light.mean() > PAPER:
+        return ~light, f"{shades}black on white hides (if the white was meant: --mask-colour white)"
+    return light, shades + ("those lighter than that hide" if shades else "the lighter of two values hides")
 
 
 def _rgb(photo: Picture) -> np.ndarray:

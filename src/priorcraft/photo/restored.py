@@ -52,12 +52,19 @@ class Photograph:
 
     def best(self, kind: Best) -> Picture:
         """The posterior mean, the first draw, or the median of the draws in each pixel."""
+        if kind == "mean":
+            return self.picture(self.drawn.mean)
         draws = self.drawn.draws
-        return self.picture({"mean": self.drawn.mean, "draw": draws[0], "median": draws.median(0).values}[kind])
+        return self.picture(draws[0] if kind == "draw" else draws.median(0).values)
 
     @property
-    def spread(self) -> Tensor:
-        """Standard deviation of the draws, in shares of the largest value, the mean of the channels, (H, W)."""
+    def spread(self) -> Tensor | None:
+        """Standard deviation of the draws, in shares of the largest value, the mean of the channels, (H, W).
+
+        None of one draw, which has none.
+        """
+        if len(self.drawn.draws) == 1:
+            return None
         return self.drawn.draws.std(0, correction=0).mean(0) / self.seen.top
 
     @property

@@ -1,6 +1,7 @@
 """Round after round: a prior of what is there, and the field that follows from it."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -44,8 +45,13 @@ class Rounds:
         self.pictures, self.priors = [first], list[PatchPrior]()
         for prior in priors:
             self.priors.append(prior(self.pictures[-1]))
-            self.field = field(self.priors[-1], self.pictures[-1])
-            self.pictures.append(self.field.settled(self.pictures[-1]))
+            self.pictures.append(field(self.priors[-1], self.pictures[-1]).settled(self.pictures[-1]))
+        self.field = partial(field, self.priors[-1], self.pictures[-2])
+
+    def deviations(self, n: int, generator: Generator) -> Callable[[], Tensor]:
+        """Makes n draws of the last field less its mean, (n, C, H, W); it keeps no field until then."""
+        field = self.field
+        return lambda: field().deviations(n, generator)
 
     def again(self) -> list[Callable[[Tensor], PatchPrior]]:
         """The priors of these rounds, for the rounds of another picture."""

@@ -27,14 +27,14 @@ Complete = Callable[[Generative, Generator], Restoration]
 
 @dataclass(frozen=True)
 class Task:
-    """One image, what is seen of it, and how a model completes it.
+    """Some images, what is seen of them, and how a model completes them.
 
     Args:
         title: what is hidden.
-        observation, y: what is seen, one row.
+        observation, y: what is seen, (B, ...).
         seen: True where `shown` is seen, (*event_shape).
-        shown: what was seen at the size of x, (1, *event_shape).
-        truth: (1, *event_shape).
+        shown: what was seen at the size of x, (B, *event_shape).
+        truth: (B, *event_shape).
         complete: completions by a model.
     """
 
@@ -55,12 +55,14 @@ class Completed(Answer):
         task: what was hidden.
         said: kind, method and a few figures, or why there is no answer.
         notes: what has to be said about an engine that did badly.
+        psnr: of the means, dB; None without an answer.
         picture: seen · completions · mean · uncertainty · truth, as PNG; None without an answer.
     """
 
     task: str
     said: str
     notes: tuple[str, ...]
+    psnr: float | None
     picture: bytes | None = field(repr=False, compare=False, metadata=ARRAY)
 
 
@@ -68,7 +70,7 @@ def tasks_for(truth: Tensor, space: Space) -> list[Task]:
     """The lower half hidden, and block means of small images; only for images of integers, and not for huge ones.
 
     Args:
-        truth: one image, (1, *event_shape).
+        truth: images, (B, *event_shape).
         space: where it lives.
     """
     if not space.is_image or space.levels is None or min(space.event_shape[1:]) < FACTOR or space.dims > HUGE:
@@ -108,10 +110,12 @@ def completed(model: Generative, task: Task, *, generator: Generator) -> Complet
         with runtime.plain_products():  # many small products of many shapes
             done = task.complete(model, generator)
     except (DataError, NoDensity) as reason:
-        return Completed(task.title, f"no answer: {reason}", (), None)
+        return Completed(task.title, f"no answer: {reason}", (), None, None)
     scored = ~task.seen if isinstance(task.observation, Mask) else task.seen
     found = figures(done, task.observation, task.y, task.truth, scored, model.space, generator=generator)
-    return Completed(task.title, sentence(done, found), tuple(complaints(done)), strip(done, task, model.space))
+    return Completed(
+        task.title, sentence(done, found), tuple(complaints(done)), found.psnr_mean, strip(done, task, model.space)
+    )
 
 
 def strip(done: Restoration, task: Task, space: Space) -> bytes:

@@ -23,7 +23,7 @@ def contact_sheet(
 
     Returns:
         Points of the space, (rows, columns, *event_shape), and a head for each column. Hidden pixels are chequered; the
-        uncertainty is the standard deviation, white at half the range.
+        uncertainty is the standard deviation of several draws, white at half the range.
     """
     top = 1.0 if space.levels is None else float(space.levels - 1)
     height, width = space.event_shape[-2:] if space.is_image else (1, space.dims)
@@ -31,7 +31,8 @@ def contact_sheet(
     with_holes = torch.where(seen, shown.double(), chequer.view(-1, *space.event_shape[1:]).double())
     draws = done.x[:, :COMPLETIONS].unbind(1)
     named = [("seen", with_holes), *((f"draw {i + 1}", draw) for i, draw in enumerate(draws))]
-    named += [("mean", done.mean), ("uncertainty", (2 * done.std).clamp_max(top))]
+    named += [("mean", done.mean)]
+    named += [("uncertainty", (2 * done.std).clamp_max(top))] if done.coverage_draws.shape[1] > 1 else []
     named += [] if truth is None else [("truth", truth)]
     cells = torch.stack([column[:ROWS].double() for _, column in named], 1)
     return (cells if space.levels is None else cells.round().long()), [head for head, _ in named]

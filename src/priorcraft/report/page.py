@@ -15,6 +15,7 @@ from priorcraft.answer import Kind
 from priorcraft.core import Space
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.metrics.classification import Contest
+from priorcraft.report.advice import Advice, in_words
 from priorcraft.report.classifiers import accuracy_picture, reliability_picture
 from priorcraft.report.compared import Compared
 from priorcraft.report.curves import critic_view, learning_curve
@@ -44,6 +45,7 @@ def render(
     splits: Splits,
     real: Rows,
     *,
+    advice: Sequence[Advice],
     baselines: Mapping[str, float],
     contest: Contest | None,
     seconds: float,
@@ -55,6 +57,7 @@ def render(
         models: that are compared.
         splits: the data.
         real: test rows, as many as there are samples of each model.
+        advice: which model to take for what.
         baselines: bits/dim of what has to be beaten, by name.
         contest: classifiers beside each other, of labelled data.
         seconds: that the comparison took.
@@ -73,6 +76,7 @@ def render(
         curves={model.name: embedded(learning_curve(model.events, model.family)) for model in models},
         critics={model.name: embedded(critic_view(model.events)) for model in models},
         families=family_notes(models),
+        advice=in_words(advice),
         tasks=list(zip(*(model.completions for model in models), strict=True)),
         contest=contest,
         reliability=embedded(reliability_picture(dense)) if dense else None,

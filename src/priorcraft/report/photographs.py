@@ -93,13 +93,13 @@ class Photographs(Pictures):
         """What was done with each, and the sheet."""
         table = [{key: value for key, value in vars(row).items() if key != "weights"} for row in self.files]
         about = Facts({"kind": self.kind, "method": self.method, "images": self.images, "n": self.n})
-        return [about, Rows(table), Shown(self.sheet, "seen, draws, mean and uncertainty")]
+        return [about, Rows(table), Shown(self.sheet, "seen, mean, draws and uncertainty")]
 
     def sheet(self) -> bytes:
-        """Seen, draws, mean and uncertainty of each photograph, a line each, as PNG."""
+        """Seen, mean, draws and uncertainty of each photograph, a line each, as PNG."""
         large = self.done[0].factor > 1
-        heads = ["bicubic" if large else "seen", *(f"draw {i + 1}" for i in range(min(self.n, SHOWN)))]
-        heads += ["mean", "uncertainty"]
+        heads = ["bicubic" if large else "seen", "mean", *(f"draw {i + 1}" for i in range(min(self.n, SHOWN)))]
+        heads += ["uncertainty"] if self.done[0].spread is not None else []
         lines = [_line(one) for one in self.done[:ROWS]]
         width, height = (max(cell.shape[axis] for line in lines for cell in line) for axis in (1, 0))
         page = Image.new("RGB", ((width + GAP) * len(heads) + GAP, HEAD + (height + GAP) * len(lines)), "white")
@@ -115,8 +115,10 @@ class Photographs(Pictures):
             return self.sheet()
         arrays = {}
         for name, one in zip(self.images_named(), self.done, strict=True):
-            arrays |= {f"{name}/mean": one.drawn.mean.numpy(), f"{name}/draws": one.drawn.draws.numpy()}
-            arrays |= {f"{name}/std": one.drawn.draws.std(0, correction=0).numpy(), f"{name}/mask": ~one.hidden.numpy()}
+            arrays |= {f"{name}/mean": one.drawn.mean.numpy(), f"{name}/draws": one.drawn.draws[: self.n].numpy()}
+            arrays |= {f"{name}/mask": ~one.hidden.numpy()}
+            if len(one.drawn.draws) > 1:
+                arrays[f"{name}/std"] = one.drawn.draws.std(0, correction=0).numpy()
         return packed(arrays)
 
 
@@ -135,7 +137,9 @@ def _row(one: Photograph) -> Row:
 
 def _line(one: Photograph) -> list[np.ndarray]:
     """The cells of a sheet, each (H, W, 3) bytes; the uncertainty is white at a quarter of the range."""
-    pictures = [one.plain, *map(one.picture, one.drawn.draws[:SHOWN]), one.picture(one.drawn.mean)]
+    pictures = [one.plain, one.picture(one.drawn.mean), *map(one.picture, one.drawn.draws[:SHOWN])]
+    if one.spread is None:
+        return [*map(_on_white, pictures)]
     spread = (255 * (4 * one.spread).clamp(0, 1)).byte().numpy()
     return [*map(_on_white, pictures), np.repeat(spread[..., None], 3, 2)]
 

@@ -1,6 +1,7 @@
 """Photographs that are asked about without a run: which files they are, and what is hidden of each."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from priorcraft.errors import DataError, UsageError
 from priorcraft.observe.named import named_mask
 from priorcraft.photo.painted import Painted, erased, read_mask
 from priorcraft.photo.picture import Picture
+from priorcraft.photo.restored import Photograph
 from priorcraft.run import Run
+from priorcraft.train.loop import Record
 
 ALPHA = "alpha"  # the mask that an image brings along
 
@@ -47,6 +50,21 @@ def refuse(**options: object) -> None:
 def files_of(paths: Sequence[Path]) -> list[Path]:
     """Files as they are, and the images in folders."""
     return [file for path in paths for file in (find_images(path)[0] if path.is_dir() else [path])]
+
+
+def one_by_one(
+    files: Sequence[Path], work: Callable[[int], Photograph], told: Callable[[Record], None]
+) -> list[Photograph]:
+    """What is made of each photograph, in order; of several, each is told with the time that is left."""
+    began, done = time.perf_counter(), list[Photograph]()
+    for number, file in enumerate(files):
+        done.append(work(number))
+        if len(files) > 1:
+            spent, count = time.perf_counter() - began, len(done)
+            left = spent / count * (len(files) - count)
+            said = f"{count} of {len(files)}: {printable(file)}, {left:.0f} s left"
+            told(Record("note", count, count / len(files), spent, {"message": said}))
+    return done
 
 
 def mask_of(mask: str, file: Path, photo: Picture, colour: str | None, seed: int) -> Painted:

@@ -24,6 +24,7 @@ from priorcraft.metrics.likelihood import score
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import TwoSampleTest
 from priorcraft.outputs import write_bytes
+from priorcraft.report.advice import Advice, advice, in_words
 from priorcraft.report.compared import Compared
 from priorcraft.report.completed import completed, tasks_for
 from priorcraft.report.page import by_class, render
@@ -40,6 +41,7 @@ MARK = "comparison.json"  # names the runs of a comparison, and so what may be r
 COMPARE_MINUTES = 5.0
 TEST_ROWS = 1000
 BOUND_DRAWS = 20
+TRIED = 4  # test images that are completed
 EM_ROUNDS = 100
 
 
@@ -54,6 +56,7 @@ class Comparison(Answer):
         baselines: exact bits/dim of what has to be beaten; {} for real numbers.
         models: in the order in which they were asked for.
         classification: both kinds of classifier on these data; None without labels of two classes.
+        advice: which model to take for what, and why.
     """
 
     seconds: float
@@ -62,6 +65,7 @@ class Comparison(Answer):
     baselines: Mapping[str, float]
     models: tuple[Compared, ...]
     classification: Contest | None
+    advice: tuple[Advice, ...]
 
     def shown(self) -> list[Piece]:
         """The models and the classifiers as tables, samples of each model, and where the report is."""
@@ -73,6 +77,7 @@ class Comparison(Answer):
         if self.baselines:
             told.append("baselines in bits/dim: " + ", ".join(f"{name} {b:.3f}" for name, b in self.baselines.items()))
         told += [f"data: {note}" for note in self.data.notes]
+        told.append(in_words(self.advice))
         told.append(f"{self.seconds:.0f} s in all. The report, with pictures: {self.report}")
         return [*found, *map(Sentence, told), *self._pictures()]
 
@@ -153,11 +158,17 @@ def compare(
     spent = f"--steps {steps}" if steps else f"--minutes {minutes or COMPARE_MINUTES:g}"
     read = "".join(f" --{name.replace('_', '-')} {value}" for name, value in (reading or {}).items())
     command = f"priorcraft compare {shlex.quote(splits.name)} --models {','.join(chosen)} {spent} --seed {seed}{read}"
-    measured = {"baselines": found, "contest": classifiers, "seconds": round(time.perf_counter() - start, 2)}
+    advised = advice(results, classifiers)
+    measured = {
+        "advice": advised,
+        "baselines": found,
+        "contest": classifiers,
+        "seconds": round(time.perf_counter() - start, 2),
+    }
     report = folder / "report.html"
     write_bytes(report, render(results, splits, tools.rows, command=command, **measured).encode())
     seconds = round(time.perf_counter() - start, 2)
-    return Comparison(seconds, report, About.of(splits), found, tuple(results), classifiers)
+    return Comparison(seconds, report, About.of(splits), found, tuple(results), classifiers, advised)
 
 
 def budgets(
@@ -234,7 +245,7 @@ class Instruments:
         self.judge = Judge(splits, seed=seed) if labelled else None
         self.two_sample = TwoSampleTest(splits, seed=seed)
         self.copies = CopyTest(splits, seed=seed)
-        self.tasks = tasks_for(splits.test.x[:1], splits.space)
+        self.tasks = tasks_for(splits.test.x[:TRIED], splits.space)
 
     def measured(self, run: Run) -> Compared:
         """A model by these instruments, on as many samples, and of the same classes, as there are test rows."""

@@ -1,6 +1,6 @@
 """`inpaint`: what a fitted model makes of the hidden part of an image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,13 +11,15 @@ from priorcraft.datasets import Splits
 from priorcraft.errors import UsageError
 from priorcraft.observe import Mask
 from priorcraft.photo.picture import read_picture
-from priorcraft.photo.restored import Best, read_pictures, repaired
+from priorcraft.photo.restored import Best, Photograph, read_pictures, repaired
 from priorcraft.report.photographs import Photographs
 from priorcraft.report.restored import Restored, measured
 from priorcraft.run import Run
 from priorcraft.run.data import Given, labels_of, opened
 from priorcraft.run.images import check_size, images_of, top_of
-from priorcraft.run.photographs import files_of, mask_of, photographs, refuse, seen_of
+from priorcraft.run.photographs import files_of, mask_of, one_by_one, photographs, refuse, seen_of
+from priorcraft.train.loop import Record
+from priorcraft.verbs.fit import Listener, silent
 
 
 def inpaint(
@@ -27,13 +29,14 @@ def inpaint(
     mask: str,
     mask_colour: str | None = None,
     n: int = 8,
-    draws: int = 64,
+    draws: int | None = None,
     data: str | Path | Splits | None = None,
     limit: int = 450,
     given: Given | None = None,
     prior: str | Path | None = None,
     restored_as: Literal["mean", "draw", "median"] = "mean",
     seed: int = 0,
+    listen: Listener = silent,
 ) -> Restored | Photographs:
     """Complete what a mask hides, in several ways, from a fitted model or from the photograph itself.
 
@@ -47,13 +50,15 @@ def inpaint(
             erased), a folder of such, alpha, bottom, top, left, right, centre, or random:SHARE.
         mask_colour: the colour that hides in the mask file, as in red or #ff0000; without it, the rule is found.
         n: completions of each image.
-        draws: how many the mean and the uncertainty are taken over; of photographs without a run, n.
+        draws: how many the mean and the uncertainty are taken over; without it 64, and n of images larger than the
+            model's. Photographs without a run have their mean without draws; n for their uncertainty and median.
         data: instead of an image: complete the test rows of these data, and compare with the truth.
         limit: test rows at most.
         given: label=CLASS, if the class is known.
         prior: without a run, an image or a folder of images from whose windows is learned, too.
         restored_as: what is restored: the mean, the first draw, or the median of the draws.
         seed: of every random draw, and of a random mask: the same seed gives the same answer.
+        listen: gives a consumer of records of the progress through several photographs.
 
     Writes:
         out: .png for a sheet (seen, completions, mean, uncertainty, truth), .npz for the numbers (x, mean, std,
@@ -72,13 +77,13 @@ def inpaint(
     files = photographs(run, image)
     if files is not None:
         refuse(data=data, given=given)
-        return _repaired(files, mask, mask_colour, n, prior, restored_as, seed)
+        return _repaired(files, mask, mask_colour, (n, draws or n), prior, restored_as, seed, listen("inpaint"))
     if prior is not None:
         raise UsageError("prior is for photographs without a run; the run is the prior here.")
     fitted, where = opened(run)
     named = images_of(fitted, image, data, limit)
     x = named.x
-    check_size(n, draws, len(x), x[0].numel())
+    check_size(n, draws or n, len(x), x[0].numel())
     space = Space(tuple(x.shape[1:]), fitted.model.space.levels)
     own = [Path(file) for file in named.files[:1]]
     painted = seen_of(mask, space, own[0] if own else None, read_picture(own[0]) if own else None, mask_colour, seed)
@@ -104,16 +109,23 @@ def inpaint(
 
 
 def _repaired(
-    files: list[Path], mask: str, colour: str | None, n: int, prior: str | Path | None, restored_as: Best, seed: int
+    files: list[Path],
+    mask: str,
+    colour: str | None,
+    counts: tuple[int, int],
+    prior: str | Path | None,
+    restored_as: Best,
+    seed: int,
+    told: Callable[[Record], None],
 ) -> Photographs:
-    """Photographs without what is hidden in them, each by itself."""
-    if n < 1:
-        raise UsageError(f"n must be at least 1, not {n}.")
+    """Photographs without what is hidden in them, each by itself; counts are those shown and all that are drawn."""
     seen = read_pictures(files)
+    check_size(*counts, 1, max(photo.pixels.size for photo in seen))
     masks = [mask_of(mask, file, photo, colour, seed) for file, photo in zip(files, seen, strict=True)]
     others = read_pictures(files_of([Path(prior)])) if prior is not None else []
-    done = [
-        repaired(file, photo, painted, n=n, others=others, generator=runtime.keyed(seed, "inpaint", number))
-        for number, (file, photo, painted) in enumerate(zip(files, seen, masks, strict=True))
-    ]
-    return Photographs.of(done, n, restored_as)
+
+    def one(number: int) -> Photograph:
+        generator = runtime.keyed(seed, "inpaint", number)
+        return repaired(files[number], seen[number], masks[number], n=max(counts), others=others, generator=generator)
+
+    return Photographs.of(one_by_one(files, one, told), counts[0], restored_as)

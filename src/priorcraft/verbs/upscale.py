@@ -1,6 +1,6 @@
 """`upscale`: larger images from small ones, by what a fitted model knows of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +12,15 @@ from priorcraft.core import Space
 from priorcraft.datasets import Splits
 from priorcraft.errors import UsageError
 from priorcraft.observe import BlockMean
-from priorcraft.photo.restored import Best, enlarged, read_pictures
+from priorcraft.photo.restored import Best, Photograph, enlarged, read_pictures
 from priorcraft.report.photographs import Enlarged
 from priorcraft.report.restored import Restored, measured
 from priorcraft.run import Run
 from priorcraft.run.data import Given, labels_of, opened
 from priorcraft.run.images import check_size, images_of, top_of
-from priorcraft.run.photographs import files_of, photographs, refuse
+from priorcraft.run.photographs import files_of, one_by_one, photographs, refuse
+from priorcraft.train.loop import Record
+from priorcraft.verbs.fit import Listener, silent
 
 
 def upscale(
@@ -27,13 +29,14 @@ def upscale(
     *,
     factor: int = 2,
     n: int = 8,
-    draws: int = 64,
+    draws: int | None = None,
     data: str | Path | Splits | None = None,
     limit: int = 450,
     given: Given | None = None,
     prior: str | Path | None = None,
     restored_as: Literal["mean", "draw", "median"] = "mean",
     seed: int = 0,
+    listen: Listener = silent,
 ) -> Restored | Enlarged:
     """Enlarge images in several ways, each with exactly the block means that were seen.
 
@@ -45,13 +48,15 @@ def upscale(
         image: image files of one size: the model's divided by factor, or larger, which are enlarged tile by tile.
         factor: side of a block.
         n: enlargements of each image.
-        draws: how many the mean and the uncertainty are taken over; of photographs without a run, n.
+        draws: how many the mean and the uncertainty are taken over; without it 64, and n of images larger than the
+            model's. Photographs without a run have their mean without draws; n for their uncertainty and median.
         data: instead of an image: make the test rows of these data smaller, enlarge them, and compare with the truth.
         limit: test rows at most.
         given: label=CLASS, if the class is known.
         prior: without a run, an image or a folder of images from whose windows is learned, too.
         restored_as: what is restored: the mean, the first draw, or the median of the draws.
         seed: of every random draw: the same seed gives the same answer.
+        listen: gives a consumer of records of the progress through several photographs.
 
     Writes:
         out: .png for a sheet (seen, enlargements, mean, uncertainty, truth), .npz for the numbers (x, mean, std,
@@ -69,13 +74,13 @@ def upscale(
     files = photographs(run, image)
     if files is not None:
         refuse(data=data, given=given)
-        return _enlarged(files, factor, n, prior, restored_as, seed)
+        return _enlarged(files, factor, (n, draws or n), prior, restored_as, seed, listen("upscale"))
     if prior is not None:
         raise UsageError("prior is for photographs without a run; the run is the prior here.")
     fitted, where = opened(run)
     named = images_of(fitted, image, data, limit, by_model.small_space(fitted.model.space, factor))
     truth, observation = (None if named.splits is None else named.x), BlockMean(factor)
-    check_size(n, draws, len(named.x), named.x[0].numel() * (factor**2 if truth is None else 1))
+    check_size(n, draws or n, len(named.x), named.x[0].numel() * (factor**2 if truth is None else 1))
     sums = named.x if truth is None else (observation.forward(truth) * factor**2).round().long()
     generator, labels = runtime.keyed(seed, "upscale", device=where), labels_of(fitted, given, len(sums))
     done = by_model.upscale(fitted.model, sums.to(where), factor, n, draws=draws, given=labels, generator=generator)
@@ -99,16 +104,23 @@ def upscale(
 
 
 def _enlarged(
-    files: list[Path], factor: int, n: int, prior: str | Path | None, restored_as: Best, seed: int
+    files: list[Path],
+    factor: int,
+    counts: tuple[int, int],
+    prior: str | Path | None,
+    restored_as: Best,
+    seed: int,
+    told: Callable[[Record], None],
 ) -> Enlarged:
-    """Larger photographs, each by itself."""
-    if n < 1:
-        raise UsageError(f"n must be at least 1, not {n}.")
+    """Larger photographs, each by itself; counts are those shown and all that are drawn."""
     if factor < 2:
         raise UsageError(f"factor must be at least 2, not {factor}.")
     others = read_pictures(files_of([Path(prior)])) if prior is not None else []
-    done = [
-        enlarged(file, photo, factor, n=n, others=others, generator=runtime.keyed(seed, "upscale", number))
-        for number, (file, photo) in enumerate(zip(files, read_pictures(files), strict=True))
-    ]
-    return Enlarged.of(done, n, restored_as)
+    seen = read_pictures(files)
+    check_size(*counts, 1, factor**2 * max(photo.pixels.size for photo in seen))
+
+    def one(number: int) -> Photograph:
+        generator = runtime.keyed(seed, "upscale", number)
+        return enlarged(files[number], seen[number], factor, n=max(counts), others=others, generator=generator)
+
+    return Enlarged.of(one_by_one(files, one, told), counts[0], restored_as)

@@ -63,7 +63,7 @@ def askable() -> list[Verb]:
     """The verbs that ask one run and train nothing; trainings have a room and a process of their own."""
     found = [declared.verb(name) for name in declared.names()]
     names = [(verb, {argument.name for argument in verb.arguments}) for verb in found]
-    return [verb for verb, own in names if "run" in own and "listen" not in own]
+    return [verb for verb, own in names if "run" in own and "out" not in own]
 
 
 def answered(floor: Floor, verb: Verb, given: dict[str, Any]) -> Told:
