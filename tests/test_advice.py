@@ -1,6 +1,7 @@
 """A comparison ends with the model to take for each purpose, and what was measured of it."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ SAME, TOLD, REPEATS = two_sample.Verdict.SAME, two_sample.Verdict.DIFFERENT, two
 FAIR, COPIES = (next(v for v in copies.Verdict if (v is copies.Verdict.COPIES) == c) for c in (False, True))
 
 
-def model(name, *, psnr=(), nats=None, family="exact", auc=0.9, verdict=TOLD, copied=FAIR):
+def model(name, *, psnr=(), nats=None, family="exact", auc: float | None = 0.9, verdict=TOLD, copied=FAIR) -> Any:
     return SimpleNamespace(
         name=name,
         family=family,
@@ -22,7 +23,7 @@ def model(name, *, psnr=(), nats=None, family="exact", auc=0.9, verdict=TOLD, co
     )
 
 
-def classifier(name, kind, log_loss):
+def classifier(name, kind, log_loss) -> Any:
     return SimpleNamespace(name=name, kind=kind, log_loss=log_loss, accuracy=0.9, n=10)
 
 
@@ -57,7 +58,9 @@ def test_new_samples_are_those_that_are_least_told_and_no_copies():
 
 
 def test_the_best_density_stands_beside_a_better_classifier_of_another_kind():
-    contest = SimpleNamespace(classifiers=[classifier("nb", "exact", 0.5), classifier("svm", "discriminative", 0.1)])
+    contest: Any = SimpleNamespace(
+        classifiers=[classifier("nb", "exact", 0.5), classifier("svm", "discriminative", 0.1)]
+    )
     found = advice([model("a")], contest)
     assert found[-1].model == "svm"
     assert "of the densities nb, log loss 0.500 nats" in in_words(found)

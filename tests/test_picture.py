@@ -1,6 +1,7 @@
 """Picture files keep their depth, alpha, palette and profile; masks are read as people paint them."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,9 +108,8 @@ KINDS = ["white", "zero and one", "soft", "red on a copy", "erased", "red on whi
 def test_masks_of_every_kind_hide_what_was_painted(tmp_path, kind, suffix):
     photo = RGBA.convert("RGB")
     photo.save(tmp_path / "photo.png")
-    painted(kind, photo).save(
-        tmp_path / f"mask{suffix}", **({"lossless": True, "exact": True} if suffix == ".webp" else {})
-    )
+    how: dict[str, Any] = {"lossless": True, "exact": True} if suffix == ".webp" else {}
+    painted(kind, photo).save(tmp_path / f"mask{suffix}", **how)
     mask = read_mask(tmp_path / f"mask{suffix}", read_picture(tmp_path / "photo.png"))
     assert torch.equal(mask.hidden, HOLE), mask.rule
 
