@@ -83,3 +83,10 @@ def test_polars_and_arrow_types_are_drawn_and_filled_in(frame):
     for name in POLARS.columns:
         there = holes[name].is_not_null()
         assert found[0][name].filter(there).to_list() == holes[name].filter(there).to_list(), name
+
+
+def test_new_identifiers_are_as_many_as_are_drawn():
+    frame = pd.DataFrame({"id": [f"n{i}" for i in range(N)], "x": WHOLE})
+    names = PriorSampler("chow-liu", steps=1).fit(frame).sample(20_000)["id"]
+    assert names.is_unique
+    assert names.str.fullmatch(r"n\d+").all()

@@ -124,7 +124,9 @@ class Identifier(Aside):
             width = len(self.first) if len(self.first) == len(self.last) else 0
             room = high - low + 1 if high - low + 1 > 2 * (n + already) else 10 * (n + already)
             return [str(low + int(each)).zfill(width) for each in rng.random(n) * room]
-        shape = self.last + ("0" if already or _room(self.last) < 4 * n else "")
+        shape = self.last
+        while _room(shape) < 4 * (n + already):
+            shape += "0"
         before = letters(self.last)
         kept = len(before) if self.first.startswith(before) else 0
         return [shape[:kept] + "".join(_like(letter, rng) for letter in shape[kept:]) for _ in range(n)]
