@@ -11,6 +11,8 @@ import pytest
 
 from priorcraft import fit
 from priorcraft.cli import main
+from priorcraft.cli.app import application
+from priorcraft.cli.overview import commands, overview
 from priorcraft.datasets import open_data
 
 QUICK = ["--steps", "3", "--quiet"]
@@ -187,10 +189,19 @@ def test_labels_missing_where_given_needs_them(tmp_path, capsys):
 
 def test_help_is_fast_because_it_loads_no_torch():
     program = "import sys; from priorcraft.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    check = "print([m for m in ('torch', 'numpy', 'sklearn', 'matplotlib') if m in sys.modules], file=sys.stderr)"
+    check = "print([m for m in ('torch', 'numpy', 'cyclopts', 'rich') if m in sys.modules], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", program + check], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "fit" in done.stdout
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_overview_names_every_command_in_a_frame(width):
+    lines = overview(width).splitlines()
+    assert {name for name in commands() if any(line.startswith(f"│ {name} ") for line in lines)} == set(commands())
+    assert {len(line) for line in lines if line[:1] in "╭│╰" and line} == {width}
+    assert max(map(len, lines)) <= width
+    assert set(application()) >= set(commands())
 
 
 def test_module_and_script_work_without_home_terminal_or_utf8(tmp_path):

@@ -107,8 +107,13 @@ def summary(function: str) -> str:
     >>> summary("sample")
     'Draw from a fitted model.'
     """
-    source = (VERBS / f"{function}.py").read_text("utf-8")
-    found = re.search(rf'^def {function}\(.*?^    """(.*?)(?:\n\n|""")', source, re.DOTALL | re.MULTILINE)
+    return first_sentence(VERBS / f"{function}.py")
+
+
+def first_sentence(path: Path) -> str:
+    """The first sentences of what is said of the function that has the name of its file."""
+    source = path.read_text("utf-8")
+    found = re.search(rf'^def {path.stem}\(.*?^    """(.*?)(?:\n\n|""")', source, re.DOTALL | re.MULTILINE)
     return re.sub(r"\s+", " ", found[1]) if found else ""
 
 

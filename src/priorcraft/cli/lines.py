@@ -3,6 +3,8 @@
 import sys
 from typing import TextIO
 
+PLAIN = str.maketrans({"≤": "<=", "±": "+-", "─": "-", "│": "|"} | dict.fromkeys("╭╮╰╯", "+"))
+
 
 def say(text: str) -> None:
     """One line on stderr, whatever the terminal's encoding."""
@@ -13,5 +15,5 @@ def spelled(text: str, stream: TextIO) -> str:
     """The text in characters that the stream has."""
     encoding = stream.encoding or "ascii"
     if not encoding.lower().startswith("utf"):
-        text = text.replace("≤", "<=").replace("±", "+-")
+        text = text.translate(PLAIN)
     return text.encode(encoding, "replace").decode(encoding)
