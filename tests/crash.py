@@ -11,9 +11,14 @@ seen here. Counted are the calls of `os` that change the disk, whoever makes the
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from priorcraft.scale.chunks import Job
 
 Script = Callable[[], object]
 
@@ -130,3 +135,15 @@ def operations(script: Script, log: Path) -> list[str]:
         return os.pread(fd, 2**24, 0).decode().split()
     finally:
         os.close(fd)
+
+
+def die_at_the_third_chunk(job: "Job", folder: str, chunk: int) -> int:
+    """Computes a chunk in a worker, which ends itself at the third, once the first two are on the disk."""
+    from priorcraft.scale.content import compute
+
+    if chunk != 2:
+        return compute(job, folder, chunk)
+    while not all(job.file(Path(folder), i).exists() for i in range(2)):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("nobody survives this")

@@ -1,9 +1,6 @@
 """Long answers in chunks: the same bytes for any number of workers, on any engine, and after any kill."""
 
-import multiprocessing
-import os
 import pickle
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 import priorcraft as pc
+from crash import die_at_the_third_chunk
 from priorcraft.cli import main
 from priorcraft.datasets import Splits, open_data
 from priorcraft.datasets.columns.aside import Identifier
@@ -91,20 +89,17 @@ def test_any_number_of_workers_writes_the_same_bytes(run, parquet, tmp_path):
         assert answer(job, tmp_path / job.question, workers=2).done == 0
 
 
-def test_a_killed_worker_leaves_finished_chunks_and_the_same_call_goes_on(run, parquet, tmp_path):
+def test_a_killed_worker_leaves_finished_chunks_and_the_same_call_goes_on(run, parquet, tmp_path, monkeypatch):
     job = jobs(run, parquet)[0]
 
-    def kill(done: int, of: int) -> None:
-        if done == 2:
-            for child in multiprocessing.active_children():
-                os.kill(child.pid or 0, signal.SIGKILL)
-
-    with pytest.raises(PriorcraftError, match=r"Finished chunks are kept in .*the same command goes on"):
-        answer(job, tmp_path / "out", workers=2, done=kill)
+    with monkeypatch.context() as patched:
+        patched.setattr("priorcraft.scale.answering.compute", die_at_the_third_chunk)
+        with pytest.raises(PriorcraftError, match=r"Finished chunks are kept in .*the same command goes on"):
+            answer(job, tmp_path / "out", workers=2)
     kept = files(tmp_path / "out")
-    assert 2 <= len(kept) <= job.count
-    (tmp_path / "out" / min(kept)).unlink()  # as if it had never been finished
-    assert answer(job, tmp_path / "out", workers=2).done == job.count - len(kept) + 1
+    assert {"part-000000.parquet", "part-000001.parquet"} <= set(kept)
+    assert "part-000002.parquet" not in kept
+    assert answer(job, tmp_path / "out").done == job.count - len(kept)
     assert files(tmp_path / "out") == {f"part-{i:06d}.parquet": content(job, i) for i in range(job.count)}
 
 

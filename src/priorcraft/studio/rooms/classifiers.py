@@ -1,5 +1,6 @@
 """Two kinds of classifier: p(x | c) p(c) / p(x) beside p(c | x) learned directly."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import torch
@@ -81,12 +82,11 @@ def reference(floor: Floor, run: Run, classifier: GenerativeClassifier) -> torch
 
 def learned(floor: Floor, run: Run, method: str) -> tuple["Discriminative", torch.Tensor]:
     """A discriminative classifier fitted to the run's training rows, and the log p(c) that it has seen."""
-    from priorcraft.classifiers.discriminative import METHODS, Discriminative  # scikit-learn: a third of all imports
-
+    kinds = import_module("priorcraft.classifiers.discriminative")  # with scikit-learn, a third of all imports
     rows = floor.workspace.data_of(run).train
-    if method not in METHODS or rows.y is None:
+    if method not in kinds.METHODS or rows.y is None:
         raise UsageError("a classifier needs labels, and one of the methods of the list.")
     with torch.enable_grad():
-        direct = Discriminative(method, run.model.space, run.model.classes).fit(rows.x, rows.y)
+        direct = kinds.Discriminative(method, run.model.space, run.model.classes).fit(rows.x, rows.y)
     counts = torch.bincount(rows.y[rows.y >= 0], minlength=run.model.classes) + 1.0
     return direct, (counts / counts.sum()).log()
