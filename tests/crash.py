@@ -63,7 +63,7 @@ class _Fuse:
         if name == "open" and isinstance(result, int):
             self.copies[result] = os.dup(result)
         elif name == "write":
-            self.unsynced.add(self.copies.get(args[0], args[0]))
+            self.unsynced.add(self.copies[args[0]] if args[0] in self.copies else int(args[0]))
         elif name == "fsync":
             self._settle(args[0])
         elif name in ("rename", "replace"):
