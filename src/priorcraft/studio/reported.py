@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from priorcraft.datasets import Splits
 from priorcraft.metrics.baselines import baselines
+from priorcraft.report.advice import advice
 from priorcraft.report.compared import Compared
 from priorcraft.report.page import render
 from priorcraft.run import Run
@@ -21,12 +22,14 @@ def reported(workspace: Workspace, runs: list[Run], splits: Splits) -> tuple[lis
         made.get((str(run.path), run.steps, "report"), lambda run=run: replace(tools.measured(run), name=run.path.name))
         for run in runs
     ]
+    classifiers = contest(runs, splits, tools.rows, samples=BOUND_DRAWS, seed=0)
     page = render(
         models,
         splits,
         tools.rows,
+        advice=advice(models, classifiers),
         baselines={} if splits.space.levels is None else baselines(splits),
-        contest=contest(runs, splits, tools.rows, samples=BOUND_DRAWS, seed=0),
+        contest=classifiers,
         seconds=round(time.perf_counter() - start, 2),
         command="priorcraft studio " + str(workspace.folder),
     )
