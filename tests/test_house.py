@@ -108,7 +108,9 @@ def test_what_resume_cannot_use_is_refused(tmp_path):
 
 def test_a_path_asks_for_what_it_shall_hold(tmp_path):
     """`--curve FILE` sets the argument `curve`, without which there would be nothing to draw."""
-    run = pc.fit("digits", "naive-bayes", out=tmp_path / "run", steps=2)
+    rng, y = np.random.default_rng(0), np.arange(90) % 2
+    np.savez(tmp_path / "few.npz", x=rng.integers(0, 2, (90, 3, 3)) + y[:, None, None], y=y, levels=3)
+    run = pc.fit(tmp_path / "few.npz", "naive-bayes", out=tmp_path / "run", steps=2)
     main(["classify", str(run.path), "--curve", str(tmp_path / "curve.png")])
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
