@@ -2,9 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 import priorcraft as pc
+from priorcraft.datasets import open_data
+from priorcraft.errors import DataError
 
 RNG = np.random.default_rng(5)
 
@@ -114,3 +117,51 @@ def test_samples_are_frames_of_the_library_that_was_fitted(people, tmp_path, mon
     assert str(pc.sample(labelled, 20, where="vip=False").frame.dtypes["vip"]) == "bool"
     monkeypatch.setattr("priorcraft.cells.writing.find_spec", lambda name: None)
     assert pc.sample(labelled, 5).frame.schema.field("vip").type == "bool"
+
+
+@pytest.fixture(scope="module")
+def visits(tmp_path_factory):
+    """Browsers, systems, whole and decimal numbers and a class, and a tree of them."""
+    rng = np.random.default_rng(0)
+    browser = rng.choice(["chrome", "firefox"], 200)
+    table = pd.DataFrame(
+        {"browser": browser, "n": rng.integers(0, 40, 200), "hours": rng.gamma(2, 1, 200).round(2),
+         "churn": np.where((browser == "chrome") == (rng.random(200) < 0.9), "yes", "no")}
+    )  # fmt: skip
+    return pc.fit(open_data(table, label="churn"), "chow-liu", steps=2), table
+
+
+def test_a_table_without_the_label_or_a_column_is_answered_and_said(visits, tmp_path):
+    run, table = visits
+    asked = table[["browser", "n", "hours"]].head(4).assign(browser=["chrome", "vivaldi", "firefox", "chrome"])
+    asked.index = list("abcd")
+    found = pc.classify(run, asked.drop(columns="n"))
+    assert any("no column 'n'" in note for note in found.notes)
+    assert list(found.frame.columns) == ["browser", "hours", "class", "p", "log_p"]
+    assert list(found.frame.index) == list("abcd")
+    assert list(found.frame["class"][["a", "c"]]) == ["yes", "no"]
+    scored = pc.score(run, asked).save(tmp_path / "s.csv")
+    assert scored.density == ("hours",)
+    assert scored.beyond == 1
+    assert scored.row_nats == pytest.approx(-found_log_p(tmp_path / "s.csv").mean())
+    assert list(pd.read_csv(tmp_path / "s.csv")["beyond"]) == [False, True, False, False]
+    assert pc.score(run, asked.drop(columns="hours")).density == ()
+    assert list(pc.impute(run, asked.drop(columns="n"), n=1).frame.columns) == ["browser", "hours", "n"]
+    polars = pc.score(run, pl.from_pandas(asked)).frame
+    assert isinstance(polars, pl.DataFrame)
+    assert polars["log_p"].to_numpy() == pytest.approx(scored.frame["log_p"].to_numpy())
+    with pytest.raises(DataError, match="has no column 'browser'"):
+        pc.score(run, pd.DataFrame({"other": [1, 2]}))
+
+
+def found_log_p(path):
+    return pd.read_csv(path)["log_p"]
+
+
+def test_the_score_of_whole_rows_integrates_to_one_but_for_smoothing(visits):
+    """A coarse digit with fewer fine ones than others leaves smoothing to digits that stand for no value."""
+    run, _ = visits
+    hours = pd.DataFrame({"hours": np.arange(-100, 6000) / 100})
+    whole = pd.DataFrame({"n": np.arange(-2000, 2000)})
+    for grid, step in ((hours, 0.01), (whole, 1.0)):
+        assert 0.94 < np.exp(pc.score(run, grid).frame["log_p"]).sum() * step < 1 + 1e-6

@@ -1,8 +1,9 @@
 """Columns of cells: each different text once, and which row holds which."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +86,7 @@ class Cells:
         unit: what messages call a row: "line" of a file, "row" of a frame.
         decimal_comma: whether the file separates cells by something that leaves the comma to numbers.
         kind: "text", "parquet", "pandas", "polars" or "arrow".
+        index: names of the rows of a pandas frame; None without any.
     """
 
     source: str
@@ -95,6 +97,7 @@ class Cells:
     unit: str = "row"
     decimal_comma: bool = False
     kind: str = "text"
+    index: Any = field(default=None, repr=False, compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -115,7 +118,7 @@ class Cells:
         """Some of the rows, by number or by mask."""
         taken = tuple(column.take(rows) for column in self.columns)
         count = int(rows.sum()) if rows.dtype == bool else len(rows)
-        return replace(self, columns=taken, rows=count)
+        return replace(self, columns=taken, rows=count, index=None if self.index is None else self.index[rows])
 
     def with_columns(self, columns: Sequence[CellColumn]) -> "Cells":
         """The same table with other columns."""

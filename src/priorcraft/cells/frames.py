@@ -33,7 +33,7 @@ def cells_of_frame(frame: Any, source: str = "the data frame") -> Cells:
     else:
         table = frame if kind == "arrow" else frame.to_arrow()
         columns = [_of_arrow(name, table.column(i)) for i, name in enumerate(names)]
-    return Cells(source, tuple(columns), len(frame), kind=kind)
+    return Cells(source, tuple(columns), len(frame), kind=kind, index=frame.index if kind == "pandas" else None)
 
 
 def _of_pandas(name: str, series: Any) -> CellColumn:

@@ -13,6 +13,7 @@ import pyarrow.parquet
 
 from priorcraft.cells.column import CellColumn, Cells
 from priorcraft.cells.types import as_named, is_category, retyped, type_named
+from priorcraft.errors import UsageError
 
 
 def written(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
@@ -68,6 +69,23 @@ def with_answers(cells: Cells, answers: Mapping[str, np.ndarray]) -> pa.Table:
             name += "_"
         table = table.append_column(name, pa.array(values))
     return table
+
+
+def of_table(cells: Cells | None, what: str) -> Cells:
+    """The rows of a table that an answer is about.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if cells is None:
+        raise UsageError(f"a {what} holds the rows of a table with their answers, and these are none; use .npz.")
+    return cells
+
+
+def frame_of(cells: Cells, table: pa.Table) -> Any:
+    """Rows of a table, or what was made of them, as a frame of the library that they came from, with their names."""
+    frame = frame_like(table, cells.kind, {column.name: column.dtype for column in cells.columns})
+    return frame if cells.index is None or len(frame) != len(cells.index) else frame.set_axis(cells.index)
 
 
 def table_bytes(table: pa.Table, suffix: str) -> bytes:

@@ -27,6 +27,7 @@ class Holes:
         labels: classes, (B,), -1 where not known; None if the model has none.
         empty: which cells of each column of `columns.columns` are empty, (B, C); the others are never changed.
         rest: log p of what is seen of a row given its integers, nats, (B,).
+        added: columns that the table lacked.
     """
 
     cells: Cells
@@ -36,6 +37,7 @@ class Holes:
     labels: Tensor | None
     empty: np.ndarray
     rest: np.ndarray
+    added: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, source: str | Path | Any, columns: Columns, classes: tuple[str, ...]) -> "Holes":
@@ -44,7 +46,8 @@ class Holes:
         Raises:
             DataError: a file that cannot be read, or cells of another kind than its columns.
         """
-        cells = read_cells(source)
+        given = read_cells(source)
+        cells = columns.completed(given)
         cleared = columns.read(cells)
         coded = columns.encode(cleared)
         labels = None
@@ -57,7 +60,7 @@ class Holes:
         for i, column in enumerate(columns.columns):  # an empty cell is a hole, also where it is a state by itself
             if column.keeps:
                 seen[:, columns.layout[column.name]] &= torch.from_numpy(~empty[:, i, None])
-        return cls(cells, columns, points.clamp_min(0), seen, labels, empty, coded.rest)
+        return cls(cells, columns, points.clamp_min(0), seen, labels, empty, coded.rest, tuple(columns.lacking(given)))
 
     @property
     def open(self) -> np.ndarray:
@@ -69,7 +72,8 @@ class Holes:
         known = {column.name for column in self.columns.columns}
         cleared = self.columns.read(self.cells)
         left = [column.name for column in cleared.columns if column.name not in known and column.empty.any()]
-        return [f"empty cells of '{name}' stay empty: the model does not draw that column." for name in left]
+        told = [f"empty cells of '{name}' stay empty: the model does not draw that column." for name in left]
+        return [*told, *(f"there is no column '{name}'; it is drawn like empty cells." for name in self.added)]
 
     def filled(self, drawn: np.ndarray, generator: Generator) -> Cells:
         """The table with draws of its open rows, (rows of `open`, D), in its empty cells, and nowhere else."""

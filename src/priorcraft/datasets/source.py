@@ -90,6 +90,7 @@ def open_data(
     known: str | None = None,
     columns: Columns | None = None,
     classes: tuple[str, ...] | None = None,
+    partial: bool = False,
 ) -> Splits:
     """Reads data, checks them, and divides them into training, validation and test rows.
 
@@ -115,6 +116,7 @@ def open_data(
             their order.
         columns: of a table, what was found of an earlier one: this one has the same states; with `known`, every cell.
         classes: names of the classes in the order of their numbers; None takes those that occur.
+        partial: of a table, whether some of `columns` may be lacking, as if all their cells were empty.
 
     Raises:
         UsageError: an unknown name, or an argument that does not apply.
@@ -146,7 +148,7 @@ def open_data(
 
     def read(shelf: Shelf) -> Splits:
         if a_table:
-            more = {"label": label, "bins": levels, "known": columns, "whole": known is not None}
+            more = {"label": label, "bins": levels, "known": columns, "whole": known is not None, "partial": partial}
             raw = open_table(source, **table, **more, shelf=shelf)
         elif isinstance(source, (str, Path)):
             raw = open_folder(Path(source), **images, shelf=shelf) if a_folder else _open_path(source)
@@ -160,6 +162,7 @@ def open_data(
     if str(source) in NAMES or not os.path.exists(source) or not large(Path(source)):
         return read(MEMORY)
     how = {**images, **table, "seed": seed, "levels": levels, "limit": limit, "label": label, "known": known}
+    how |= {"partial": partial}
     how |= {"columns": None if columns is None else columns.as_json(), "classes": classes}
     return through_cache(Path(source), how, read)
 

@@ -1,5 +1,6 @@
 """Tables: text files, parquet files and data frames, a row an observation, a column a variable."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +38,7 @@ def open_table(
     missing: Missing = "fill",
     known: Columns | None = None,
     whole: bool = False,
+    partial: bool = False,
     shelf: Shelf = MEMORY,
 ) -> Raw:
     """A table as rows of integers: each column has none, one or several entries, see `Columns`.
@@ -51,6 +53,7 @@ def open_table(
         missing: "fill": what is missing is learned around, and samples are whole; "keep": an empty cell is a state
             of its column, and is drawn like the others.
         known: the columns of an earlier table, whose states these have; their label need not be there.
+        partial: whether columns of `known` may be lacking; their cells are then holes.
         whole: for questions; weights are then passed over, so that answers and rows stay side by side.
         shelf: where the arrays of a long table are put; with a folder it is read block by block.
 
@@ -77,7 +80,8 @@ def open_table(
         notes = [*found.notes, *cleared.notes, *columns.notes]
     else:
         cells, columns, notes = known.read(found), known, [*found.notes]
-    coded = columns.encode(cells)
+    coded = columns.encode(columns.completed(cells) if partial else cells)
+    notes += told_of_lacking(columns.lacking(cells))
     for column in (column for column, new in zip(columns.columns, np.any(coded.beyond, axis=0), strict=True) if new):
         rows = int(coded.beyond[:, columns.columns.index(column)].sum())
         notes.append(f"'{column.name}' has {rows:,} cell{'s' * (rows > 1)} beyond what the model has seen.")
@@ -97,7 +101,8 @@ def open_table(
         raise DataError(f"{found.source} has no row with a cell that says anything; fill some rows.")
     if not seen.all():
         holes = int((~seen.all(1)).sum())
-        notes.append(f"{holes:,} of {len(x):,} rows have empty cells, which are learned around; impute fills them in.")
+        what = "learned around; impute fills them in" if known is None else "summed out, or filled in by draws"
+        notes.append(f"{holes:,} of {len(x):,} rows have cells that are empty or not known, which are {what}.")
     return Raw(
         found.source,
         {"train": x},
@@ -111,6 +116,14 @@ def open_table(
         strange=strange,
         table=cells.take(rows),
     )
+
+
+def told_of_lacking(names: Sequence[str]) -> list[str]:
+    """A sentence about columns that are not there."""
+    if not names:
+        return []
+    few = ", ".join(f"'{name}'" for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return [f"there is no column {few}: what the model knows of it is summed out, as of empty cells."]
 
 
 def columns_of(

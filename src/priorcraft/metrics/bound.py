@@ -1,12 +1,12 @@
 """How tight a lower bound on log p(x) is: the bound for several k, and how many draws took part in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.answer import Answer
+from priorcraft.answer import ARRAY, Answer
 from priorcraft.core import MOST_DRAWS, Approximate
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
@@ -41,11 +41,13 @@ class BoundScore(Score):
         effective_draws: effective sample size of a row's k draws, the median over rows. The bound is still rising
             where this is a few draws alone.
         fewest_effective: the smallest of them.
+        log_p: the bound of each row, nats, float64, (n,).
     """
 
     bounds: tuple[Bound, ...]
     effective_draws: float | None
     fewest_effective: float | None
+    log_p: Tensor | None = field(default=None, kw_only=True, repr=False, compare=False, metadata=ARRAY)
 
 
 def bound_score(model: Approximate, rows: Rows, *, samples: int, generator: Generator | None = None) -> BoundScore:
@@ -74,6 +76,7 @@ def bound_score(model: Approximate, rows: Rows, *, samples: int, generator: Gene
         bounds=bounds,
         effective_draws=float(effective.median()),
         fewest_effective=float(effective.min()),
+        log_p=nats[-1],
     )
 
 

@@ -88,11 +88,11 @@ def other_data(run: Run, source: Source) -> Splits:
     kept, space = run.data, run.model.space
     known, seed = kept.get("reading", {}), int(kept["seed"])
     if not isinstance(source, str | Path):
-        return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns)
+        return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns, partial=True)
     if kept.get("form", ROWS) != ROWS:
         return open_as(kept["form"], source, seed=seed, **known)
     if run.columns is not None:
-        return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns)
+        return open_data(source, seed=seed, known=kept["fingerprint"], columns=run.columns, partial=True)
     reading = cast(Reading, {key: known[key] for key in ("levels", "on_bad_image", "top") if key in known})
     return open_data(source, seed=seed, known=kept["fingerprint"], **brought(source, space, reading))
 

@@ -1,6 +1,5 @@
 """What scikit-learn passes as X, as a table; and tables as what was passed."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,6 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from priorcraft.cells import is_frame
-from priorcraft.cells.frames import kind_of
-from priorcraft.cells.writing import frame_like
 from priorcraft.errors import DataError
 
 PLAIN = (str, bytes, int, float, bool, np.generic)
@@ -58,11 +55,3 @@ def array_of(table: pa.Table, dtype: np.dtype) -> np.ndarray:
     for i, column in enumerate(columns):
         found[:, i] = column
     return found
-
-
-def like(X: Any, table: pa.Table, dtypes: Mapping[str, str]) -> Any:
-    """A table as the kind of thing that X is: an array, or a data frame of the same types, with its index if it can."""
-    if not is_frame(X):
-        return array_of(table, np.asarray(X).dtype)
-    frame = frame_like(table, kind_of(X), dtypes)
-    return frame.set_axis(X.index) if hasattr(X, "iloc") and len(frame) == len(X) else frame

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from priorcraft import probability, runtime, zoo
 from priorcraft.cells import is_frame
+from priorcraft.cells.writing import frame_like, frame_of
 from priorcraft.condition.marginal import log_marginal, log_marginal_by_class
 from priorcraft.core import UNLABELLED, ClosedForm, Exact, Generative, Space
 from priorcraft.datasets.build import build
@@ -25,7 +26,7 @@ from priorcraft.datasets.weights import repeats
 from priorcraft.errors import DataError, NoDensity, UsageError
 from priorcraft.run.in_memory import fitted
 from priorcraft.scale.questions import imputed
-from priorcraft.sklearn.rows import like, table_of
+from priorcraft.sklearn.rows import array_of, table_of
 from priorcraft.train.holes import filled
 from priorcraft.train.loop import Budget
 
@@ -140,7 +141,7 @@ class PriorSampler(_Prior):
     def fit(self, X: Any, y: Any = None) -> Self:
         """As in `PriorDensity`."""
         super().fit(X, y)
-        self._like = X[:0] if is_frame(X) else np.asarray(X)[:0]
+        self._dtype = None if is_frame(X) else np.asarray(X).dtype
         return self
 
     def sample(self, n: int = 1) -> Any:
@@ -150,7 +151,10 @@ class PriorSampler(_Prior):
             raise UsageError(f"n must be at least 1, not {n}.")
         x = self.model_.sample(n, generator=runtime.keyed(self.seed, "sample")).numpy()
         drawn = self.columns_.decoded(x, runtime.keyed(self.seed, "cells"))
-        return like(self._like, self.columns_.table_of(drawn, None), self.columns_.dtypes)
+        table = self.columns_.table_of(drawn, None)
+        if self._dtype is not None:
+            return array_of(table, self._dtype)
+        return frame_like(table, self.columns_.source, self.columns_.dtypes)
 
 
 class PriorImputer(OneToOneFeatureMixin, TransformerMixin, _Prior):
@@ -169,7 +173,7 @@ class PriorImputer(OneToOneFeatureMixin, TransformerMixin, _Prior):
         """X with its holes filled in: a frame of the same kind and types, or an array."""
         holes = self._holes(X)
         table = imputed(self.model_, holes, 1, (self.seed, "impute"))
-        return like(X, table, {column.name: column.dtype for column in holes.cells.columns})
+        return frame_of(holes.cells, table) if is_frame(X) else array_of(table, np.asarray(X).dtype)
 
 
 class PriorClassifier(ClassifierMixin, _Prior):

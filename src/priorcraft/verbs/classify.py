@@ -15,7 +15,7 @@ from priorcraft import probability
 from priorcraft.answer import ARRAY, Piece, Sentence
 from priorcraft.answer import Rows as Table
 from priorcraft.cells import Cells
-from priorcraft.cells.writing import table_bytes, with_answers
+from priorcraft.cells.writing import frame_of, of_table, table_bytes, with_answers
 from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_temperature, tempered
 from priorcraft.classifiers.curve import Learned, by_name
 from priorcraft.classifiers.deformed import Deformed
@@ -47,7 +47,8 @@ class Classified(Measured):
         curve: how much both kinds learn from how many labels; None where it was not asked for.
         classes: their names, in the order of the columns of `log_posterior`.
         log_posterior: log p(c | x), nats, (B, K).
-        log_evidence: log p(x) under that prior, nats, (B,).
+        log_evidence: log p(x) under that prior, nats, (B,); of a table with what its numbers say beyond their integers.
+        notes: what was noticed in other data than the run's own.
         cells: of a table, the rows; None of other data.
     """
 
@@ -59,7 +60,13 @@ class Classified(Measured):
     classes: tuple[str, ...]
     log_posterior: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     log_evidence: Tensor = field(repr=False, compare=False, metadata=ARRAY)
+    notes: tuple[str, ...] = ()
     cells: Cells | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
+
+    @property
+    def frame(self) -> Any:
+        """The rows of a table with `class`, `p` and `log_p`, as a data frame of the library that they came from."""
+        return frame_of(of_table(self.cells, "frame"), self._table("frame"))
 
     @property
     def prediction(self) -> list[str]:
@@ -104,17 +111,16 @@ class Classified(Measured):
 
     def _table(self, suffix: str) -> pa.Table:
         """The rows of a table with the name of their class and its probability, and log p(x)."""
-        if self.cells is None:
-            raise UsageError(f"a {suffix} holds the rows of a table with their classes, and these are none; use .npz.")
+        cells = of_table(self.cells, suffix)
         p, best = self.log_posterior.exp().max(1)
         answers = {"class": np.array(self.classes)[best.numpy()], "p": p.numpy(), "log_p": self.log_evidence.numpy()}
         answers |= {} if self.abstention is None else {"answered": self.answered.numpy()}
-        return with_answers(self.cells, answers)
+        return with_answers(cells, answers)
 
 
 def classify(
     run: str | Path | Run,
-    data: str | Path | Splits | None = None,
+    data: str | Path | Splits | Any | None = None,
     *,
     split: str = "test",
     prior: Prior | None = None,
@@ -130,7 +136,8 @@ def classify(
 
     Args:
         run: the run folder of a model that was fitted with labels, or what `fit` and `load` return.
-        data: other data of the same kind; the run's own without it.
+        data: other data of the same kind, in Python also a data frame; the run's own without it. Of a table, columns
+            that are not there are summed out, as empty cells are, and words that the model has not seen, too.
         split: train, valid or test.
         prior: in the place of the model's p(c): uniform, estimate (from the rows without their labels, by EM),
             CLASS=P with commas, or P,P,P in the order of the classes; in Python also a mapping or a sequence.
@@ -182,7 +189,8 @@ def classify(
         curve=contrast(splits, seed=seed) if curve else None,
         classes=fitted.classes,
         log_posterior=log_posterior,
-        log_evidence=log_evidence,
+        log_evidence=log_evidence if rows.rest is None else log_evidence + rows.rest,
+        notes=() if data is None else splits.notes,
         cells=cells,
     )
 

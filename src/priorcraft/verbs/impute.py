@@ -13,7 +13,7 @@ from priorcraft import runtime
 from priorcraft.answer import ARRAY, Answer, Facts, Piece
 from priorcraft.answer import Rows as Lines
 from priorcraft.cells import SUFFIXES, is_frame
-from priorcraft.cells.writing import as_parquet, as_text
+from priorcraft.cells.writing import as_parquet, as_text, frame_of, of_table
 from priorcraft.condition import filled
 from priorcraft.condition.restoration import complaints
 from priorcraft.datasets.holes import Holes
@@ -77,6 +77,11 @@ class Imputed(Answer):
         if self.table is None:
             raise UsageError("a .csv is for the rows of a table, and these came from an array: write an .npz.")
         return self.table.table(self.x.numpy()[self.table.open], runtime.keyed(self.seed, "cells"))
+
+    @property
+    def frame(self) -> Any:
+        """The same as a data frame of the library that the table came from, with its types."""
+        return frame_of(of_table(None if self.table is None else self.table.cells, "frame"), self.filled)
 
     def shown(self) -> list[Piece]:
         """How they were made, and of a table the first rows."""

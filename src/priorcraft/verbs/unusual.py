@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from priorcraft import runtime
 from priorcraft.answer import ARRAY, Answer, Piece, Sentence
 from priorcraft.answer import Rows as Table
 from priorcraft.cells import Cells
-from priorcraft.cells.writing import table_bytes, with_answers
+from priorcraft.cells.writing import frame_of, of_table, table_bytes, with_answers
 from priorcraft.condition.marginal import log_marginal
 from priorcraft.core import Exact
 from priorcraft.datasets import Rows, Splits
@@ -57,6 +58,7 @@ class Unusual(Answer):
         typicality: |log p(x) - mean| in standard deviations of validation rows, (n,).
         ratio: log p0(x) - log p(x) against the background p0, nats, (n,).
         foreign: whether a row is one of those that do not belong, bool, (n,); None without such rows.
+        notes: what was noticed in other data than the run's own.
         cells: of a table, the rows that were asked about; None of other data.
     """
 
@@ -71,6 +73,7 @@ class Unusual(Answer):
     typicality: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     ratio: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     foreign: Tensor | None = field(repr=False, compare=False, metadata=ARRAY)
+    notes: tuple[str, ...] = ()
     cells: Cells | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
 
     def shown(self) -> list[Piece]:
@@ -81,21 +84,28 @@ class Unusual(Answer):
         return [Table(lines), Sentence(most), Sentence(f"background of the ratio: {self.background}")]
 
     def _bytes(self, what: str, suffix: str) -> bytes:
-        scores = {"likelihood": self.likelihood, "typicality": self.typicality, "ratio": self.ratio}
+        scores = self._scores()
         if suffix != ".npz":
-            if self.cells is None:
-                raise UsageError(
-                    f"a {suffix} holds the rows of a table with their scores, and these are none; use .npz."
-                )
-            own = {name: value[: self.cells.rows].numpy() for name, value in scores.items()}
-            return table_bytes(with_answers(self.cells, own), suffix)
+            return table_bytes(self._table(suffix), suffix)
         marked = {} if self.foreign is None else {"unusual": self.foreign}
         return packed({name: value.numpy() for name, value in (scores | marked).items()})
+
+    def _scores(self) -> dict[str, Tensor]:
+        return {"likelihood": self.likelihood, "typicality": self.typicality, "ratio": self.ratio}
+
+    def _table(self, what: str) -> pa.Table:
+        cells = of_table(self.cells, what)
+        return with_answers(cells, {name: value[: cells.rows].numpy() for name, value in self._scores().items()})
+
+    @property
+    def frame(self) -> Any:
+        """The rows of a table with the three scores, as a data frame of the library that they came from."""
+        return frame_of(of_table(self.cells, "frame"), self._table("frame"))
 
 
 def unusual(
     run: str | Path | Run,
-    data: str | Path | Splits | None = None,
+    data: str | Path | Splits | Any | None = None,
     *,
     against: str | Path | Splits | None = None,
     rate: float = 0.3,
@@ -108,7 +118,7 @@ def unusual(
 
     Args:
         run: the run folder of an exact model, or what `fit` and `load` return.
-        data: rows that may or may not belong; the run's own test rows without it.
+        data: rows that may or may not belong, in Python also a data frame; the run's own test rows without it.
         against: rows that do not belong, to measure how well each score tells them from the others.
         rate: share of entries mutated for the background of the ratio.
         seed: of every random draw: the same seed gives the same answer.
@@ -146,6 +156,7 @@ def unusual(
         f"{found.name}, fitted to training rows with {rate:.0%} of their entries mutated",
         *scores,
         None if against is None else foreign,
+        () if data is None else asked.notes,
         None if asked.table is None else asked.cells(asked.test),
     )
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from torch import Generator
 
 from priorcraft.cells import CellColumn, Cells
+from priorcraft.cells.column import EMPTY
 from priorcraft.cells.emptiness import emptied
 from priorcraft.cells.types import is_category, is_text
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
@@ -207,13 +208,26 @@ class Columns:
         """A table in which what says nothing is empty, by the rule of these columns."""
         return emptied(cells, self.empty).cells
 
+    def lacking(self, cells: Cells) -> list[str]:
+        """Names of the modelled columns that a table does not have."""
+        return [column.name for column in self.columns if column.name not in cells.names]
+
+    def completed(self, cells: Cells) -> Cells:
+        """A table with the modelled columns that it lacks, empty, if it has any of them."""
+        missing = [column for column in self.columns if column.name not in cells.names]
+        if len(missing) == len(self.columns):
+            return cells
+        nothing, no_text = np.full(cells.rows, EMPTY, dtype=np.int32), pa.array([], pa.string())
+        more = [CellColumn(column.name, nothing, no_text, dtype=column.dtype) for column in missing]
+        return cells.with_columns([*cells.columns, *more])
+
     def encode(self, cells: Cells) -> Encoded:
         """The rows of a table, of which what says nothing has been emptied.
 
         Raises:
             DataError: a column that is not there, or a cell of another kind.
         """
-        missing = [column.name for column in self.columns if column.name not in cells.names]
+        missing = self.lacking(cells)
         if missing:
             known = ", ".join(column.name for column in self.columns)
             raise DataError(f"{cells.source} has no column '{missing[0]}'; needed are {known}.")
