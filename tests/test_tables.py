@@ -134,7 +134,7 @@ def test_empty_cells_are_drawn_and_all_others_stay(run, tmp_path):
             HEADER[1:4],
             r"line 2: 'height' must be a number, written like 12 or 0.25, not 'tall'",
         ),
-        ([["25", "4"]], ["height", "legs"], r"no column 'colour'; needed are height, colour, legs"),
+        ([["25", "4"]], ["length", "feet"], r"no column 'height'; needed are height, colour, legs"),
         ([["25", "red", "4", "dog"]] * 3, HEADER[1:5], r"line 2: 'kind' must be one of bird, cat, not 'dog'"),
     ],
 )

@@ -101,8 +101,11 @@ def open_table(
         raise DataError(f"{found.source} has no row with a cell that says anything; fill some rows.")
     if not seen.all():
         holes = int((~seen.all(1)).sum())
-        what = "learned around; impute fills them in" if known is None else "summed out, or filled in by draws"
-        notes.append(f"{holes:,} of {len(x):,} rows have cells that are empty or not known, which are {what}.")
+        if known is None:
+            what = "empty cells, which are learned around; impute fills them in"
+        else:
+            what = "cells that are empty or not known, which are summed out or drawn"
+        notes.append(f"{holes:,} of {len(x):,} rows have {what}.")
     return Raw(
         found.source,
         {"train": x},
