@@ -1,6 +1,7 @@
 """Tables of a user's own: numbers and words in columns, a class among them, empty cells."""
 
 import csv
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def run(table):
 
 
 def test_a_table_becomes_integers_with_states_of_their_own(table):
-    splits = open_data(table, label="kind")
+    splits: Any = open_data(table, label="kind")
     assert splits.classes == ("bird", "cat")
     assert [column.name for column in splits.columns.columns] == ["height", "colour", "legs"]
     assert splits.space.sizes[1:3] == (3, 2)  # then the fine digit of height

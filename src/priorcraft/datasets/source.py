@@ -161,8 +161,8 @@ def open_data(
         return replace(read(MEMORY), in_memory=True)
     if str(source) in NAMES or not os.path.exists(source) or not large(Path(source)):
         return read(MEMORY)
-    how = {**images, **table, "seed": seed, "levels": levels, "limit": limit, "label": label, "known": known}
-    how |= {"partial": partial}
+    how: dict[str, Any] = {**images, **table, "seed": seed, "levels": levels, "limit": limit, "label": label}
+    how |= {"known": known, "partial": partial}
     how |= {"columns": None if columns is None else columns.as_json(), "classes": classes}
     return through_cache(Path(source), how, read)
 

@@ -75,7 +75,8 @@ class _Prior(BaseEstimator):
         if columns is None or raw.table is None:
             raise DataError("X must be a table.")
         if columns.weight is not None:
-            rows = rows.where(torch.from_numpy(repeats(raw.table[columns.weight], splits.name)[0]))
+            weights = raw.table.take(np.arange(len(rows)))[columns.weight]
+            rows = rows.where(torch.from_numpy(repeats(weights, splits.name)[0]))
         closed = issubclass(zoo.entry(self.model, splits.space, len(rows))[1].model, ClosedForm)
         train, valid = (rows, rows) if closed else self._divided(rows)
         context = Space((), classes) if classes else None
