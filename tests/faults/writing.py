@@ -24,6 +24,8 @@ COMMANDS = {
     "sample picture": "sample {}/nb -n 3 --out {}/out.png",
     "sample table": "sample {}/pets -n 4 --out {}/out.csv",
     "sample parquet": "sample {}/pets -n 4 --out {}/out.parquet",
+    "score": "score {}/nb --out {}/out.npz",
+    "score table": "score {}/pets --out {}/out.csv",
     "classify": "classify {}/nb --out {}/out.npz",
     "classify table": "classify {}/pets --out {}/out.csv",
     "classify plot": "classify {}/nb --plot {}/out.png",
