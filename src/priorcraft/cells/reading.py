@@ -95,12 +95,13 @@ def files_of(source: str | Path) -> list[Path]:
 
 
 def is_folder_of_tables(path: Path) -> bool:
-    """Whether a folder holds files of tables, as the first of its files tell."""
+    """Whether a folder holds files of tables, by the first of its files; a list beside folders of images is none."""
     if not os.path.isdir(path):
         return False
-    shown = (file for file in path.iterdir() if not file.name.startswith((".", "_")) and file.is_file())
-    suffixes = {file.suffix.lower() for file in islice(shown, LOOKED_AT)}
-    return bool(suffixes) and (suffixes <= {PARQUET} or suffixes <= {".csv", ".tsv"})
+    shown = [file for file in islice(path.iterdir(), LOOKED_AT) if not file.name.startswith((".", "_"))]
+    suffixes = {file.suffix.lower() for file in shown if file.is_file()}
+    text = suffixes <= {".csv", ".tsv"} and not any(file.is_dir() for file in shown)
+    return bool(suffixes) and (suffixes <= {PARQUET} or text)
 
 
 def _folder(path: Path) -> Cells:
