@@ -284,7 +284,8 @@ def test_held_out_rows_are_seen_by_the_critic_that_saw_the_real_ones():
 # the model
 
 
-def test_convolutions_are_fast_and_logits_full():
+def test_convolutions_are_fast_and_logits_full(monkeypatch):
+    monkeypatch.setattr(runtime, "multiplies_in_bfloat16", lambda device: True)  # on any hardware
     model = gan(Space((1, 16, 16), 17), hidden=4, layers=1)
     game, u = Game(model), torch.rand(32, 1, 16, 16, generator=runtime.keyed(0)) * 2 - 1
     logits, full = game._judge(u, None), model.critic(u, None)
