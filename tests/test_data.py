@@ -9,9 +9,11 @@ import zlib
 from contextlib import suppress
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
+from pyarrow import csv, parquet
 
 from priorcraft.core import UNLABELLED, Space
 from priorcraft.datasets import explain_change, idx, image, names, open_data, read_image
@@ -428,6 +430,21 @@ def test_folder_of_classes(tmp_path):
     assert data.classes == ("cat", "dog")
     assert data.space == Space((1, 8, 8), 256)
     assert (len(data.train), len(data.valid), len(data.test)) == (14, 3, 3)
+
+
+@pytest.mark.parametrize("name", ["list.csv", "metadata.parquet"])
+def test_a_list_beside_folders_of_images_tells_of_the_images(tmp_path, name):
+    write = csv.write_csv if name.endswith("csv") else parquet.write_table
+    write(pa.table({"animal": ["a cat", "a dog"] * 10}), album(tmp_path) / name)
+    assert open_data(tmp_path).classes == ("cat", "dog")
+
+
+def test_tables_in_folders_below_are_read_too(tmp_path):
+    (tmp_path / "more").mkdir()
+    for place in (tmp_path, tmp_path / "more"):
+        csv.write_csv(pa.table({"animal": ["a cat", "a dog"] * 10, "legs": [4, 3] * 10}), place / "t.csv")
+    data = open_data(tmp_path)
+    assert len(data.train) + len(data.valid) + len(data.test) == 40
 
 
 def test_flat_folder_has_no_labels(tmp_path):

@@ -159,3 +159,24 @@ def test_prepared_data_share_their_files_with_the_copy_and_keep_their_cells(fram
     assert there.cells(there.test.first(3))["id"].cell(0) == found.cells(found.test.first(3))["id"].cell(0)
     assert found.folder is not None
     assert (tmp_path / "ready" / "train.x.npy").samefile(found.folder / "train.x.npy")
+
+
+def test_long_tables_are_asked_about_as_short_ones_are(tmp_path, monkeypatch):
+    """A column that is not there is summed out, and a row that says nothing has its answer in its place."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"n": rng.integers(0, 9, ROWS), "w": rng.choice(list("uvw"), ROWS)})
+    run = pc.fit(table, "chow-liu", out=tmp_path / "run", steps=2)
+    table.loc[7] = None
+    table.to_csv(tmp_path / "holes.csv", index=False)
+    table.drop(columns="n").to_csv(tmp_path / "lacking.csv", index=False)
+    names = ("holes.csv", "lacking.csv")
+    short = [pc.score(run, tmp_path / name) for name in names]
+    monkeypatch.setattr(cached, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(blocks, "SAMPLE", 300)
+    monkeypatch.setattr(cells_stored, "ROWS", 100)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, expected in zip(names, short, strict=True):
+        found = pc.score(run, tmp_path / name)
+        assert found.n == expected.n == ROWS
+        assert found.log_p == pytest.approx(expected.log_p)
+        assert set(expected.notes) <= set(found.notes)

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -89,19 +90,23 @@ def files_of(source: str | Path) -> list[Path]:
     path = Path(source)
     if not os.path.isdir(path):
         return [path]
-    shown = (file for file in path.rglob("*") if not file.name.startswith((".", "_")) and file.is_file())
-    found = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
+    found = sorted(file for file in _shown(path.rglob("*")) if file.suffix.lower() in SUFFIXES)
     return [file for file in found if file.suffix.lower() == PARQUET] or found
 
 
 def is_folder_of_tables(path: Path) -> bool:
-    """Whether a folder holds files of tables, by the first of its files; a list beside folders of images is none."""
+    """Whether a folder holds files of tables of one kind and, in the folders below it, nothing else."""
     if not os.path.isdir(path):
         return False
-    shown = [file for file in islice(path.iterdir(), LOOKED_AT) if not file.name.startswith((".", "_"))]
-    suffixes = {file.suffix.lower() for file in shown if file.is_file()}
-    text = suffixes <= {".csv", ".tsv"} and not any(file.is_dir() for file in shown)
-    return bool(suffixes) and (suffixes <= {PARQUET} or text)
+    own = {file.suffix.lower() for file in islice(_shown(path.iterdir()), LOOKED_AT)}
+    kind = {PARQUET} if own == {PARQUET} else {".csv", ".tsv"}
+    # a list beside folders of images tells of the images
+    return bool(own) and own <= kind and all(file.suffix.lower() in kind for file in _shown(path.rglob("*")))
+
+
+def _shown(found: Iterable[Path]) -> Iterator[Path]:
+    """Those that are files and not hidden."""
+    return (file for file in found if not file.name.startswith((".", "_")) and file.is_file())
 
 
 def _folder(path: Path) -> Cells:

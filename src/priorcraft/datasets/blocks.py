@@ -29,7 +29,15 @@ Recognise = Callable[[Cells], Columns]
 
 
 def open_blocks(
-    files: list[Path], source: str, shelf: Shelf, recognise: Recognise, known: Columns | None, words: str | None
+    files: list[Path],
+    source: str,
+    shelf: Shelf,
+    recognise: Recognise,
+    known: Columns | None,
+    words: str | None,
+    *,
+    whole: bool = False,
+    lacking: bool = False,
 ) -> Raw | None:
     """A long table, never whole in memory; None if it is short, or its rows are weighted.
 
@@ -40,6 +48,8 @@ def open_blocks(
         recognise: finds the columns of a sample of the rows.
         known: the columns of an earlier table, in place of that.
         words: what the user takes as empty.
+        whole: for questions; rows that say nothing stay, too.
+        lacking: whether columns of `known` may be lacking; their cells are then holes.
 
     Raises:
         Unusual: see `stored`.
@@ -53,7 +63,7 @@ def open_blocks(
     if found[0].weight is not None and known is None:
         return None
     pa.default_memory_pool().release_unused()
-    return _coded(table, *found, shelf, bool(known))
+    return _coded(table, *found, shelf, known=known is not None, whole=whole, lacking=lacking)
 
 
 def _columns(
@@ -115,10 +125,10 @@ class Block:
     taken: dict[str, dict[str, int]]
 
 
-def code_block(number: int, table: StoredCells, columns: Columns, empty: dict[str, list[str]]) -> Block:
+def code_block(number: int, table: StoredCells, columns: Columns, empty: dict[str, list[str]], lacking: bool) -> Block:
     """One block of a table as integers."""
     cleared = without(table.block(number), empty)
-    coded = columns.encode(cleared.cells)
+    coded = columns.encode(columns.completed(cleared.cells) if lacking else cleared.cells)
     labels = None
     if coded.labels is not None:
         number_of = {name: i for i, name in enumerate(columns.classes)}
@@ -132,7 +142,16 @@ def _smallest(columns: Columns) -> np.dtype:
     return np.dtype(np.uint8 if max(columns.sizes) <= 256 else np.int16)
 
 
-def _coded(table: StoredCells, columns: Columns, empty: dict[str, list[str]], shelf: Shelf, known: bool) -> Raw:
+def _coded(
+    table: StoredCells,
+    columns: Columns,
+    empty: dict[str, list[str]],
+    shelf: Shelf,
+    *,
+    known: bool,
+    whole: bool,
+    lacking: bool,
+) -> Raw:
     """The rows of a table on a shelf, coded block by block by several processes."""
     n, shape = table.rows, (table.rows, len(columns.sizes))
     x, seen = shelf.empty("coded.x", shape, _smallest(columns)), shelf.empty("coded.seen", shape, np.dtype(bool))
@@ -140,7 +159,7 @@ def _coded(table: StoredCells, columns: Columns, empty: dict[str, list[str]], sh
     y = shelf.empty("coded.y", (n,), np.dtype(np.int64)) if columns.label in table.names else None
     beyond, taken = np.zeros(len(columns.columns), int), Counter[tuple[str, str]]()
     count = Counted()
-    work = partial(code_block, table=table, columns=columns, empty=empty)
+    work = partial(code_block, table=table, columns=columns, empty=empty, lacking=lacking)
     for block in by_processes(work, range(table.blocks), processors()):
         rows = slice(count.rows, count.rows + len(block.x))
         x[rows], seen[rows], rest[rows], strange[rows] = block.x, block.seen, block.rest, block.strange
@@ -163,7 +182,25 @@ def _coded(table: StoredCells, columns: Columns, empty: dict[str, list[str]], sh
     told = {"seen": holes, "rest": rest, "strange": strange, "table": table, "numbered": y is not None}
     most, classes = max(columns.sizes), columns.classes or None
     raw = Raw(table.about.source, {"train": x}, labels, most, classes, columns=columns, **told)
-    return replace(_without_silent(raw, shelf, count, notes), notes=tuple(notes))
+    silent = 0 if whole else count.silent  # answers and rows stay side by side
+    if silent:
+        raw = _without_silent(raw, shelf)
+        notes.append(told_of_silent(silent))
+    if count.open > silent:
+        notes.append(told_of_holes(count.open - silent, count.rows - silent, known=known))
+    return replace(raw, notes=tuple(notes))
+
+
+def told_of_silent(rows: int) -> str:
+    """A sentence about rows without a cell that says anything."""
+    return f"{rows:,} rows say nothing in any column of p(x) and are left out."
+
+
+def told_of_holes(open_: int, rows: int, *, known: bool) -> str:
+    """A sentence about rows with empty cells, of a table that is learned from, or asked about where it is `known`."""
+    learned = "empty cells, which are learned around; impute fills them in"
+    asked = "cells that are empty or not known, which are summed out or drawn"
+    return f"{open_:,} of {rows:,} rows have {asked if known else learned}."
 
 
 @dataclass(frozen=True)
@@ -180,23 +217,15 @@ class Counted:
         return Counted(self.rows + len(seen), self.open + open_, self.silent + silent)
 
 
-def _without_silent(raw: Raw, shelf: Shelf, count: Counted, notes: list[str]) -> Raw:
-    """The rows that say something; what is missing in how many of them is added to the notes."""
-    if count.silent and raw.seen is not None:
-        kept = np.concatenate([raw.seen[rows].any(1) for rows in blocks(raw.seen)])
-        notes.append(f"{count.silent:,} rows say nothing in any column of p(x) and are left out.")
+def _without_silent(raw: Raw, shelf: Shelf) -> Raw:
+    """The rows that say something."""
+    if raw.seen is None:
+        return raw
+    kept = np.concatenate([raw.seen[rows].any(1) for rows in blocks(raw.seen)])
 
-        def taken(name: str, array: np.ndarray) -> np.ndarray:
-            return array_of(shelf.taken(f"kept.{name}", tensor_of(array), torch.from_numpy(kept)))
+    def taken(name: str, array: np.ndarray) -> np.ndarray:
+        return array_of(shelf.taken(f"kept.{name}", tensor_of(array), torch.from_numpy(kept)))
 
-        more = {name: taken(name, getattr(raw, name)) for name in ("seen", "rest", "strange")}
-        x, y = (
-            {part: taken(f"{letter}", a) for part, a in each.items()} for letter, each in (("x", raw.x), ("y", raw.y))
-        )
-        raw = replace(raw, x=x, y=y, **more, place=np.flatnonzero(kept))
-    if count.open > count.silent:
-        notes.append(
-            f"{count.open - count.silent:,} of {count.rows - count.silent:,} rows have empty cells, which are learned "
-            "around; impute fills them in."
-        )
-    return raw
+    more = {name: taken(name, getattr(raw, name)) for name in ("seen", "rest", "strange")}
+    x, y = ({part: taken(letter, a) for part, a in each.items()} for letter, each in (("x", raw.x), ("y", raw.y)))
+    return replace(raw, x=x, y=y, **more, place=np.flatnonzero(kept))

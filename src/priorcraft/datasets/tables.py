@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from priorcraft.cells import SUFFIXES, CellColumn, Cells, read_cells
 from priorcraft.cells.emptiness import emptied
 from priorcraft.cells.reading import files_of
 from priorcraft.cells.stored import Unusual
-from priorcraft.datasets.blocks import open_blocks
+from priorcraft.datasets.blocks import open_blocks, told_of_holes, told_of_silent
 from priorcraft.datasets.columns import Column, Columns, Recognised, Types, as_stated, recognised, stated
 from priorcraft.datasets.columns.aside import Constant, Identifier
 from priorcraft.datasets.columns.word import MOST
@@ -70,8 +71,10 @@ def open_table(
 
     if shelf.folder is not None and isinstance(source, str | Path):
         with suppress(Unusual):
-            if (raw := open_blocks(files_of(source), str(source), shelf, recognise, known, empty)) is not None:
-                return raw
+            asked = {"whole": whole, "lacking": partial}
+            raw = open_blocks(files_of(source), str(source), shelf, recognise, known, empty, **asked)
+            if raw is not None and raw.columns is not None and raw.table is not None:
+                return replace(raw, notes=(*raw.notes, *told_of_lacking(raw.columns.lacking(raw.table))))
     found = read_cells(source)
     if known is None:
         cleared = emptied(found, empty)
@@ -94,18 +97,13 @@ def open_table(
         labels = None if labels is None else labels[rows]
     if not whole and not seen.any(1).all():
         kept = seen.any(1)
-        notes.append(f"{int((~kept).sum()):,} rows say nothing in any column of p(x) and are left out.")
+        notes.append(told_of_silent(int((~kept).sum())))
         x, seen, rest, strange, rows = x[kept], seen[kept], rest[kept], strange[kept], rows[kept]
         labels = None if labels is None else labels[kept]
     if not len(x):
         raise DataError(f"{found.source} has no row with a cell that says anything; fill some rows.")
     if not seen.all():
-        holes = int((~seen.all(1)).sum())
-        if known is None:
-            what = "empty cells, which are learned around; impute fills them in"
-        else:
-            what = "cells that are empty or not known, which are summed out or drawn"
-        notes.append(f"{holes:,} of {len(x):,} rows have {what}.")
+        notes.append(told_of_holes(int((~seen.all(1)).sum()), len(x), known=known is not None))
     return Raw(
         found.source,
         {"train": x},

@@ -12,6 +12,7 @@ from torch import Generator
 from priorcraft.cells import CellColumn, Cells
 from priorcraft.cells.column import EMPTY
 from priorcraft.cells.emptiness import emptied
+from priorcraft.cells.stored import StoredCells
 from priorcraft.cells.types import is_category, is_text
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded
@@ -208,7 +209,7 @@ class Columns:
         """A table in which what says nothing is empty, by the rule of these columns."""
         return emptied(cells, self.empty).cells
 
-    def lacking(self, cells: Cells) -> list[str]:
+    def lacking(self, cells: Cells | StoredCells) -> list[str]:
         """Names of the modelled columns that a table does not have."""
         return [column.name for column in self.columns if column.name not in cells.names]
 
