@@ -5,15 +5,15 @@ from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, DensityMixin
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from priorcraft import probability, runtime, zoo
-from priorcraft.core import UNLABELLED, ClosedForm, Exact, Space
+from priorcraft.core import ClosedForm, Exact, Space
 from priorcraft.datasets.splits import Rows
-from priorcraft.errors import DataError, UsageError
+from priorcraft.errors import UsageError
 from priorcraft.run.in_memory import fitted
+from priorcraft.sklearn.by_bayes import ByBayes
 from priorcraft.train.loop import Budget
 
 ROUNDS = 100
@@ -142,7 +142,7 @@ class PPCA(Density):
         return {"latent": self.latent}
 
 
-class GenerativeClassifier(ClassifierMixin, _Fitted):
+class GenerativeClassifier(ByBayes, _Fitted):
     """p(c | x) = p(x | c) p(c) / p(x) with any exact model as p(x | c).
 
     Args:
@@ -175,41 +175,16 @@ class GenerativeClassifier(ClassifierMixin, _Fitted):
     def fit(self, X: Any, y: Any) -> Self:
         """Fits the joint p(x, c) to rows X (N, D) and labels y (N,)."""
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
-        check_classification_targets(y)
-        known = np.ones(len(y), bool) if self.unlabelled is None else y != self.unlabelled
-        self.classes_, codes = np.unique(y[known], return_inverse=True)
-        if len(self.classes_) < 2:
-            raise DataError(f"a classifier needs rows of at least 2 classes; found {len(self.classes_)} class.")
-        index = np.full(len(y), UNLABELLED, dtype=np.int64)
-        index[known] = codes
-        self._fit(X, torch.from_numpy(index), len(self.classes_))
+        self._fit(X, self._numbered(y), len(self.classes_))
         return self
 
     @torch.no_grad()
     def _posterior(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        check_is_fitted(self)
         joint = self.model_.log_joint(self._read(X))
         old = self.model_.log_prior
         new = old if self.prior is None else torch.as_tensor(self.prior, dtype=old.dtype).log()
         return probability.posterior(new, joint - old)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """log p(c | x), exact, nats, (N, K)."""
-        check_is_fitted(self)
-        return self._posterior(X)[0].numpy()
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """p(c | x), exact, (N, K)."""
-        return np.exp(self.predict_log_proba(X))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable class, (N,)."""
-        check_is_fitted(self)
-        return self.classes_[self.predict_log_proba(X).argmax(1)]
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """The evidence log p(x), exact, nats, (N,): low for rows that belong to no class."""
-        check_is_fitted(self)
-        return self._posterior(X)[1].numpy()
 
 
 class NaiveBayes(GenerativeClassifier):

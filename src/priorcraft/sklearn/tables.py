@@ -6,16 +6,15 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, DensityMixin, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, DensityMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from priorcraft import probability, runtime, zoo
 from priorcraft.cells import is_frame
 from priorcraft.cells.writing import frame_like, frame_of
 from priorcraft.condition.marginal import log_marginal, log_marginal_by_class
-from priorcraft.core import UNLABELLED, ClosedForm, Exact, Generative, Space
+from priorcraft.core import ClosedForm, Exact, Generative, Space
 from priorcraft.datasets.build import build
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.divide import SHARE, choose
@@ -26,6 +25,7 @@ from priorcraft.datasets.weights import repeats
 from priorcraft.errors import DataError, NoDensity, UsageError
 from priorcraft.run.in_memory import fitted
 from priorcraft.scale.questions import imputed
+from priorcraft.sklearn.by_bayes import ByBayes
 from priorcraft.sklearn.rows import array_of, table_of
 from priorcraft.train.holes import filled
 from priorcraft.train.loop import Budget
@@ -177,7 +177,7 @@ class PriorImputer(OneToOneFeatureMixin, TransformerMixin, _Prior):
         return frame_of(holes.cells, table) if is_frame(X) else array_of(table, np.asarray(X).dtype)
 
 
-class PriorClassifier(ClassifierMixin, _Prior):
+class PriorClassifier(ByBayes, _Prior):
     """p(c | x) = p(x | c) p(c) / p(x) of mixed rows by an exact model; what is empty in a row is summed out.
 
     Args:
@@ -208,14 +208,8 @@ class PriorClassifier(ClassifierMixin, _Prior):
         table = table_of(self, X, reset=True)
         named = column_or_1d(y, warn=True)
         check_consistent_length(X, named)
-        check_classification_targets(named)
-        known = np.ones(len(named), bool) if self.unlabelled is None else named != self.unlabelled
-        self.classes_, codes = np.unique(named[known], return_inverse=True)
-        if len(self.classes_) < 2:
-            raise DataError(f"a classifier needs rows of at least 2 classes; found {len(self.classes_)} class.")
-        index = np.full(len(named), UNLABELLED, dtype=np.int64)
-        index[known] = codes
-        return self._learn(table, torch.from_numpy(index), len(self.classes_))
+        numbers = self._numbered(named)
+        return self._learn(table, numbers, len(self.classes_))
 
     @torch.no_grad()
     def _posterior(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -224,20 +218,3 @@ class PriorClassifier(ClassifierMixin, _Prior):
         new = own if self.prior is None else torch.as_tensor(self.prior, dtype=own.dtype).log()
         log_p, evidence = probability.posterior(new, log_marginal_by_class(model, holes.x, holes.seen))
         return log_p, evidence + torch.from_numpy(holes.rest)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """log p(c | x), exact, nats, (N, K)."""
-        return self._posterior(X)[0].numpy()
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """p(c | x), exact, (N, K)."""
-        return np.exp(self.predict_log_proba(X))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The most probable class, (N,)."""
-        log_p = self.predict_log_proba(X)
-        return self.classes_[log_p.argmax(1)]
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """The evidence log p(x), exact, nats as in `PriorDensity`, (N,): low for rows that belong to no class."""
-        return self._posterior(X)[1].numpy()
