@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from priorcraft.core import UNLABELLED, Space
 from priorcraft.errors import DataError, UsageError
@@ -243,6 +244,19 @@ def test_members_differ_and_are_averaged():
         single.append(one.log_prob(ALL))
     assert not torch.allclose(*single)
     torch.testing.assert_close(torch.stack(single).logsumexp(0) - math.log(2), model.log_prob(ALL))
+
+
+def test_an_entry_is_smoothed_by_its_own_levels():
+    """More levels in another column are no reason to blur one of three words."""
+    words = F.pad(torch.tensor(list(itertools.product(range(3), repeat=2))), (0, 1))
+    x, told = words[torch.tensor([0, 0, 0, 0, 1, 4, 4, 4, 8, 8, 8, 8])], []
+    for levels in (3, 20):
+        model = latent(Space((3,), levels=levels, sizes=(3, 3, levels)), members=1, latents=1).double()
+        model.initialise(x, None, generator=keyed(0))
+        start = model.log_prob(words)
+        model.update(x, None)
+        told.append(torch.stack([each - each[0] for each in (start, model.log_prob(words))]))
+    torch.testing.assert_close(*told)
 
 
 @pytest.mark.parametrize("context", [None, Space((1, 3, 3), 2)])

@@ -94,8 +94,8 @@ class LatentTree(TreeModel):
         code = F.one_hot(x, self.levels).to(shares)
         counts = torch.stack([torch.einsum("bdl,bk->dlk", code, share) for share in shares])
         counts = counts[self.forest.member, self.forest.variable]
-        marginal = normalised(counts.sum(-1, keepdim=True) + 0.5, 1)
-        smooth = neighbours(self.levels, 0.5).to(counts) @ counts + 5 * marginal
+        marginal = normalised((counts.sum(-1, keepdim=True) + 0.5) * self._allowed(), 1)
+        smooth = self._bells(counts, torch.full((len(counts), 1, 1), 0.5)) @ counts + 5 * marginal
         self.log_emission.copy_(normalised(smooth * self._allowed(), 1).log())
         stay = STAY * torch.eye(self.states) + (1 - STAY) / self.states
         self.log_transition.copy_(stay.log().expand_as(self.log_transition))
@@ -150,7 +150,7 @@ class LatentTree(TreeModel):
 
     def _maximise(self, transitions: Tensor, emissions: Tensor, step: float) -> None:
         """The M-step from expected counts, with imagined rows as the class says."""
-        marginal = normalised(emissions.sum(-1, keepdim=True) + 0.5, 1)
+        marginal = normalised((emissions.sum(-1, keepdim=True) + 0.5) * self._allowed(), 1)
         tops = self.space.tops.to(emissions)[self.forest.variable].view(-1, 1, 1)
         near = self._bells(emissions, (tops + 1) / 8) @ emissions + marginal
         imagined = 2 * self.smoothing * tops * normalised(near * self._allowed(), 1)
@@ -160,7 +160,8 @@ class LatentTree(TreeModel):
     def _bells(self, like: Tensor, width: Tensor) -> Tensor:
         """A bell around each level, as wide as an eighth of the levels that its entry has, (N, levels, levels)."""
         sizes, place = width.flatten().unique(return_inverse=True)
-        return torch.stack([neighbours(self.levels, float(each)) for each in sizes]).to(like)[place]
+        bells = torch.stack([neighbours(self.levels, float(each)) for each in sizes]).to(like)[place]
+        return normalised(bells * self._allowed(), 1)
 
     def _allowed(self) -> Tensor | float:
         """1 for the levels that each entry has, (N, levels, 1)."""
