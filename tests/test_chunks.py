@@ -81,6 +81,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("part-*"))}
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_writes_the_same_bytes(run, parquet, tmp_path):
     for job in jobs(run, parquet):
         alone = {f"part-{i:06d}.parquet": content(job, i) for i in range(job.count)}
@@ -89,6 +90,7 @@ def test_any_number_of_workers_writes_the_same_bytes(run, parquet, tmp_path):
         assert answer(job, tmp_path / job.question, workers=2).done == 0
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_finished_chunks_and_the_same_call_goes_on(run, parquet, tmp_path, monkeypatch):
     job = jobs(run, parquet)[0]
 

@@ -161,6 +161,7 @@ def test_kernels_on_integers_sum_to_one_far_outside_the_range_too():
     assert bool(torch.isfinite(far).all())
 
 
+@pytest.mark.slow
 def test_digits_with_ten_labels_a_class_and_the_rest_unlabelled():
     """At least 0.95 on 200 test rows, and more than the same kernels learn from the labelled rows alone."""
     digits, y = few_labels(10)
@@ -293,6 +294,7 @@ def test_a_learning_curve_needs_labels_of_two_classes(labels):
         contrast(replace(digits, train=Rows(digits.train.x, y)))
 
 
+@pytest.mark.slow
 def test_a_comparison_classifies_by_every_density(run):
     digits = open_data("digits")
     found = contest([load(run)], digits, digits.test, samples=4, seed=0)

@@ -138,6 +138,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 def test_a_comparison_replaces_its_own_runs_and_no_others(few, tmp_path, capsys):
     def refused(*words: object) -> str:
         with pytest.raises(SystemExit) as left:

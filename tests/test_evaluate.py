@@ -58,6 +58,7 @@ def test_samples_of_a_run_come_with_the_names_of_their_classes(tmp_path, capsys)
         pc.evaluate(saved(tmp_path / "bare.npz", x), "digits")
 
 
+@pytest.mark.slow
 def test_folders_and_tables_are_brought_to_the_form_of_the_data(digits: Splits, tmp_path):
     pc.data(digits).save(tmp_path / "images")
     assert pc.evaluate(tmp_path / "images" / "valid", digits).two_sample.verdict == "not distinguishable"

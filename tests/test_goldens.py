@@ -1,6 +1,7 @@
 """The JSON of every command keeps its keys: what a script reads today it can read tomorrow.
 
-`PRIORCRAFT_GOLDENS=write python -m pytest tests/test_goldens.py` freezes them anew; a key may come, none may go.
+`PRIORCRAFT_GOLDENS=write python -m pytest -m slow tests/test_goldens.py`
+freezes them anew; a key may come, none may go.
 """
 
 import json
@@ -100,6 +101,7 @@ def missing(golden: Any, found: Any, place: str = "") -> list[str]:
     return [] if golden == found or "NoneType" in (golden, found) else [f"{place} was {golden} and is {found}"]
 
 
+@pytest.mark.slow
 def test_no_key_of_any_command_is_lost(folder, capsys):
     lost = []
     for name, words in COMMANDS.items():

@@ -31,6 +31,7 @@ def test_options_of_reading_are_remembered_and_others_are_brought_to_them(tmp_pa
         assert pc.classify(tmp_path / "run", other).accuracy > 0.9
 
 
+@pytest.mark.slow
 def test_a_comparison_reads_as_it_was_asked_and_its_runs_too(tmp_path):
     own, reading = folder_of_images(tmp_path / "own", 20), {"size": 6, "limit": 20}
     answer = pc.compare(own, models=["naive-bayes"], steps=3, out=tmp_path / "all", reading=reading, device="cpu")

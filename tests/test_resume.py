@@ -94,6 +94,7 @@ def wait_for_steps(run: Path, count: int) -> None:
     raise AssertionError("the training did not get under way in a minute")
 
 
+@pytest.mark.slow
 def test_a_real_process_killed_terminated_and_resumed(tmp_path):
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     first = launch(straight)

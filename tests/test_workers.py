@@ -145,6 +145,7 @@ def run_command(*words: str) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_prepared_data_and_workers_from_the_command_line(tmp_path):
     run_command("-m", "priorcraft", "data", "digits", "--prepare", "--out", str(tmp_path / "data"))
     run_command(*COMMAND, "--workers", "1", "--out", str(tmp_path / "1"))

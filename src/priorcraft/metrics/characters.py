@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,6 +101,7 @@ def _pairs(ranks: Tensor, names: tuple[str, ...]) -> Characters:
 
 def _equal_rows(pooled: Values) -> Tensor:
     """log of how many rows are equal to each row, (N, 1)."""
-    rows = torch.cat([pooled.numbers.nan_to_num(-1e300), pooled.words.double()], 1)
-    _, where, counts = rows.unique(dim=0, return_inverse=True, return_counts=True)
-    return counts[where].float().log()[:, None]
+    rows = torch.cat([pooled.numbers.nan_to_num(-1e300), pooled.words.double()], 1) + 0.0  # one zero, not two
+    whole = rows.numpy().view(np.dtype((np.void, rows.shape[1] * rows.element_size())))[:, 0]
+    _, where, counts = np.unique(whole, return_inverse=True, return_counts=True)
+    return torch.from_numpy(counts[where]).float().log()[:, None]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -23,7 +24,8 @@ class Relabelled:
     def of(cls, n: int, m: int, times: int, *, generator: Generator) -> "Relabelled":
         """n samples, then m real rows, relabelled so many times."""
         lots = torch.rand(times, n + m, generator=generator, dtype=torch.float64)
-        chosen = lots <= lots.kthvalue(n, 1, keepdim=True).values if times else lots.bool()
+        last = np.partition(lots.numpy(), n - 1, axis=1)[:, n - 1 : n]  # many times as fast as torch's kthvalue
+        chosen = lots <= torch.from_numpy(last)
         first = (torch.arange(n + m) < n)[:, None]
         return cls(torch.cat([first, chosen.T], 1))
 
