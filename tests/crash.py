@@ -127,6 +127,20 @@ def run_until_operation(script: Script, k: int, *, power_loss: bool = False) -> 
     return False
 
 
+def run_for(script: Script, seconds: float) -> bool:
+    """Runs `script` and kills it after so long; returns whether it was killed, and False if it ended before."""
+    pid, end = os.fork(), time.monotonic() + seconds
+    if pid == 0:
+        script()
+        os._exit(0)
+    while time.monotonic() < end:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return False
+        time.sleep(0.001)
+    os.kill(pid, signal.SIGKILL)
+    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+
+
 def operations(script: Script, log: Path) -> list[str]:
     """The names of the file operations of a whole run of `script`; `log` is a file to note them in."""
     fd = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC)

@@ -28,18 +28,18 @@ _HOMES = {name: module for module, names in _FACE.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     """Loads a verb or a type, and torch with it, when it is first asked for."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in declared.names():
-        return _asked(name)
+    if name in _HOMES or name in declared.names():
+        return _loaded(_HOMES.get(name, f"priorcraft.verbs.{name}"), name)
     raise AttributeError(f"module 'priorcraft' has no attribute '{name}'")
 
 
 @cache
-def _asked(name: str) -> Any:
-    """A verb that leaves the process as it found it."""
-    verb = getattr(import_module(f"priorcraft.verbs.{name}"), name)
-    return import_module("priorcraft.runtime").undisturbed(verb)
+def _loaded(module: str, name: str) -> Any:
+    """A type, or a function that leaves the process as it found it, as its import does."""
+    runtime = import_module("priorcraft.runtime")
+    with runtime.borrowed_process():
+        found = getattr(import_module(module), name)
+    return found if isinstance(found, type) else runtime.undisturbed(found)
 
 
 def __dir__() -> list[str]:

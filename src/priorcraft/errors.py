@@ -4,7 +4,8 @@ Every class carries the exit code with which the command line ends (0 ok, 1 fail
 4 diverged, 75 stopped but resumable, 130 interrupted).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -79,6 +80,26 @@ def out_of_memory(error: BaseException) -> bool:
     False
     """
     return isinstance(error, MemoryError) or any(said in str(error) for said in _MEMORY)
+
+
+@contextmanager
+def within_memory(what: str) -> Iterator[None]:
+    """Says in a sentence that memory ran out within, whichever library noticed it.
+
+    Args:
+        what: it was needed for, and what to do.
+
+    Raises:
+        OutOfMemory: in place of a library's error of another class.
+    """
+    try:
+        yield
+    except PriorcraftError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise OutOfMemory(what) from error
+        raise
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from priorcraft.errors import UsageError
+from priorcraft.errors import UsageError, within_memory
 from priorcraft.settings import Range, whole
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Key = int | str
 SEEDS = Range(0, 2**63, below=True)
+SMALLER = "this; try a smaller n, batch_size or model"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
@@ -213,11 +214,11 @@ def borrowed_process() -> Iterator[None]:
 
 
 def undisturbed(function: Callable[P, T]) -> Callable[P, T]:
-    """The function, called within `borrowed_process`."""
+    """The function, called within `borrowed_process`, and with a sentence where memory does not suffice."""
 
     @wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> T:
-        with borrowed_process():
+        with borrowed_process(), within_memory(SMALLER):
             return function(*args, **kwargs)
 
     return called

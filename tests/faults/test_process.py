@@ -1,14 +1,18 @@
 """A Python user's process is as it was after any call, and the same numbers give the same draws whatever their type."""
 
+import inspect
 import os
 import random
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from priorcraft import runtime
-from priorcraft.errors import UsageError
+import priorcraft as pc
+from priorcraft import runtime, sklearn
+from priorcraft.errors import OutOfMemory, UsageError
 from priorcraft.runtime import keyed, mix
 
 
@@ -41,6 +45,82 @@ def test_whatever_is_set_within_is_as_before():
     with pytest.raises(KeyError):
         disturbing()
     assert state() == before
+
+
+GOLDEN = Path(__file__).parent / "golden"
+ASKED = ("fit", "predict", "predict_proba", "predict_log_proba", "score", "score_samples", "transform", "sample")
+
+
+def own_methods(kind: type) -> list[str]:
+    """The public methods of an estimator that this project wrote."""
+    found = inspect.getmembers(kind, inspect.isfunction)
+    return [name for name, f in found if f.__module__.startswith("priorcraft") and not name.startswith("_")]
+
+
+def test_every_function_of_the_face_and_every_method_of_an_estimator_gives_the_process_back():
+    face = {name: getattr(pc, name) for name in dir(pc) if not name.startswith("_")}
+    disturbing = [n for n, f in face.items() if inspect.isfunction(f) and not hasattr(f, "__wrapped__")]
+    for kind in (getattr(sklearn, name) for name in sklearn.__all__):
+        assert {*own_methods(kind)} <= {*ASKED}
+        disturbing += [f"{kind}.{n}" for n in own_methods(kind) if not hasattr(getattr(kind, n), "__wrapped__")]
+    assert disturbing == []
+
+
+def answers_of(kind: type) -> list[Any]:
+    """What an estimator says after a short fit."""
+    x, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
+    estimator: Any = kind(model="chow-liu") if kind.__name__.startswith("Prior") else kind()
+    estimator.set_params(steps=2).fit(x, y)
+    labelled = {"score"} if hasattr(estimator, "predict") else set()
+    asked = [name for name in ASKED[1:] if hasattr(estimator, name)]
+    return [
+        estimator.sample(np.int64(2)) if n == "sample" else getattr(estimator, n)(x, *[y] * (n in labelled))
+        for n in asked
+    ]
+
+
+@pytest.mark.parametrize("name", sklearn.__all__)
+def test_an_estimator_leaves_the_process_alone_and_takes_no_notice_of_its_default_type(name):
+    expected = answers_of(getattr(sklearn, name))
+    torch.set_default_dtype(torch.float64)
+    torch.set_float32_matmul_precision("high")
+    before = state()
+    try:
+        found = answers_of(getattr(sklearn, name))
+        assert state() == before
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in GOLDEN.iterdir()))
+def test_a_run_is_loaded_and_asked_whatever_the_default_type(name):
+    x = pc.load(GOLDEN / name).model.sample(2, generator=keyed(0))
+    torch.set_default_dtype(torch.float64)
+    try:
+        run = pc.load(GOLDEN / name)
+        assert torch.equal(run.model.sample(2, generator=keyed(0)), x)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("n", [1.5, 0, -1, True, 10**12])
+def test_an_estimator_rounds_no_number_of_draws(n):
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    for fitted in (sklearn.Density(), sklearn.PriorSampler("chow-liu", steps=2)):
+        with pytest.raises(UsageError, match="n must be a whole number"):
+            fitted.fit(x).sample(n)
+
+
+def test_where_memory_runs_out_a_python_user_reads_a_sentence():
+    @runtime.undisturbed
+    def large():
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    with pytest.raises(OutOfMemory, match="not enough memory for this; try a smaller n"):
+        large()
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, int])

@@ -3,6 +3,8 @@
 import errno
 import io
 import shutil
+import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from PIL import Image
 
 import priorcraft as pc
 from faults.injected import failing
+from priorcraft import disk
 from priorcraft.cli import main
 
 PETS = "kind,weight,legs\n" + "".join(
@@ -139,6 +142,7 @@ class Command:
         whole: what it writes.
         rest: every other file there.
         operations: how many operations it takes.
+        seconds: and how long.
     """
 
     name: str
@@ -146,19 +150,22 @@ class Command:
     whole: dict[str, bytes]
     rest: dict[str, bytes]
     operations: int
+    seconds: float
 
     @classmethod
     def run(cls, name: str, place: Path) -> "Command":
         """Runs it undisturbed."""
         cleared(place)
         rest = kept(place)
+        began = time.monotonic()
         with failing(None) as done:
             code, said = typed(*words(COMMANDS[name], place))
+        seconds = time.monotonic() - began
         assert code == 0, (name, said)
         whole = essence(place)
         assert whole, name
         cleared(place)
-        return cls(name, place, whole, rest, len(done))
+        return cls(name, place, whole, rest, len(done), seconds)
 
     def disturbed(self, k: int, code: int) -> list[str]:
         """What goes otherwise than it must when the k-th operation fails, with an old answer there, too."""
@@ -197,6 +204,16 @@ class Command:
             wrong.append(f"no sentence: {said}")
         free = code != errno.ENOSPC or "free" in said
         return wrong if free else [*wrong, f"no bytes: {said}"]
+
+    def killed(self, kill: Callable[[Callable[[], object]], object]) -> list[str]:
+        """What goes otherwise than it must when it is killed by `kill`, which is given what to run."""
+        cleared(self.place)
+        kill(lambda: typed(*words(COMMANDS[self.name], self.place)))
+        left = {} if self.name in GOES_ON else essence(self.place)
+        wrong = [] if left in ({}, self.whole) else [f"left {[*left]}"]
+        wrong += self.repeated()
+        disk.sweep(self.place)  # as the next answer in this folder does
+        return [f"{self.name} killed: {each}" for each in wrong + self.temporaries()]
 
     def temporaries(self) -> list[str]:
         found = [str(p) for p in self.place.rglob("*") if p.name.endswith(".tmp")]

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from priorcraft.core import UNLABELLED
 from priorcraft.errors import DataError
+from priorcraft.runtime import undisturbed
 
 
 class ByBayes(ClassifierMixin, ABC):
@@ -37,19 +38,23 @@ class ByBayes(ClassifierMixin, ABC):
     def _posterior(self, X: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """log p(c | x), (N, K), and log p(x), (N,), nats."""
 
+    @undisturbed
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """log p(c | x), exact, nats, (N, K)."""
         return self._posterior(X)[0].numpy()
 
+    @undisturbed
     def predict_proba(self, X: Any) -> np.ndarray:
         """p(c | x), exact, (N, K)."""
         return np.exp(self.predict_log_proba(X))
 
+    @undisturbed
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class, (N,)."""
         log_p = self.predict_log_proba(X)
         return self.classes_[log_p.argmax(1)]
 
+    @undisturbed
     def score_samples(self, X: Any) -> np.ndarray:
         """The evidence log p(x), exact, nats, (N,): low for rows that belong to no class."""
         return self._posterior(X)[1].numpy()

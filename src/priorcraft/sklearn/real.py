@@ -13,6 +13,8 @@ from priorcraft.core import ClosedForm, Exact, Space
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import UsageError
 from priorcraft.run.in_memory import fitted
+from priorcraft.runtime import undisturbed
+from priorcraft.settings import DRAWS, whole
 from priorcraft.sklearn.by_bayes import ByBayes
 from priorcraft.train.loop import Budget
 
@@ -62,7 +64,7 @@ class _Fitted(BaseEstimator):
 
     def _sample(self, n: int) -> np.ndarray:
         check_is_fitted(self)
-        return self.model_.sample(n, generator=runtime.keyed(self.seed, "sample")).numpy()
+        return self.model_.sample(whole("n", n, DRAWS), generator=runtime.keyed(self.seed, "sample")).numpy()
 
 
 class Density(DensityMixin, _Fitted):
@@ -86,20 +88,24 @@ class Density(DensityMixin, _Fitted):
     def _settings(self) -> Mapping[str, Any]:
         return self.settings or {}
 
+    @undisturbed
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fits p(x) to the rows of X, (N, D); y is passed over."""
         self._fit(np.asarray(validate_data(self, X, dtype=np.float64, ensure_min_samples=2)), None, 0)
         return self
 
+    @undisturbed
     @torch.no_grad()
     def score_samples(self, X: Any) -> np.ndarray:
         """log p(x) of every row, exact, nats, (N,)."""
         return self.model_.log_prob(self._read(X)).numpy()
 
+    @undisturbed
     def score(self, X: Any, y: Any = None) -> float:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Mean of log p(x), exact, nats; higher is better."""
         return float(self.score_samples(X).mean())
 
+    @undisturbed
     def sample(self, n: int = 1) -> np.ndarray:
         """n draws from p(x), (n, D)."""
         return self._sample(n)
@@ -172,6 +178,7 @@ class GenerativeClassifier(ByBayes, _Fitted):
     def _settings(self) -> Mapping[str, Any]:
         return self.settings or {}
 
+    @undisturbed
     def fit(self, X: Any, y: Any) -> Self:
         """Fits the joint p(x, c) to rows X (N, D) and labels y (N,)."""
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)

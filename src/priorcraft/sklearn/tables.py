@@ -22,9 +22,11 @@ from priorcraft.datasets.holes import Holes
 from priorcraft.datasets.splits import Rows
 from priorcraft.datasets.tables import open_table
 from priorcraft.datasets.weights import repeats
-from priorcraft.errors import DataError, NoDensity, UsageError
+from priorcraft.errors import DataError, NoDensity
 from priorcraft.run.in_memory import fitted
+from priorcraft.runtime import undisturbed
 from priorcraft.scale.questions import imputed
+from priorcraft.settings import DRAWS, whole
 from priorcraft.sklearn.by_bayes import ByBayes
 from priorcraft.sklearn.rows import array_of, table_of
 from priorcraft.train.holes import filled
@@ -64,6 +66,7 @@ class _Prior(BaseEstimator):
         self.model, self.types, self.empty, self.settings = model, types, empty, settings
         self.steps, self.seed = steps, seed
 
+    @undisturbed
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fits p(x) to the rows of X, a data frame or an array; y is passed over. Rows with holes teach, too."""
         return self._learn(table_of(self, X, reset=True), None, 0)
@@ -121,11 +124,13 @@ class PriorDensity(DensityMixin, _Prior):
     True
     """
 
+    @undisturbed
     def score_samples(self, X: Any) -> np.ndarray:
         """log p of what is there in every row, exact, nats: a density in the units of its decimals, (N,)."""
         holes = self._holes(X)
         return (log_marginal(self._exact(), holes.x, holes.seen) + torch.from_numpy(holes.rest)).numpy()
 
+    @undisturbed
     def score(self, X: Any, y: Any = None) -> float:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Mean of log p over the rows, exact, nats; higher is better."""
         return float(self.score_samples(X).mean())
@@ -139,18 +144,18 @@ class PriorSampler(_Prior):
     (3, 2)
     """
 
+    @undisturbed
     def fit(self, X: Any, y: Any = None) -> Self:
         """As in `PriorDensity`."""
         super().fit(X, y)
         self._dtype = None if is_frame(X) else np.asarray(X).dtype
         return self
 
+    @undisturbed
     def sample(self, n: int = 1) -> Any:
         """n rows drawn from p(x): a frame of the kind that was fitted, or an array; columns of texts are not drawn."""
         check_is_fitted(self)
-        if n < 1:
-            raise UsageError(f"n must be at least 1, not {n}.")
-        x = self.model_.sample(n, generator=runtime.keyed(self.seed, "sample")).numpy()
+        x = self.model_.sample(whole("n", n, DRAWS), generator=runtime.keyed(self.seed, "sample")).numpy()
         drawn = self.columns_.decoded(x, runtime.keyed(self.seed, "cells"))
         table = self.columns_.table_of(drawn, None)
         if self._dtype is not None:
@@ -170,6 +175,7 @@ class PriorImputer(OneToOneFeatureMixin, TransformerMixin, _Prior):
     True
     """
 
+    @undisturbed
     def transform(self, X: Any) -> Any:
         """X with its holes filled in: a frame of the same kind and types, or an array."""
         holes = self._holes(X)
@@ -201,6 +207,7 @@ class PriorClassifier(ByBayes, _Prior):
         super().__init__(model, types=types, empty=empty, settings=settings, steps=steps, seed=seed)
         self.prior, self.unlabelled = prior, unlabelled
 
+    @undisturbed
     def fit(self, X: Any, y: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Fits the joint p(x, c) to rows X, a data frame or an array, and labels y (N,)."""
         if y is None:

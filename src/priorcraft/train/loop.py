@@ -13,7 +13,7 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.core import Approximate, Exact, Generative
 from priorcraft.datasets.splits import Rows
-from priorcraft.errors import Diverged, UsageError
+from priorcraft.errors import Diverged, UsageError, within_memory
 from priorcraft.mapped import let_go
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.shards import Shards
@@ -24,6 +24,7 @@ VALIDATIONS = 12  # in one budget
 VALIDATION_ROWS = 1000
 VALIDATION_DRAWS = 4  # k of the bound by which approximate models are compared
 
+OF_A_STEP = "a training step; make batch_size or the model smaller (--set ...)"
 BY_THE_CLOCK = (
     "the clock ended it: a run by minutes makes another number of steps each time, and ends near these numbers, not at "
     "the same bits; a run by steps does."
@@ -125,7 +126,7 @@ def train(
     start, speed = time.monotonic() - at.elapsed, Speed()
     while not objective.finished and (progress := budget.progress(at.step, at.elapsed)) < 1:
         batch = draw(rows, objective.rows_at(progress), seed, at.step, device)
-        with speed.step() if objective.rows_at(progress) else nullcontext():
+        with speed.step() if objective.rows_at(progress) else nullcontext(), within_memory(OF_A_STEP):
             values = objective.step(batch, progress=progress, key=(seed, at.step))
         at.step += 1
         if at.step % LET_GO == 0:
