@@ -211,6 +211,13 @@ def test_information_of_copies_and_constants():
     assert float(information[0, 2]) == pytest.approx(0, abs=0.01)
 
 
+def test_information_is_the_same_a_few_rows_at_a_time(monkeypatch):
+    x, weights = torch.randint(4, (400, 3), generator=keyed(8)), torch.rand(400, 2, generator=keyed(9))
+    whole = mutual_information(x, weights, 4)
+    monkeypatch.setattr("priorcraft.explicit.exact.structure.ROWS", 64)
+    torch.testing.assert_close(mutual_information(x, lambda rows: weights[rows], 4), whole)
+
+
 @pytest.mark.parametrize("dims", [1, 2])
 def test_smallest_tables(kind, dims):
     """One row, one entry, a constant column: nothing becomes nan."""

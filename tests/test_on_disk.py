@@ -99,6 +99,15 @@ def test_a_fit_and_questions_about_a_long_table(frame, small, tmp_path):
     assert numbers == ["1", "2", "3", "4", "5"]  # they are consecutive in the whole table, not in the sample
 
 
+def test_a_parquet_file_is_as_large_as_its_cells(small, tmp_path):
+    pd.DataFrame(dict.fromkeys("abcd", np.zeros(ROWS, int))).to_parquet(tmp_path / "packed.parquet")
+    size = (tmp_path / "packed.parquet").stat().st_size
+    cached.LARGE_BYTES = 4 * ROWS * 8 - 1
+    assert size < cached.LARGE_BYTES
+    assert cached.large(tmp_path / "packed.parquet")
+    assert cached.large(tmp_path)
+
+
 def test_arrays_are_mapped_and_not_read(small, tmp_path):
     x = np.random.default_rng(0).integers(0, 17, (60, 8, 8)).astype(np.uint8)
     np.save(tmp_path / "x.npy", x)

@@ -53,8 +53,9 @@ def _divided(found: dict[str, Rows], seed: int, limit: int | None, shelf: Shelf 
     if shelf is MEMORY:
         whole = complete(found, seed=seed)
         return {part: _at_most(limit, whole[part], seed, part) for part in SPLITS}
-    numbers = {part: Rows(torch.arange(len(rows)), rows.y) for part, rows in found.items()}  # which row goes where
-    taken = {part: rows.x for part, rows in _divided(numbers, seed, limit).items()}
+    short = torch.int32 if max(map(len, found.values())) < 2**31 else torch.int64
+    numbers = {part: Rows(torch.arange(len(rows), dtype=short), rows.y) for part, rows in found.items()}
+    taken = {part: rows.x for part, rows in _divided(numbers, seed, limit).items()}  # which rows go there
     return {part: _shelved(found.get(part, found["train"]), taken[part], part, shelf) for part in SPLITS}
 
 
@@ -85,18 +86,18 @@ def _rows(raw: Raw, levels: int | None, shelf: Shelf) -> tuple[dict[str, Rows], 
     else:
         y, classes = to_classes(raw.y, {part: len(points) for part, points in x.items()}, raw.classes)
     if len(classes) > 1:
-        return {part: _of_table(Rows(x[part], y[part]), raw) for part in x}, space, classes, list(raw.notes)
+        return {part: _of_table(Rows(x[part], y[part]), raw, shelf) for part in x}, space, classes, list(raw.notes)
     ignored = [f"labels left out: '{name}' is the only one, so it says nothing." for name in classes]
-    return {part: _of_table(Rows(x[part]), raw) for part in x}, space, (), [*raw.notes, *ignored]
+    return {part: _of_table(Rows(x[part]), raw, shelf) for part in x}, space, (), [*raw.notes, *ignored]
 
 
-def _of_table(rows: Rows, raw: Raw) -> Rows:
+def _of_table(rows: Rows, raw: Raw, shelf: Shelf) -> Rows:
     """The rows with what else is known of them, if they are a table's."""
     if raw.table is None:
         return rows
     found = {"seen": raw.seen, "rest": raw.rest, "strange": raw.strange}
     more = {name: None if part is None else tensor_of(part) for name, part in found.items()}
-    return replace(rows, **more, place=torch.arange(len(rows)) if raw.place is None else tensor_of(raw.place))
+    return replace(rows, **more, place=tensor_of(shelf.numbers("place", len(rows)) if raw.place is None else raw.place))
 
 
 def _at_most(limit: int | None, rows: Rows, seed: int, part: str) -> Rows:

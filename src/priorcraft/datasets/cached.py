@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
+
 from priorcraft.datasets.prepared import FORMAT, is_prepared, open_prepared, save
 from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.datasets.splits import Splits
@@ -16,6 +19,7 @@ from priorcraft.disk import WriteFailed, printable, tree
 from priorcraft.errors import DataError
 
 LARGE_BYTES, LARGE_FILES = 2**26, 10_000  # of a source, from which on a copy is kept
+CELL_BYTES = 8  # that a cell of a parquet file is taken for, however small it was packed
 
 
 def cache() -> Path:
@@ -26,7 +30,18 @@ def cache() -> Path:
 def large(source: Path) -> bool:
     """Whether a file or folder is worth a prepared copy."""
     files = _files(source)
-    return len(files) > LARGE_FILES or sum(status.st_size for _, status in files) > LARGE_BYTES
+    return len(files) > LARGE_FILES or sum(_unpacked(name or source, status) for name, status in files) > LARGE_BYTES
+
+
+def _unpacked(file: str | Path, status: os.stat_result) -> int:
+    """The bytes of a file, or of the cells of a parquet file where they are more."""
+    if not str(file).lower().endswith(".parquet"):
+        return status.st_size
+    try:
+        found = pyarrow.parquet.read_metadata(file)
+    except (OSError, pa.ArrowException):  # who reads it says what is wrong
+        return status.st_size
+    return max(status.st_size, found.num_rows * found.num_columns * CELL_BYTES)
 
 
 def through_cache(source: Path, how: Mapping[str, Any], read: Callable[[Shelf], Splits]) -> Splits:

@@ -8,6 +8,7 @@ from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError
 
 SHARE = 0.15  # of the rows there are, for each part that is missing
+AT_ONCE = 2**16  # rows that are chosen among at once
 
 
 def complete(parts: dict[str, Rows], *, seed: int) -> dict[str, Rows]:
@@ -37,7 +38,8 @@ def choose(rows: Rows, count: int, *, generator: Generator) -> Tensor:
     order = torch.randperm(n, generator=generator)
     if rows.y is not None:
         order = order[rows.y[order].argsort(stable=True)]
-    i = torch.arange(n)
     mask = torch.zeros(n, dtype=torch.bool)
-    mask[order] = (i + 1) * count // n > i * count // n
+    for start in range(0, n, AT_ONCE):
+        i = torch.arange(start, min(start + AT_ONCE, n))
+        mask[order[start : start + AT_ONCE]] = (i + 1) * count // n > i * count // n
     return mask

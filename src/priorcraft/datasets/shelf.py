@@ -30,6 +30,13 @@ class Shelf:
             return np.empty(shape, dtype)
         return np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", dtype, shape)
 
+    def numbers(self, name: str, count: int) -> np.ndarray:
+        """0 ... count - 1."""
+        made = self.empty(name, (count,), np.dtype(np.int64))
+        for part in blocks(made):
+            made[part] = np.arange(part.start, part.stop)
+        return made
+
     def made(
         self, name: str, source: np.ndarray, change: Callable[[np.ndarray], np.ndarray], dtype: np.dtype
     ) -> np.ndarray:

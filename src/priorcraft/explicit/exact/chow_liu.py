@@ -60,9 +60,11 @@ class ChowLiu(TreeModel):
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator) -> None:
         """Counts p(c) and finds the tree; rows without a label count in every class by its share."""
         super().initialise(x, given, generator=generator)
-        labels = [None] * -(-len(x) // ROWS) if given is None else given.split(ROWS)
-        weights = [self.class_weights(self.space.check(r), c) for r, c in zip(x.split(ROWS), labels, strict=True)]
-        self.forest.plant([chow_liu_tree(x.flatten(1), torch.cat(weights), self.levels)])
+
+        def weights(rows: slice) -> Tensor:
+            return self.class_weights(self.space.check(x[rows]), None if given is None else given[rows])
+
+        self.forest.plant([chow_liu_tree(x.flatten(1), weights, self.levels)])
 
     def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
         """One round of EM; with every label and entry known, the first is the maximum of the smoothed likelihood.

@@ -1,16 +1,18 @@
 """The tree that says most about the data: mutual information and its maximum spanning tree."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from priorcraft.mapped import let_go
 
 COLUMNS = 4096  # of the one-hot table whose Gram matrix holds all pairs; many levels are binned to fit
 ROWS = 8192  # counted at once
+LOST = 2**24  # rows, beyond which one more is lost in a sum of 32 bits
+Weights = Tensor | Callable[[slice], Tensor]
 
 
 class Tree(NamedTuple):
@@ -20,14 +22,14 @@ class Tree(NamedTuple):
     depth: list[int]
 
 
-def chow_liu_tree(x: Tensor, weights: Tensor, levels: int) -> Tree:
+def chow_liu_tree(x: Tensor, weights: Weights, levels: int) -> Tree:
     """The tree of greatest likelihood, hung from its centre so that few depths remain.
 
     argmax over trees of sum_(i,j) I(x_i; x_j | c)   (Chow & Liu 1968; given classes, Friedman et al. 1997)
 
     Args:
         x: integers, (N, D).
-        weights: how much each row counts, in each of C groups, (N, C).
+        weights: how much each row counts, in each of C groups, (N, C), or what says it of a stretch of rows.
         levels: number of levels; binned where D * levels is beyond a few thousand.
     """
     bins = min(levels, max(2, COLUMNS // x.shape[1]))
@@ -35,19 +37,25 @@ def chow_liu_tree(x: Tensor, weights: Tensor, levels: int) -> Tree:
     return hang(edges, centre(edges))
 
 
-def mutual_information(x: Tensor, weights: Tensor, bins: int, levels: int | None = None) -> Tensor:
+def mutual_information(x: Tensor, weights: Weights, bins: int, levels: int | None = None) -> Tensor:
     """I(x_i; x_j | c) = sum_c p(c) KL(p(x_i, x_j | c) || p(x_i | c) p(x_j | c)), nats, (D, D).
 
     One imagined row per group is spread over the cells of each pair: slightly biased, never infinite.
+    Takes memory for 8,192 rows, however many there are.
 
     Args:
         x: integers, (N, D).
-        weights: how much each row counts, in each of C groups, (N, C).
+        weights: how much each row counts, in each of C groups, (N, C), or what says it of a stretch of rows.
         bins: into which the levels are put.
         levels: of x; as many as bins if None.
     """
-    shares = weights.sum(0) / weights.sum()
-    counts = (_pair_counts(x, weights[:, c], bins, levels or bins) for c in range(len(shares)))
+    of = weights.__getitem__ if isinstance(weights, Tensor) else weights
+    stretches = [slice(start, start + ROWS) for start in range(0, len(x), ROWS)]
+    total = torch.stack([of(rows).double().sum(0) for rows in stretches]).sum(0)
+    counts = (
+        _pair_counts(x, stretches, lambda rows, c=c: of(rows)[:, c], bins, levels or bins) for c in range(len(total))
+    )
+    shares = (total / total.sum()).float()
     return sum(
         (share * _information(pairs, bins) for share, pairs in zip(shares, counts, strict=True)), torch.tensor(0.0)
     )
@@ -60,12 +68,17 @@ def _information(pairs: Tensor, bins: int) -> Tensor:
     return torch.xlogy(joint, joint / independent).sum((-2, -1))
 
 
-def _pair_counts(x: Tensor, weights: Tensor, bins: int, levels: int) -> Tensor:
+def _pair_counts(
+    x: Tensor, stretches: list[slice], weight: Callable[[slice], Tensor], bins: int, levels: int
+) -> Tensor:
     """The weight of each pair of bins of each pair of entries, a few rows at a time, (D, D, bins, bins)."""
-    counts = torch.zeros(x.shape[1] * bins, x.shape[1] * bins, device=x.device)
-    for rows, weight in zip(x.split(ROWS), weights.float().split(ROWS), strict=True):
-        code = F.one_hot(rows.long() * bins // levels, bins).flatten(1).float()
-        counts += (code * weight.unsqueeze(1)).T @ code
+    width = x.shape[1] * bins
+    counts = torch.zeros(width, width, device=x.device, dtype=torch.float if len(x) < LOST else torch.double)
+    first = torch.arange(x.shape[1], device=x.device) * bins
+    for rows in stretches:
+        code = torch.zeros(len(x[rows]), width, device=x.device)
+        code.scatter_(1, first + x[rows].long() * bins // levels, 1.0)
+        counts += (code * weight(rows).float().unsqueeze(1)).T @ code
         let_go(x)
     return counts.view(x.shape[1], bins, x.shape[1], bins).transpose(1, 2)
 
