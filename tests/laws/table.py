@@ -1,11 +1,12 @@
 """Tiny instances of every model, so that each law can be put to all of them: one row a model."""
 
 import itertools
+from typing import Any
 
 import torch
 
 from priorcraft import runtime
-from priorcraft.core import ClosedForm, Generative, Space
+from priorcraft.core import ClosedForm, Finer, Generative, Space
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.approximate.vqvae import VQVAE
@@ -25,6 +26,7 @@ from priorcraft.implicit.gan import GAN
 BITS = Space((1, 3, 3), 2)
 PLANE = Space((2,))
 COLUMNS = Space((3,), 4, sizes=(4, 2, 3))  # of a table, each with its own number of states
+DIGITS = Space((4,), 4, sizes=(3, 2, 4, 2), finer=(Finer(2, 0, (1, 4, 2)), Finer(3, 1, (2, 1))))  # of two columns
 LABELS = Space((), 3)
 DEFORMED = {"augment": 0.5, "augment_last": 0.5}
 
@@ -53,6 +55,7 @@ REAL_VALUED = ("mixture", "gaussian-mixture", "ppca", "lda", "qda", "kernel", "g
 APPROXIMATE = ("flat-vae", "ladder-vae", "vq-vae")
 CERTAIN = "vq-vae"  # its q(z | x) is one point: the bound is the same for every k
 IMPLICIT = ("gan",)
+HOLDS_DIGITS = ("masked-mlp", "chow-liu", "latent-tree", "trees-and-network")  # models that know which digits fit
 IMAGES_ALONE = ("masked-conv", "ladder-vae")
 EXACT = tuple(name for name in MODELS if name not in (*APPROXIMATE, *IMPLICIT))
 
@@ -69,6 +72,8 @@ def rows(space: Space, n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
             if space.sizes
             else (x > 0).long()
         )
+    for digit in space.finer:
+        x[:, digit.entry] = x[:, digit.entry].minimum(torch.tensor(digit.states)[x[:, digit.of]] - 1)
     return x.view(n, *space.event_shape), y
 
 
@@ -76,7 +81,7 @@ def tiny(name: str, *, space: Space = BITS, labels: bool = True, noise: float = 
     """A small model in float64 that has seen some rows, its weights shaken so that no law holds by symmetry."""
     kind, settings = MODELS[name]
     with runtime.borrowed_global_generator("tiny", name):
-        model = kind(space, LABELS if labels else None, **settings).double()
+        model: Any = kind(space, LABELS if labels else None, **settings).double()
         x, y = rows(space)
         given = y if labels else None
         model.initialise(x, given, generator=runtime.keyed("tiny", name))
@@ -87,6 +92,13 @@ def tiny(name: str, *, space: Space = BITS, labels: bool = True, noise: float = 
             for parameter in model.parameters():
                 parameter.add_(noise * torch.randn_like(parameter))
     return model.eval()
+
+
+def every_row() -> tuple[torch.Tensor, torch.Tensor]:
+    """All rows of `DIGITS` whose digits fit, and the others."""
+    x = torch.cartesian_prod(*(torch.arange(size) for size in DIGITS.sizes))
+    fits = torch.stack([x[:, d.entry] < torch.tensor(d.states)[x[:, d.of]] for d in DIGITS.finer], 1).all(1)
+    return x[fits], x[~fits]
 
 
 def every_image() -> torch.Tensor:

@@ -16,7 +16,7 @@ Every public method checks its arguments here, once; a model implements the meth
 from priorcraft.core.abilities import Classifier, ClosedForm, Encoder, LatentVariable, LearnsFromHoles, Trainable
 from priorcraft.core.evidence import Entrywise, LinearObservation, Observation, Posterior
 from priorcraft.core.models import MOST_DRAWS, Approximate, Exact, Generative, Implicit
-from priorcraft.core.space import UNLABELLED, Likelihood, Space
+from priorcraft.core.space import UNLABELLED, Finer, Likelihood, Space
 
 __all__ = [
     "MOST_DRAWS",
@@ -27,6 +27,7 @@ __all__ = [
     "Encoder",
     "Entrywise",
     "Exact",
+    "Finer",
     "Generative",
     "Implicit",
     "LatentVariable",

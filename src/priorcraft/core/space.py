@@ -13,6 +13,21 @@ UNLABELLED = -1  # scikit-learn's convention for a row whose class is not known
 
 
 @dataclass(frozen=True)
+class Finer:
+    """An entry that is the fine digit of another: how many states it has depends on what the other shows.
+
+    Args:
+        entry: the fine digit.
+        of: the coarse one.
+        states: how many states `entry` has where `of` is 0, 1, ...; the largest of them are all that it ever has.
+    """
+
+    entry: int
+    of: int
+    states: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Space:
     """Where x lives: its shape, and its number of levels if its entries are integers 0 ... levels-1.
 
@@ -23,9 +38,11 @@ class Space:
         levels: number of values of one entry; None for real numbers.
         sizes: number of values of each entry in turn, where they differ, as the columns of a table do; `levels` is then
             the largest.
+        finer: entries that are the fine digit of another; pairs of digits that do not fit have no probability.
+        unordered: entries whose integers are names: 3 is not nearer to 4 than to 9.
 
     Raises:
-        UsageError: sizes that are not one an entry, from 2 to `levels`.
+        UsageError: sizes that are not one an entry, from 2 to `levels`, or fine digits that do not fit them.
 
     >>> Space((1, 8, 8), 17).dims, round(Space((1, 8, 8), 17).chance, 3)
     (64, 4.087)
@@ -36,6 +53,8 @@ class Space:
     event_shape: tuple[int, ...]
     levels: int | None = None
     sizes: tuple[int, ...] = field(default=(), repr=False)
+    finer: tuple[Finer, ...] = field(default=(), repr=False, compare=False)  # older runs do not know it
+    unordered: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.sizes and not (len(self.sizes) == self.dims and 2 <= min(self.sizes) <= max(self.sizes) == self.levels):
@@ -43,6 +62,21 @@ class Space:
                 f"sizes must be {self.dims} numbers from 2 to levels ({self.levels}), the largest of them levels; "
                 f"found {len(self.sizes)} from {min(self.sizes)} to {max(self.sizes)}."
             )
+        if self.finer or self.unordered:
+            self._check_digits()
+
+    def _check_digits(self) -> None:
+        pairs = [entry for digit in self.finer for entry in (digit.entry, digit.of)]
+        known, sizes = set(range(self.dims if self.levels else 0)), self.sizes or (self.levels or 0,) * self.dims
+        if not (set(pairs) <= known and len(set(pairs)) == len(pairs) and set(self.unordered) <= known):
+            raise UsageError(f"finer and unordered must name entries 0 ... {self.dims - 1}, and digits each once.")
+        for digit in self.finer:
+            fits = len(digit.states) == sizes[digit.of] and min(digit.states) >= 1
+            if not (fits and max(digit.states) == sizes[digit.entry]):
+                raise UsageError(
+                    f"entry {digit.entry} must have from 1 to {sizes[digit.entry]} states at each of the "
+                    f"{sizes[digit.of]} of entry {digit.of}; found {digit.states[:12]}."
+                )
 
     @property
     def dims(self) -> int:

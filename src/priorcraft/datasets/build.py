@@ -79,8 +79,9 @@ def _splits(
 
 def _rows(raw: Raw, levels: int | None, shelf: Shelf) -> tuple[dict[str, Rows], Space, tuple[str, ...], list[str]]:
     x, space = to_points(raw.x, raw.levels, levels, shelf)
-    if raw.columns is not None and len(set(raw.columns.sizes)) > 1:  # where all are equal, levels says it
-        space = replace(space, sizes=raw.columns.sizes)
+    if raw.columns is not None:
+        sizes = raw.columns.sizes if len(set(raw.columns.sizes)) > 1 else ()  # where all are equal, levels says it
+        space = replace(space, sizes=sizes, finer=raw.columns.finer, unordered=raw.columns.unordered)
     if raw.numbered:
         y, classes = {part: tensor_of(labels) for part, labels in raw.y.items()}, raw.classes or ()
     else:

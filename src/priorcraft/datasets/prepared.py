@@ -13,7 +13,7 @@ from torch import Tensor
 from priorcraft import disk
 from priorcraft.cells import Cells
 from priorcraft.cells.stored import StoredCells, kept
-from priorcraft.core import Space
+from priorcraft.core import Finer, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.shelf import MEMORY, Shelf
@@ -144,7 +144,9 @@ def _table(folder: Path, found: dict[str, Any] | None) -> StoredCells | None:
 
 
 def _space(found: dict[str, Any]) -> Space:
-    return Space(tuple(found["event_shape"]), found["levels"], tuple(found["sizes"]))
+    finer = tuple(Finer(each["entry"], each["of"], tuple(each["states"])) for each in found.get("finer", ()))
+    unordered = tuple(found.get("unordered", ()))
+    return Space(tuple(found["event_shape"]), found["levels"], tuple(found["sizes"]), finer, unordered)
 
 
 def _rows(folder: Path, part: str, found: dict[str, Any]) -> Rows:

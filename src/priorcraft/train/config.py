@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from priorcraft import typed
-from priorcraft.core import Space
+from priorcraft.core import Finer, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.source import Reading
 from priorcraft.errors import UsageError
@@ -25,6 +25,8 @@ class SpaceOf:
     event_shape: tuple[Side, ...]
     levels: Levels | None = None
     sizes: tuple[Levels, ...] = ()
+    finer: tuple[Finer, ...] = ()
+    unordered: tuple[int, ...] = ()
 
     def space(self) -> Space:
         """The space itself.
@@ -32,7 +34,7 @@ class SpaceOf:
         Raises:
             UsageError: sizes that do not fit, or points too large for any machine.
         """
-        space = Space(self.event_shape, self.levels, self.sizes)
+        space = Space(self.event_shape, self.levels, self.sizes, self.finer, self.unordered)
         if space.dims > MOST_ENTRIES:
             raise UsageError(f"config.json describes points of {space.dims:,} entries, more than {MOST_ENTRIES:,}.")
         return space

@@ -11,6 +11,7 @@ from torch import Generator
 
 from priorcraft import typed
 from priorcraft.cells import CellColumn
+from priorcraft.core import Finer
 
 HIDDEN = -1  # in the place of an integer: empty, or a value that the column does not know
 
@@ -44,6 +45,16 @@ class Codec(ABC):
     def sizes(self) -> tuple[int, ...]:
         """States of each of its entries; () for a column that is left out of p(x)."""
         return ()
+
+    @property
+    def finer(self) -> tuple[Finer, ...]:
+        """Which of its entries are the fine digits of others, numbered within the column."""
+        return ()
+
+    @property
+    def unordered(self) -> bool:
+        """Whether the integers of its entries are names."""
+        return False
 
     @property
     def continuous(self) -> bool:
@@ -113,6 +124,17 @@ class Leaves:
         finest = max(np.diff(self.firsts))
         coarse = max(2, len(self.firsts) - 1)
         return (coarse,) if finest < 2 else (coarse, int(finest))
+
+    def finer(self, at: int = 0) -> tuple[Finer, ...]:
+        """The fine digit of a column whose coarse one is entry `at`, if it has one.
+
+        >>> Leaves((0, 1, 4)).finer()
+        (Finer(entry=1, of=0, states=(1, 3)),)
+        """
+        if len(self.sizes) < 2:
+            return ()
+        states = tuple(np.diff(self.firsts).tolist())
+        return (Finer(at + 1, at, states + (1,) * (self.sizes[0] - len(states))),)
 
     def digits(self, leaf: np.ndarray) -> np.ndarray:
         """Both digits of each leaf, -1 for leaf -1, (N, 1 or 2)."""

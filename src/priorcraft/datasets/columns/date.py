@@ -12,7 +12,8 @@ from priorcraft.cells import CellColumn
 from priorcraft.cells.compute import pc
 from priorcraft.cells.numerals import Numeral
 from priorcraft.cells.types import type_named
-from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded
+from priorcraft.core import Finer
+from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded, Leaves
 from priorcraft.datasets.columns.number import Number, number_from
 
 DAY = 86_400
@@ -59,6 +60,15 @@ class Date(Codec):
     def sizes(self) -> tuple[int, ...]:
         """States of the entries of those parts that vary."""
         return tuple(size for part in self.parts if len(part.lows) > 1 for size in part.sizes)
+
+    @property
+    def finer(self) -> tuple[Finer, ...]:
+        """The fine digits of the parts that have one."""
+        varying = [part for part in self.parts if len(part.lows) > 1]
+        starts = np.cumsum([0, *(len(part.sizes) for part in varying)]).tolist()
+        return tuple(
+            digit for part, at in zip(varying, starts, strict=False) for digit in Leaves(part.firsts).finer(at)
+        )
 
     def described(self) -> str:
         """From when to when, and how."""

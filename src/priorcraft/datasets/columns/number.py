@@ -13,6 +13,7 @@ from torch import Generator
 from priorcraft import runtime
 from priorcraft.cells import CellColumn
 from priorcraft.cells.numerals import Numeral
+from priorcraft.core import Finer
 from priorcraft.datasets.columns.codec import Codec, Coded, Leaves
 from priorcraft.datasets.columns.inside import Inside, spread
 
@@ -61,6 +62,11 @@ class Number(Codec):
     def sizes(self) -> tuple[int, ...]:
         """States of one or two digits."""
         return Leaves(self.firsts).sizes
+
+    @property
+    def finer(self) -> tuple[Finer, ...]:
+        """The fine digit, if there is one."""
+        return Leaves(self.firsts).finer()
 
     @property
     def continuous(self) -> bool:

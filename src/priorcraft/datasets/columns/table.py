@@ -1,7 +1,7 @@
 """The columns of a table that a model knows: cells to rows of integers, and rows of integers to cells again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from priorcraft.cells.column import EMPTY
 from priorcraft.cells.emptiness import emptied
 from priorcraft.cells.stored import StoredCells
 from priorcraft.cells.types import is_category, is_text
+from priorcraft.core import Finer
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded
 from priorcraft.datasets.columns.date import Date
@@ -49,6 +50,14 @@ class Column:
         """States of its entries; () where it is left out of p(x)."""
         sizes = self.codec.sizes
         return (sizes[0] + 1, *sizes[1:]) if self.keeps and sizes else sizes
+
+    @property
+    def finer(self) -> tuple[Finer, ...]:
+        """Which of its entries are fine digits of others; an empty cell has the first of each."""
+        return tuple(
+            replace(digit, states=(*digit.states, 1)) if self.keeps and digit.of == 0 else digit
+            for digit in self.codec.finer
+        )
 
     def encode(self, column: CellColumn, cells: Cells) -> Coded:
         """The integers of its cells.
@@ -195,6 +204,18 @@ class Columns:
         for column in self.columns:
             sizes[self.layout[column.name]] = column.sizes
         return tuple(sizes.tolist())
+
+    @property
+    def finer(self) -> tuple[Finer, ...]:
+        """Which entries of x are the fine digit of another."""
+        places = [(self.layout[column.name].tolist(), digit) for column in self.columns for digit in column.finer]
+        return tuple(Finer(at[digit.entry], at[digit.of], digit.states) for at, digit in places)
+
+    @property
+    def unordered(self) -> tuple[int, ...]:
+        """Which entries of x are names."""
+        named = [self.layout[column.name] for column in self.columns if column.codec.unordered]
+        return tuple(sorted(int(entry) for entries in named for entry in entries))
 
     @property
     def header(self) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Generator
 
 from priorcraft import runtime
 from priorcraft.cells import CellColumn
+from priorcraft.core import Finer
 from priorcraft.datasets.columns.codec import Codec, Coded, Leaves, some
 from priorcraft.datasets.labels import by_number
 
@@ -47,6 +48,16 @@ class Word(Codec):
     def sizes(self) -> tuple[int, ...]:
         """States of one or two digits."""
         return Leaves(self.firsts).sizes
+
+    @property
+    def finer(self) -> tuple[Finer, ...]:
+        """The fine digit, if there is one."""
+        return Leaves(self.firsts).finer()
+
+    @property
+    def unordered(self) -> bool:
+        """Whether their order means nothing."""
+        return not self.ordered
 
     @property
     def states(self) -> tuple[str, ...]:

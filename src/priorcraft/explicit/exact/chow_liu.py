@@ -21,8 +21,10 @@ class ChowLiu(TreeModel):
 
     p(x | c) = prod_i p(x_i | x_parent(i), c)
 
-    The tree maximises the summed mutual information (Chow & Liu 1968, doi:10.1109/TIT.1968.1054142), given the
-    class where there are labels (tree-augmented naive Bayes: Friedman, Geiger & Goldszmidt 1997).
+    A fine digit is always a neighbour of its coarse one where that says which states it has, so that what cannot be
+    has no probability. But for that, the tree maximises the summed mutual information (Chow & Liu 1968,
+    doi:10.1109/TIT.1968.1054142), given the class where there are labels (tree-augmented naive Bayes: Friedman, Geiger
+    & Goldszmidt 1997).
 
     Args:
         space: integers.
@@ -64,7 +66,8 @@ class ChowLiu(TreeModel):
         def weights(rows: slice) -> Tensor:
             return self.class_weights(self.space.check(x[rows]), None if given is None else given[rows])
 
-        self.forest.plant([chow_liu_tree(x.flatten(1), weights, self.levels)])
+        together = (self.digits.fine, self.digits.coarse)
+        self.forest.plant([chow_liu_tree(x.flatten(1), weights, self.levels, together)])
 
     def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
         """One round of EM; with every label and entry known, the first is the maximum of the smoothed likelihood.
@@ -80,7 +83,7 @@ class ChowLiu(TreeModel):
             else:
                 total += self._expect(part, label, seen[rows], counts)
             let_go(x)
-        self.log_transition.copy_(leaning(counts, self.smoothing, self._spread()).log())
+        self.log_transition.copy_(leaning(counts, self.smoothing, self._spread(), self._fits()).log())
         return (total / len(x)).to(counts)
 
     def _count(self, x: Tensor, given: Tensor | None, counts: Tensor) -> Tensor:
@@ -106,6 +109,21 @@ class ChowLiu(TreeModel):
     def _spread(self) -> Tensor:
         """The levels that each entry has, evenly, (N, 1, 1, levels)."""
         return evenly(self.space).to(self.log_transition)[self.forest.variable][:, None, None]
+
+    def _fits(self) -> Tensor | float:
+        """1 for the levels that can be under each of the parent's, (N, 1, levels, levels)."""
+        if not len(self.digits):
+            return 1.0
+        fits = self.log_transition.new_ones(len(self.log_transition), 1, self.levels, self.levels)
+        node, above = self.forest.nodes()[0], self.forest.parent
+        for fine, coarse, states in zip(*self.digits.buffers(), strict=True):
+            under = torch.arange(self.levels, device=states.device) < states.unsqueeze(1)  # (coarse, fine)
+            child, parent = node[fine], node[coarse]
+            if above[child] == parent:
+                fits[child, 0] = under
+            else:
+                fits[parent, 0] = under.T
+        return fits
 
     def _cells(self, x: Tensor, classes: Tensor) -> Tensor:
         """Where log p(x_i | x_parent(i), c) stands in the flat table, (N, C, R), for rows (C, R, D)."""

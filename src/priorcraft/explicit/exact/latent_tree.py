@@ -9,15 +9,16 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Space
+from priorcraft.explicit.exact.hidden_tree import HiddenTree
 from priorcraft.explicit.exact.structure import Tree, chow_liu_tree
-from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning, normalised
+from priorcraft.explicit.exact.tree_model import Groups, leaning, normalised
 from priorcraft.settings import Range, Smoothing
 
 ROWS = 8192  # that the structure and the first tables are read off
 STAY = 0.5  # how often a state begins as its parent's
 
 
-class LatentTree(TreeModel):
+class LatentTree(HiddenTree):
     """A mixture of hidden Chow-Liu trees, fitted by EM; every marginal and conditional is exact.
 
     p(x | c) = 1/M sum_m sum_z prod_i p(z_i | z_parent(i), c) p(x_i | z_i)
@@ -145,6 +146,8 @@ class LatentTree(TreeModel):
         posterior *= groups.weight.unsqueeze(-1)
         if seen is not None:
             posterior *= seen.movedim(-1, 0)[self.forest.variable].unsqueeze(-1)
+        if len(self.digits):
+            self._expect_fine(x, posterior, emissions)
         emissions.view(-1, self.states).index_add_(0, self._shown(x).flatten(), posterior.flatten(0, 2))
         return (groups.weight * (up.log_prob.logsumexp(0) - math.log(self.forest.trees))).sum()
 

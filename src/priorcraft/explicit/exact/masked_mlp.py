@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.core import Likelihood, Space, Trainable
 from priorcraft.explicit.exact.chain import Autoregressive, ensemble
+from priorcraft.explicit.exact.digits import Digits
 from priorcraft.explicit.exact.entries import Entries
 from priorcraft.nn.masked import MaskedMLP
 from priorcraft.nn.triangular import TriangularSteps
@@ -47,7 +48,7 @@ class MaskedAutoregressive(Autoregressive, Trainable):
     ) -> None:
         super().__init__(space, context, ensemble(space.dims, orders, order_seed))
         self.any_order = any_order
-        self.entries = Entries(space)
+        self.entries, self.digits = Entries(space), Digits(space)
         features, outputs = self.entries.features, self.entries.outputs
         length = 0 if context is None else (self.classes or context.dims)
         direct = space.dims**2 * features * outputs <= DIRECT_LIMIT
@@ -63,8 +64,10 @@ class MaskedAutoregressive(Autoregressive, Trainable):
 
     def conditionals(self, x: Tensor, order: Tensor, given: Tensor | None) -> Likelihood:
         """p(x_i | the entries before i in `order`) for every entry at once, over x flattened to (B, D)."""
-        outputs = self.net(self.entries.code(x), order.argsort(), self._context_code(given))
-        return self.entries.likelihood(outputs, self.entries.marginal)
+        position = order.argsort()
+        outputs = self.net(self.entries.code(x), position, self._context_code(given))
+        likelihood = self.entries.likelihood(outputs, self.entries.marginal)
+        return self.digits.held(likelihood, self.digits.allowed(x, position)) if len(self.digits) else likelihood
 
     def _context_code(self, given: Tensor | None) -> Tensor | None:
         if given is None or self.context is None:
@@ -93,9 +96,13 @@ class MaskedAutoregressive(Autoregressive, Trainable):
         if start:
             steps.push(self.entries.code(x[..., :start]), 0)
         marginal = self.entries.marginal[orders].movedim(1, 0)[:, :, None]
+        position = orders.argsort(1)
         with runtime.plain_products():
             for p in range(start, self.space.dims):
-                drawn = self.entries.likelihood(steps.parameters(p), marginal[p]).quantile(u[p])
+                likelihood = self.entries.likelihood(steps.parameters(p), marginal[p])
+                if len(self.digits):
+                    likelihood = self.digits.held(likelihood, self.digits.allowed_at(x, position, p))
+                drawn = likelihood.quantile(u[p])
                 x[..., p] = drawn
                 steps.push(self.entries.code(drawn[..., None]), p)
         return torch.zeros_like(x).scatter_(-1, orders[:, None].expand_as(x), x)

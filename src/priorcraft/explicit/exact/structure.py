@@ -22,7 +22,7 @@ class Tree(NamedTuple):
     depth: list[int]
 
 
-def chow_liu_tree(x: Tensor, weights: Weights, levels: int) -> Tree:
+def chow_liu_tree(x: Tensor, weights: Weights, levels: int, together: tuple[Tensor, Tensor] | None = None) -> Tree:
     """The tree of greatest likelihood, hung from its centre so that few depths remain.
 
     argmax over trees of sum_(i,j) I(x_i; x_j | c)   (Chow & Liu 1968; given classes, Friedman et al. 1997)
@@ -31,9 +31,14 @@ def chow_liu_tree(x: Tensor, weights: Weights, levels: int) -> Tree:
         x: integers, (N, D).
         weights: how much each row counts, in each of C groups, (N, C), or what says it of a stretch of rows.
         levels: number of levels; binned where D * levels is beyond a few thousand.
+        together: pairs of entries that must be neighbours, no entry in two of them.
     """
     bins = min(levels, max(2, COLUMNS // x.shape[1]))
-    edges = spanning_tree(mutual_information(x, weights, bins, levels))
+    information = mutual_information(x, weights, bins, levels)
+    if together is not None:
+        first, second = together
+        information[first, second] = information[second, first] = information.max() + 1
+    edges = spanning_tree(information)
     return hang(edges, centre(edges))
 
 

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.core import UNLABELLED, Exact, LearnsFromHoles, Space
 from priorcraft.errors import UsageError
+from priorcraft.explicit.exact.digits import Digits
 from priorcraft.explicit.exact.forest import Forest, Upward
 from priorcraft.explicit.exact.holes import seen_points
 from priorcraft.settings import DRAWS, whole
@@ -73,7 +74,7 @@ class TreeModel(Exact, LearnsFromHoles):
         self.levels, self.states = space.levels, space.levels if states is None else states
         if trees < 1 or self.states < 1:
             raise UsageError(f"at least one tree and one state are needed, not {trees} and {states}.")
-        self.forest = Forest(trees, space.dims)
+        self.forest, self.digits = Forest(trees, space.dims), Digits(space)
         shape = (trees * space.dims, max(self.classes, 1), self.states, self.states)
         self.register_buffer("log_transition", torch.full(shape, -math.log(self.states)))
 
@@ -162,9 +163,15 @@ class TreeModel(Exact, LearnsFromHoles):
             tree = runtime.categorical(groups.rows(up.log_prob).T, generator=generator)
             nodes = self.forest.nodes()[tree]
             states = groups.rows(states)[nodes, torch.arange(len(nodes), device=x.device).unsqueeze(1)]
-            levels = runtime.categorical(self._emission()[nodes, :, states], generator=generator)
+            levels = self._levels(
+                self._emission()[nodes, :, states], x[rows].flatten(1), seen[rows].flatten(1), generator
+            )
             drawn[rows] = levels.view_as(x[rows])
         return torch.where(seen, x, drawn)
+
+    def _levels(self, log_emission: Tensor, x: Tensor, seen: Tensor, generator: Generator) -> Tensor:
+        """A level for each entry, (B, D), from log p(x_i = l | z_i) (B, D, levels) and what is seen (B, D)."""
+        return runtime.categorical(log_emission, generator=generator)
 
     def _tables(self, x: Tensor, seen: Tensor, label: Tensor | None) -> Tensor:
         """p(x_i = l | x_seen, label), (B, D, levels)."""
@@ -208,7 +215,9 @@ class TreeModel(Exact, LearnsFromHoles):
         return nodes * self.levels + x.movedim(-1, 0)[self.forest.variable]
 
 
-def leaning(counts: Tensor, smoothing: float, spread: Tensor | float | None = None) -> Tensor:
+def leaning(
+    counts: Tensor, smoothing: float, spread: Tensor | float | None = None, fits: Tensor | float = 1.0
+) -> Tensor:
     """p(k | j, c) from counts (N, C, J, K), where classes and parents with few rows lean on those with many.
 
     p(k | j, c) = (n_cjk + s (p(k | j) + p(k | c)) / 2) / (n_cj + s)
@@ -217,11 +226,12 @@ def leaning(counts: Tensor, smoothing: float, spread: Tensor | float | None = No
         counts: rows with k under the parent's j, in each class; they may be expected counts.
         smoothing: s, imagined rows for each j.
         spread: how the imagined rows lie over k where nothing else is known, (N, 1, 1, K); evenly if None.
+        fits: 1 where k can be under j, and 0 where imagined rows have no place, (N, 1, J, K).
     """
     spread = 1 / counts.shape[-1] if spread is None else spread
     shared = normalised(counts.sum(1, keepdim=True) + smoothing / 2 * spread, -1)
     alone = normalised(counts.sum(2, keepdim=True), -1)
-    return normalised(counts + smoothing * (shared + alone) / 2, -1)
+    return normalised(counts + smoothing * normalised((shared + alone) * fits, -1), -1)
 
 
 def normalised(counts: Tensor, dim: int) -> Tensor:
