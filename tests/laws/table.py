@@ -85,7 +85,7 @@ def tiny(name: str, *, space: Space = BITS, labels: bool = True, noise: float = 
         x, y = rows(space)
         given = y if labels else None
         model.initialise(x, given, generator=runtime.keyed("tiny", name))
-        if isinstance(model, ClosedForm):
+        if issubclass(kind, ClosedForm):
             for _ in range(3):
                 model.update(x, given)
         with torch.no_grad():
