@@ -13,7 +13,7 @@ import pytest
 import priorcraft as pc
 from crash import die_at_the_third_chunk
 from priorcraft.cli import main
-from priorcraft.datasets import Splits, open_data
+from priorcraft.datasets import Splits, cached, open_data
 from priorcraft.datasets.columns.aside import Identifier
 from priorcraft.datasets.columns.naming import Stretch
 from priorcraft.datasets.prepared import open_prepared, save
@@ -149,6 +149,38 @@ def test_ray_writes_the_same_bytes(run, parquet, tmp_path):
     job = jobs(run, parquet)[1]
     assert answer(job, tmp_path / "out", workers=2, on="local").done == job.count
     assert files(tmp_path / "out") == {f"part-{i:06d}.parquet": content(job, i) for i in range(job.count)}
+
+
+@pytest.mark.parametrize("bytes_", [10**9, 1000], ids=["in memory", "kept in the cache"])
+@pytest.mark.parametrize("name", ["score", "impute", "unusual"])
+def test_text_is_answered_in_chunks_as_the_plain_question_answers(name, bytes_, run, frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(cached, "LARGE_BYTES", bytes_)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = tmp_path / "table.csv"
+    frame.dropna(how="all").to_csv(source, index=False, na_rep="NA")
+    job = replace(question_job(run, asked(run, name), source), size=SIZE)
+    answer(job, tmp_path / "out")
+    found = pyarrow.parquet.read_table(tmp_path / "out").to_pandas()
+    kept = list((tmp_path / "cache" / "priorcraft").glob("*/cells.parquet"))
+    assert len(kept) == (bytes_ == 1000)
+    if name == "impute":
+        whole = frame.dropna(how="all").reset_index(drop=True)
+        there = whole["colour"].notna()
+        assert not found.isna().any().any()
+        assert (found["colour"][there] == whole["colour"][there]).all()
+        return
+    plain = pc.score(run, source) if name == "score" else pc.unusual(run, source)
+    for each in ("log_p",) if name == "score" else ("likelihood", "typicality", "ratio"):
+        np.testing.assert_allclose(found[each], np.asarray(plain.frame[each]), rtol=1e-4, atol=1e-4)
+
+
+def test_a_fault_in_a_later_chunk_of_a_text_file_names_its_line(run, frame, tmp_path):
+    source = tmp_path / "table.csv"
+    lines = frame.dropna().to_csv(index=False).splitlines()
+    lines[700] = f"big,{lines[700].partition(',')[2]}"
+    source.write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"line 701: 'size' must be a number.*not 'big'"):
+        answer(replace(question_job(run, asked(run, "score"), source), size=SIZE), tmp_path / "out")
 
 
 def test_parquet_is_read_by_stretches_across_files_and_groups(parquet, frame, tmp_path):

@@ -1,6 +1,6 @@
 """One rule of what says nothing: which words of a column stand for an empty cell."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,7 +108,7 @@ def _found(column: CellColumn, words: Sequence[str]) -> list[str]:
     return column.texts.filter(pa.array(_among(column, words))).to_pylist()
 
 
-def without(cells: Cells, words: dict[str, list[str]]) -> Emptied:
+def without(cells: Cells, words: Mapping[str, list[str]]) -> Emptied:
     """Takes the words that are given for each column as empty cells."""
     taken, columns = dict[str, dict[str, int]](), list[CellColumn]()
     for column in cells.columns:

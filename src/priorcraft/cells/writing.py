@@ -63,7 +63,11 @@ def arrow_table(cells: Cells) -> pa.Table:
 
 def with_answers(cells: Cells, answers: Mapping[str, np.ndarray]) -> pa.Table:
     """The rows of a table with answers in columns after its own; a name that is there already gets a _ at its end."""
-    table = arrow_table(cells)
+    return appended(arrow_table(cells), answers)
+
+
+def appended(table: pa.Table, answers: Mapping[str, np.ndarray]) -> pa.Table:
+    """A table with answers in columns after its own; a name that is there already gets a _ at its end."""
     for name, values in answers.items():
         while name in table.column_names:
             name += "_"

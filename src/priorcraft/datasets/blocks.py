@@ -72,13 +72,20 @@ def _columns(
     """The columns of a long table by some of its rows, and the words that are empty cells in each."""
     places = np.arange(SAMPLE) * table.rows // SAMPLE
     few = table.take(places)
-    empty = rule(few, words if known is None else known.empty)
-    few = without(few, empty).cells
-    columns = known or _whole(recognise(few), few, places, table)
-    if words is None and columns.empty is None and table.about.kind == "text":
+    if known is not None:
+        return known, words_of(few, known)
+    cleared = without(few, rule(few, words)).cells
+    columns = _whole(recognise(cleared), cleared, places, table)
+    return columns, words_of(few, columns)
+
+
+def words_of(few: Cells, columns: Columns) -> dict[str, list[str]]:
+    """The words that are empty cells in each column of a table, by some of its rows and by its columns."""
+    empty = rule(few, columns.empty)
+    if columns.empty is None and few.kind == "text":
         numbers = [column.name for column in columns.columns if isinstance(column.codec, Number)]
         empty |= {name: [*ALWAYS, *SOMETIMES] for name in numbers}
-    return columns, empty
+    return empty
 
 
 def _whole(columns: Columns, few: Cells, places: np.ndarray, table: StoredCells) -> Columns:

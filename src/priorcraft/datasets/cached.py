@@ -1,6 +1,7 @@
 """Large data are read once: a prepared copy is kept in the user's cache."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -12,13 +13,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from priorcraft.datasets.prepared import FORMAT, is_prepared, open_prepared, save
+from priorcraft.cells.reading import files_of
+from priorcraft.cells.stored import StoredCells, stored
+from priorcraft.datasets.prepared import CELLS, FORMAT, about, is_prepared, open_prepared, save, stored_table
 from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.datasets.splits import Splits
 from priorcraft.disk import WriteFailed, printable, tree
 from priorcraft.errors import DataError
 
 LARGE_BYTES, LARGE_FILES = 2**26, 10_000  # of a source, from which on a copy is kept
+ABOUT = "cells.json"  # what is known of cells that are kept as they are
 CELL_BYTES = 8  # that a cell of a parquet file is taken for, however small it was packed
 
 
@@ -66,6 +70,26 @@ def through_cache(source: Path, how: Mapping[str, Any], read: Callable[[Shelf], 
     except WriteFailed:  # no room, or another process was first
         return _told(open_prepared(place), source, "read from") if is_prepared(place) else read(MEMORY)
     return _told(open_prepared(place), source, "kept in")
+
+
+def kept_cells(source: Path) -> StoredCells:
+    """The cells of a long table of text, kept in the cache as they are, so that any stretch is read without the rest.
+
+    Raises:
+        Unusual: see `stored`.
+        WriteFailed: no room.
+    """
+    place = cache() / _mark(source, {"cells": "as they are"})
+    if not (place / CELLS).is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with tree(place) as partial:
+                found = about(stored(files_of(source), str(source), partial / CELLS))
+                (partial / ABOUT).write_text(json.dumps(found))
+        except WriteFailed:  # another process was first, or there is no room
+            if not (place / CELLS).is_file():
+                raise
+    return stored_table(place, json.loads((place / ABOUT).read_text()))
 
 
 def prepare(read: Callable[[Shelf], Splits], folder: Path) -> None:

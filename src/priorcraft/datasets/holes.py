@@ -1,5 +1,6 @@
 """A table with empty cells: what is seen of its rows, and the table again with draws in the holes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft.cells import CellColumn, Cells, read_cells
+from priorcraft.cells.emptiness import without
 from priorcraft.cells.writing import arrow_table
 from priorcraft.core import UNLABELLED
 from priorcraft.datasets.columns import Columns
@@ -27,6 +29,7 @@ class Holes:
         labels: classes, (B,), -1 where not known; None if the model has none.
         empty: which cells of each column of `columns.columns` are empty, (B, C); the others are never changed.
         rest: log p of what is seen of a row given its integers, nats, (B,).
+        strange: by how many nats a row's values are stranger than its integers say, (B,).
         added: columns that the table lacked.
     """
 
@@ -37,18 +40,30 @@ class Holes:
     labels: Tensor | None
     empty: np.ndarray
     rest: np.ndarray
+    strange: np.ndarray
     added: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, source: str | Path | Any, columns: Columns, classes: tuple[str, ...]) -> "Holes":
+    def read(
+        cls,
+        source: str | Path | Any,
+        columns: Columns,
+        classes: tuple[str, ...],
+        words: Mapping[str, list[str]] | None = None,
+    ) -> "Holes":
         """A table in columns that are known.
+
+        Args:
+            source: cells, or what `read_cells` takes.
+            columns, classes: of the model.
+            words: that are empty cells in each column, where `source` is a part of a table; None asks all of it.
 
         Raises:
             DataError: a file that cannot be read, or cells of another kind than its columns.
         """
-        given = read_cells(source)
+        given = source if isinstance(source, Cells) else read_cells(source)
         cells = columns.completed(given)
-        cleared = columns.read(cells)
+        cleared = columns.read(cells) if words is None else without(cells, words).cells
         coded = columns.encode(cleared)
         labels = None
         if classes:
@@ -60,7 +75,17 @@ class Holes:
         for i, column in enumerate(columns.columns):  # an empty cell is a hole, also where it is a state by itself
             if column.keeps:
                 seen[:, columns.layout[column.name]] &= torch.from_numpy(~empty[:, i, None])
-        return cls(cells, columns, points.clamp_min(0), seen, labels, empty, coded.rest, tuple(columns.lacking(given)))
+        return cls(
+            cells,
+            columns,
+            points.clamp_min(0),
+            seen,
+            labels,
+            empty,
+            coded.rest,
+            coded.strange,
+            tuple(columns.lacking(given)),
+        )
 
     @property
     def open(self) -> np.ndarray:

@@ -85,7 +85,7 @@ def described(data: Splits) -> dict[str, Any]:
         "counts": data.counts,
         "notes": list(data.notes),
         "divided": data.divided,
-        "cells": _about(data.table) if isinstance(data.table, StoredCells) else None,
+        "cells": about(data.table) if isinstance(data.table, StoredCells) else None,
         "labelled": [part for part in SPLITS if data.rows(part).y is not None],
     }
 
@@ -104,7 +104,7 @@ def open_prepared(folder: Path) -> Splits:
         data = Splits(
             found["name"], space, tuple(found["classes"]), train, valid, test, fingerprint=found["fingerprint"],
             counts=dict(found["counts"]), notes=tuple(found["notes"]), divided=bool(found["divided"]), columns=columns,
-            folder=folder, table=_table(folder, found.get("cells")),
+            folder=folder, table=None if found.get("cells") is None else stored_table(folder, found["cells"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, OSError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -127,20 +127,19 @@ def _description(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _about(table: StoredCells) -> dict[str, Any]:
-    """What the cells of a table have in common."""
-    about = table.about
-    common = {"source": about.source, "notes": list(about.notes), "first": about.first, "unit": about.unit}
-    more = {"decimal_comma": about.decimal_comma, "kind": about.kind}
+def about(table: StoredCells) -> dict[str, Any]:
+    """What the cells of a table have in common, and how they are found again."""
+    own = table.about
+    common = {"source": own.source, "notes": list(own.notes), "first": own.first, "unit": own.unit}
+    more = {"decimal_comma": own.decimal_comma, "kind": own.kind}
     return {**common, **more, "rows": table.rows, "names": list(table.names)}
 
 
-def _table(folder: Path, found: dict[str, Any] | None) -> StoredCells | None:
-    if found is None:
-        return None
+def stored_table(folder: Path, found: dict[str, Any]) -> StoredCells:
+    """The cells in a folder that `about` described."""
     own = {name: found[name] for name in ("source", "first", "unit", "decimal_comma", "kind")}
-    about = Cells(columns=(), rows=0, notes=tuple(found["notes"]), **own)
-    return StoredCells(folder / CELLS, about, found["rows"], tuple(found["names"]))
+    common = Cells(columns=(), rows=0, notes=tuple(found["notes"]), **own)
+    return StoredCells(folder / CELLS, common, found["rows"], tuple(found["names"]))
 
 
 def _space(found: dict[str, Any]) -> Space:

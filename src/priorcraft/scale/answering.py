@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from priorcraft import runtime
 from priorcraft.errors import PriorcraftError
@@ -14,7 +15,7 @@ from priorcraft.run import Run
 from priorcraft.scale.chunks import Job, begin, chunk_rows
 from priorcraft.scale.content import SAMPLE, compute
 from priorcraft.scale.on_ray import by_ray
-from priorcraft.scale.questions import Asked
+from priorcraft.scale.questions import Asked, Question
 from priorcraft.scale.sources import rows_of
 
 Done = Callable[[int, int], None]
@@ -49,7 +50,8 @@ def sample_job(run: Run, n: int, *, seed: int = 0, label: int | None = None) -> 
 def question_job(run: Run, asked: Asked, source: str | Path, *, part: str = "test") -> Job:
     """A question about every row of a source."""
     where = str(Path(source).absolute())
-    options = {"part": part, "samples": asked.samples, "n": asked.n}
+    options: dict[str, Any] = {"part": part, "samples": asked.samples, "n": asked.n}
+    options |= {"rate": asked.rate} if asked.question is Question.UNUSUAL else {}
     size = chunk_rows(run.model.space.dims)
     return Job(asked.question.value, asked.run, mark(run), len(rows_of(where, part)), size, asked.seed, where, options)
 

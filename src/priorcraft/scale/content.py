@@ -12,8 +12,8 @@ from priorcraft.cells.writing import as_parquet
 from priorcraft.datasets.columns.naming import Stretch
 from priorcraft.run import Run
 from priorcraft.scale.chunks import Job
-from priorcraft.scale.questions import Asked, Question, alone, loaded
-from priorcraft.scale.sources import PreparedRows, rows_of
+from priorcraft.scale.questions import Asked, Question, alone, known, loaded
+from priorcraft.scale.sources import PreparedRows, TextRows, rows_of
 
 SAMPLE = "sample"
 
@@ -26,12 +26,13 @@ def content(job: Job, chunk: int) -> bytes:
         stretch = Stretch(first, job.rows, job.seed)
         return _sampled(loaded(job.run), last - first, job.options.get("label"), key, stretch)
     options = job.options
-    ask = Asked(job.run, Question(job.question), job.seed, options["samples"], options["n"])
-    found = rows_of(job.source or "", options["part"])
+    more = {name: options[name] for name in ("rate",) if name in options}
+    ask = Asked(job.run, Question(job.question), job.seed, options["samples"], options["n"], **more)
+    found, fitted = rows_of(job.source or "", options["part"]), loaded(job.run)
     if isinstance(found, PreparedRows):
-        fitted = loaded(job.run)
         return as_parquet(pa.table(ask.columns(fitted, found.read(first, last), key)))
-    return as_parquet(ask.table(found.read(first, last), key))
+    words = found.words(known(fitted)) if isinstance(found, TextRows) else None
+    return as_parquet(ask.table(found.read(first, last), key, words))
 
 
 def _sampled(run: Run, n: int, label: int | None, key: tuple[int | str, ...], stretch: Stretch) -> bytes:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.cells import is_frame
-from priorcraft.cells.writing import frame_like
+from priorcraft.cells import Cells, is_frame
+from priorcraft.cells.writing import appended, arrow_table, frame_like
 from priorcraft.classifiers.generative import GenerativeClassifier
 from priorcraft.condition.dispatch import posterior
 from priorcraft.condition.marginal import log_marginal
@@ -28,6 +28,8 @@ from priorcraft.errors import NoDensity, UsageError
 from priorcraft.metrics.likelihood import log_p
 from priorcraft.observe import Mask
 from priorcraft.run import Run, load
+from priorcraft.run.data import labelled_data
+from priorcraft.run.strange import background, exact, reference, strangeness
 from priorcraft.runtime import Key
 
 BLOCK = 4096  # rows with holes that are filled in at once
@@ -40,6 +42,7 @@ class Question(StrEnum):
     CLASSIFY = "classify"
     ENCODE = "encode"
     IMPUTE = "impute"
+    UNUSUAL = "unusual"
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,11 @@ class Asked:
     Args:
         run: the run folder, which every worker must be able to read.
         question: score (adds `log_p`, nats), classify (`prediction`, and `p(class)` of each class), encode (`z0`,
-            `z1`, ...), or impute (fills in empty cells).
+            `z1`, ...), impute (fills in empty cells), or unusual (`likelihood`, `typicality`, `ratio`, nats).
         seed: of every draw.
         samples: k of the bound, for approximate models.
         n: imputations of a row; with more than one, all rows come n times over under a number.
+        rate: share of the entries that are mutated for the background of unusual's ratio.
     """
 
     run: str
@@ -63,6 +67,7 @@ class Asked:
     seed: int = 0
     samples: int = 64
     n: int = 1
+    rate: float = 0.3
 
     def __call__(self, batch: Any) -> Any:
         """The answer to one batch."""
@@ -72,23 +77,35 @@ class Asked:
             found = self.table(batch, (self.seed, self.question.value, digest(batch)))
         return found if isinstance(batch, pa.Table) else frame_like(found, "pandas", {})
 
-    def table(self, batch: Any, key: tuple[Key, ...]) -> pa.Table:
-        """The answer to one batch as an Arrow table; its draws are functions of `key`."""
+    def table(self, batch: Any, key: tuple[Key, ...], words: Mapping[str, list[str]] | None = None) -> pa.Table:
+        """The answer to one batch as an Arrow table.
+
+        Args:
+            batch: a data frame, an Arrow table, or cells of a file.
+            key: of its draws.
+            words: as in `Holes.read`.
+        """
         fitted = loaded(self.run)
-        holes = Holes.read(batch, known(fitted), fitted.classes)
+        holes = Holes.read(batch, known(fitted), fitted.classes, words)
         if self.question is Question.IMPUTE:
             return imputed(fitted.model, holes, self.n, key)
-        own = pa.table(batch) if isinstance(batch, pa.Table) else pa.Table.from_pandas(batch, preserve_index=False)
-        for name, values in self.columns(fitted, rows_of(holes), key).items():
-            own = own.append_column(name, pa.array(values))
-        return own
+        return appended(table_of(batch), self.columns(fitted, rows_of(holes), key))
 
     def columns(self, fitted: Run, rows: Rows, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
         """What is said of each row of the model's space, by name."""
-        return ANSWERS[self.question](fitted, rows, self.samples, key)
+        return ANSWERS[self.question](self, fitted, rows, key)
 
 
-def asked(run: str | Path | Run, question: str, *, seed: int = 0, samples: int = 64, n: int = 1) -> Asked:
+def table_of(batch: Any) -> pa.Table:
+    """Rows as an Arrow table: cells of a file, a data frame, or such a table itself."""
+    if isinstance(batch, Cells):
+        return arrow_table(batch)
+    return batch if isinstance(batch, pa.Table) else pa.Table.from_pandas(batch, preserve_index=False)
+
+
+def asked(
+    run: str | Path | Run, question: str, *, seed: int = 0, samples: int = 64, n: int = 1, rate: float = 0.3
+) -> Asked:
     """A question to a run as a picklable function of a batch, for engines that exist already.
 
     Args as in `Asked`.
@@ -99,7 +116,7 @@ def asked(run: str | Path | Run, question: str, *, seed: int = 0, samples: int =
     if question not in list(Question):
         raise UsageError(f"question must be one of {', '.join(Question)}, not '{question}'.")
     where = run.path if isinstance(run, Run) else Path(run)
-    return Asked(str(where.absolute()), Question(question), seed, samples, n)
+    return Asked(str(where.absolute()), Question(question), seed, samples, n, rate)
 
 
 @contextmanager
@@ -129,7 +146,7 @@ def known(run: Run) -> Columns:
 
 def digest(batch: Any) -> str:
     """A number that two batches share only if their rows are the same."""
-    table = batch if isinstance(batch, pa.Table) else pa.Table.from_pandas(batch, preserve_index=False)
+    table = table_of(batch)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema.remove_metadata()) as writer:
         writer.write_table(table.replace_schema_metadata().combine_chunks())
@@ -139,10 +156,10 @@ def digest(batch: Any) -> str:
 def rows_of(holes: Holes) -> Rows:
     """The rows of a table, and what is there of them."""
     seen = None if bool(holes.seen.all()) else holes.seen
-    return Rows(holes.x, holes.labels, seen, torch.from_numpy(holes.rest))
+    return Rows(holes.x, holes.labels, seen, torch.from_numpy(holes.rest), torch.from_numpy(holes.strange))
 
 
-def scored(run: Run, rows: Rows, samples: int, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
+def scored(ask: Asked, run: Run, rows: Rows, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
     """log p of each row, or its bound, nats."""
     model = run.model
     if not isinstance(model, Exact | Approximate):
@@ -150,21 +167,21 @@ def scored(run: Run, rows: Rows, samples: int, key: tuple[Key, ...]) -> dict[str
     if rows.seen is not None and isinstance(model, Exact):
         found = log_marginal(model, rows.x, rows.seen)
     else:
-        found = log_p(model, rows, samples, generator=runtime.keyed(*key))
+        found = log_p(model, rows, ask.samples, generator=runtime.keyed(*key))
     return {"log_p": (found if rows.rest is None else found + rows.rest).numpy()}
 
 
-def classified(run: Run, rows: Rows, samples: int, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
+def classified(ask: Asked, run: Run, rows: Rows, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
     """The most probable class of each row, and the probability of each class."""
     if not run.classes or not isinstance(run.model, Exact | Approximate):
         raise UsageError(f"{run.path} cannot classify: it needs a density that was fitted with labels.")
-    classifier = GenerativeClassifier(run.model, samples=samples, seed=runtime.mix(*key))
+    classifier = GenerativeClassifier(run.model, samples=ask.samples, seed=runtime.mix(*key))
     p = torch.cat([classifier.log_posterior(x).exp() for x in rows.x.split(BLOCK)]).numpy()
     each = {f"p({name})": p[:, k] for k, name in enumerate(run.classes)}
     return {"prediction": np.array(run.classes)[p.argmax(1)], **each}
 
 
-def encoded(run: Run, rows: Rows, samples: int, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
+def encoded(ask: Asked, run: Run, rows: Rows, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
     """The code z of each row."""
     model = run.model
     if not isinstance(model, Encoder):
@@ -176,10 +193,27 @@ def encoded(run: Run, rows: Rows, samples: int, key: tuple[Key, ...]) -> dict[st
     return {f"z{i}": column for i, column in enumerate(z.flatten(1).T.numpy())}
 
 
-ANSWERS: Mapping[Question, Callable[[Run, Rows, int, tuple[Key, ...]], dict[str, np.ndarray]]] = {
+def unusual(ask: Asked, run: Run, rows: Rows, key: tuple[Key, ...]) -> dict[str, np.ndarray]:
+    """The three scores of how unusual each row is; higher is more unusual."""
+    judge, reference = judged(ask.run, ask.rate, ask.seed)
+    found = strangeness(exact(run), judge, reference, rows)
+    names = ("likelihood", "typicality", "ratio")
+    return {name: score.numpy() for name, score in zip(names, found, strict=True)}
+
+
+@lru_cache(maxsize=2)
+def judged(run: str, rate: float, seed: int) -> tuple[Exact, Tensor]:
+    """What rows are compared with, made once in each process: the background, and log p of validation rows."""
+    fitted = loaded(run)
+    own = labelled_data(fitted, None)
+    return background(fitted, own, rate, seed), reference(exact(fitted), own)
+
+
+ANSWERS: Mapping[Question, Callable[[Asked, Run, Rows, tuple[Key, ...]], dict[str, np.ndarray]]] = {
     Question.SCORE: scored,
     Question.CLASSIFY: classified,
     Question.ENCODE: encoded,
+    Question.UNUSUAL: unusual,
 }
 
 

@@ -1,16 +1,24 @@
 """Rows on disk, any stretch of which can be read without the rest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import torch
 
+from priorcraft.cells import SUFFIXES, Cells, read_cells
+from priorcraft.cells.reading import files_of, is_folder_of_tables
+from priorcraft.cells.stored import StoredCells, Unusual
+from priorcraft.datasets.blocks import SAMPLE, words_of
+from priorcraft.datasets.cached import kept_cells, large
+from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.prepared import is_prepared, open_prepared
 from priorcraft.datasets.splits import Rows, Splits
+from priorcraft.disk import WriteFailed
 from priorcraft.errors import DataError
 
 PARTS = ("train", "valid", "test")
@@ -74,6 +82,43 @@ class ParquetRows:
         return pa.concat_tables(found, promote_options="permissive")
 
 
+class TextRows:
+    """The rows of a text file or of a folder of them, in the order of the names; a long table is kept in the cache.
+
+    Raises:
+        DataError: no file, or files of different columns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.table = self._stored(path) or read_cells(path)
+        self._words: dict[str, list[str]] | None = None
+
+    @staticmethod
+    def _stored(path: Path) -> StoredCells | None:
+        if not large(path):
+            return None
+        try:
+            return kept_cells(path)
+        except (Unusual, WriteFailed):  # it is read whole
+            return None
+
+    def __len__(self) -> int:
+        return self.table.rows
+
+    def read(self, begin: int, end: int) -> Cells:
+        """The rows from `begin` to before `end`."""
+        found = self.table.take(np.arange(begin, end))
+        columns = [column.without(column.counts == 0) for column in found.columns]  # values of other rows
+        return replace(found.with_columns(columns), first=found.first + begin)
+
+    def words(self, columns: Columns) -> dict[str, list[str]]:
+        """The words that are empty cells in each column of the whole table."""
+        if self._words is None:
+            few = min(len(self), SAMPLE)
+            self._words = words_of(self.table.take(np.arange(few) * len(self) // few), columns)
+        return self._words
+
+
 class PreparedRows:
     """The rows of one part of data that are prepared on disk."""
 
@@ -89,22 +134,23 @@ class PreparedRows:
 
 
 @lru_cache(maxsize=2)
-def rows_of(source: str, part: str = "test") -> ParquetRows | PreparedRows:
+def rows_of(source: str, part: str = "test") -> ParquetRows | TextRows | PreparedRows:
     """The rows of a folder or file, opened once in each process.
 
     Args:
-        source: a parquet file, a folder of them, or a prepared folder.
+        source: a parquet or a text file, a folder of them, or a prepared folder.
         part: train, valid or test, of a prepared folder.
 
     Raises:
-        DataError: neither.
+        DataError: none of them.
     """
     path = Path(source)
     if is_prepared(path):
         return PreparedRows(open_prepared(path), part)
-    if path.is_dir() or path.suffix.lower() == ".parquet":
-        return ParquetRows(path)
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        text = path.is_file() or is_folder_of_tables(path)
+        return TextRows(path) if text and files_of(path)[0].suffix.lower() != ".parquet" else ParquetRows(path)
     raise DataError(
-        f"{source} cannot be read in chunks; give a parquet file, a folder of them, or data that were prepared "
-        "(priorcraft data SOURCE --prepare --out FOLDER)."
+        f"{source} cannot be read in chunks; give a .parquet or .csv file, a folder of them, or data that were "
+        "prepared (priorcraft data SOURCE --prepare --out FOLDER)."
     )

@@ -39,7 +39,7 @@ class Bulk(Answer):
 
 def bulk(
     run: str | Path | Run,
-    question: Literal["sample", "score", "classify", "encode", "impute"],
+    question: Literal["sample", "score", "classify", "encode", "impute", "unusual"],
     source: str | Path | None = None,
     *,
     out: str | Path,
@@ -47,13 +47,14 @@ def bulk(
     given: Given | None = None,
     split: str = "test",
     samples: int = 64,
+    rate: float = 0.3,
     workers: int = 1,
     on: str | None = None,
     seed: int = 0,
     overwrite: bool = False,
     listen: Listener = silent,
 ) -> Bulk:
-    """Answer about any number of rows, in chunks: sample, score, classify, encode or impute.
+    """Answer about any number of rows, in chunks: sample, score, classify, encode, impute or unusual.
 
     The commands of these names do the same with --workers or --on, and --out FOLDER.
 
@@ -62,13 +63,14 @@ def bulk(
 
     Args:
         run: the run folder, or what `fit` and `load` return.
-        question: sample, score, classify, encode or impute.
-        source: the rows: a parquet file, a folder of them, or prepared data; none for sample.
+        question: sample, score, classify, encode, impute or unusual.
+        source: the rows: a .parquet or .csv file, a folder of them, or prepared data; none for sample.
         out (required): a folder, for parquet files; of samples of arrays, for .npz files.
         n: samples in all, or imputations of each row.
         given: label=CLASS, for sample.
         split: of prepared data, train, valid or test.
         samples: k, draws of the bound, for approximate models.
+        rate: share of the entries that are mutated for the background of unusual's ratio.
         workers: processes, each with one thread.
         on: the address of a Ray cluster that does it instead, ray://HOST:10001 or auto; local starts one here.
         seed: of every random draw.
@@ -88,12 +90,16 @@ def bulk(
     if n < 1 or workers < 1:
         raise UsageError(f"n and workers must be at least 1, not {n} and {workers}.")
     if (source is None) != (question == SAMPLE):
-        raise UsageError("sample takes no source; every other question needs one: parquet files or prepared data.")
+        raise UsageError(
+            "sample takes no source; every other question needs one: .parquet or .csv files or prepared data."
+        )
     if source is None:
         label = label_of(fitted, given)
         job = sample_job(fitted, n, seed=seed, label=None if label is None else int(label))
     else:
-        job = question_job(fitted, asked(fitted, question, seed=seed, samples=samples, n=n), source, part=split)
+        job = question_job(
+            fitted, asked(fitted, question, seed=seed, samples=samples, n=n, rate=rate), source, part=split
+        )
     told = listen(question)
 
     def done(chunks: int, of: int) -> None:

@@ -8,25 +8,18 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from priorcraft import runtime
 from priorcraft.answer import ARRAY, Answer, Piece, Sentence
 from priorcraft.answer import Rows as Table
 from priorcraft.cells import Cells
 from priorcraft.cells.writing import frame_of, of_table, table_bytes, with_answers
-from priorcraft.condition.marginal import log_marginal
-from priorcraft.core import Exact
-from priorcraft.datasets import Rows, Splits
-from priorcraft.errors import NoDensity, UsageError
-from priorcraft.metrics.unusual import auroc, mutated, ratio, typicality
+from priorcraft.datasets import Splits
+from priorcraft.metrics.unusual import auroc
 from priorcraft.outputs import packed
 from priorcraft.run import Run
 from priorcraft.run.data import data_of, labelled_data, opened
-from priorcraft.run.in_memory import fitted
-from priorcraft.train.loop import Budget
-from priorcraft.train.run_folder import RunFolder
+from priorcraft.run.strange import background, exact, reference, strangeness
 
 MOST = 10  # rows that are named
-ROWS = 1000  # of each kind that is scored, and at most three times as many to fit the background to
 
 
 @dataclass(frozen=True)
@@ -135,17 +128,15 @@ def unusual(
         UsageError, DataError: as their names say.
     """
     found, _ = opened(run)
-    model = found.model
-    if not isinstance(model, Exact):
-        raise NoDensity(f"{found.name} has no exact density, by which rows are judged; fit an exact model.")
+    model = exact(found)
     own = labelled_data(found, None)
     asked = labelled_data(found, data, holes=True)
     rows = [asked.test]
     if against is not None:
         rows.append(data_of(found, against, holes=True).test)
     foreign = torch.arange(sum(map(len, rows))) >= len(rows[0])
-    judge, reference = background(found, own, rate, seed), density(model, own.valid.first(ROWS))
-    each = [scored(model, judge, reference, part) for part in rows]
+    judge, usual = background(found, own, rate, seed), reference(model, own)
+    each = [strangeness(model, judge, usual, part) for part in rows]
     likelihood, typical, corrected = (torch.cat(score) for score in zip(*each, strict=True))
     scores = (likelihood, typical, corrected)
     return Unusual(
@@ -159,40 +150,3 @@ def unusual(
         () if data is None else asked.notes,
         None if asked.table is None else asked.cells(asked.test),
     )
-
-
-def scored(model: Exact, judge: Exact, reference: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-    """-log p(x), typicality and likelihood ratio of every row, float64, (B,) each.
-
-    Args:
-        model: the run's own.
-        judge: the background of the ratio.
-        reference: log p of rows that belong.
-        rows: to be judged; what they miss is summed out, and words that nobody has seen count as unusual.
-    """
-    log_p = density(model, rows)
-    corrected = ratio(log_marginal(model, rows.x, rows.seen), log_marginal(judge, rows.x, rows.seen))
-    corrected = corrected if rows.strange is None else corrected + rows.strange
-    return -log_p, typicality(log_p, reference), corrected
-
-
-def density(model: Exact, rows: Rows) -> Tensor:
-    """log p of what is there in every row, of a table with what its numbers say beyond their integers, nats, (B,)."""
-    log_p = log_marginal(model, rows.x, rows.seen)
-    return log_p if rows.rest is None else log_p + rows.rest
-
-
-def background(run: Run, own: Splits, rate: float, seed: int) -> Exact:
-    """The run's kind of model, fitted without labels to mutated training rows, in the steps of the run."""
-    config = RunFolder.open(run.path).config
-    train, valid = (
-        Rows(mutated(rows.x, own.space, rate, generator=runtime.keyed(seed, "mutate", part)))
-        for part, rows in (("train", Rows(own.train.x[: 3 * ROWS])), ("valid", Rows(own.valid.x[:ROWS])))
-    )
-    model = fitted(
-        str(config["member"]), own.space, None, train, valid, settings=dict(config["settings"]),
-        budget=Budget(steps=max(run.steps, 1)), seed=seed,
-    )  # fmt: skip
-    if not isinstance(model, Exact):
-        raise UsageError("the background must be exact.")
-    return model
