@@ -1,5 +1,6 @@
 """A budget goes into training, and a model that is too slow for it says so before it begins."""
 
+import math
 from dataclasses import replace
 
 import torch
@@ -7,8 +8,11 @@ import torch
 from priorcraft import runtime, zoo
 from priorcraft.datasets import Splits
 from priorcraft.metrics.likelihood import score
+from priorcraft.run import load
+from priorcraft.run.floors import Floors, expected
 from priorcraft.run.pace import ENOUGH, FEWEST, Pace, advice, last_score, measured, narrowed
 from priorcraft.train.loop import VALIDATION_ROWS, VALIDATIONS, Budget
+from priorcraft.verbs.fit import fit
 
 
 def test_looks_take_at_most_a_tenth_of_the_budget_and_never_no_rows():
@@ -45,3 +49,17 @@ def test_a_score_ends_where_it_is_told_to(digits: Splits):
     whole = score(model, digits.valid.x, batch=50)
     assert whole.nats is not None
     assert torch.isclose(torch.tensor(whole.nats), torch.tensor(score(model, digits.valid.x).nats))
+
+
+def test_a_fit_that_is_worse_than_counting_says_so(digits: Splits, tmp_path):
+    made = fit(digits, "masked-mlp", out=tmp_path / "bad", steps=1, settings={"width": 8, "depth": 1, "lr": 10.0})
+    assert made.warnings == load(made.path).warnings
+    assert "worse than independent entries (2.4" in made.warnings[-1]
+    assert fit(digits, "naive-bayes", out=tmp_path / "good", steps=1).warnings == ()
+
+
+def test_before_it_begins_a_fit_says_what_it_costs_and_what_it_has_to_beat(digits: Splits):
+    model, _ = zoo.build("masked-mlp", digits.space, digits.context, 1000, {"width": 16}, seed=0)
+    said = expected(model, Pace(0.5, 0.1, 0.1), Budget(seconds=100), Floors.of(digits), 64 * math.log(2))
+    assert said.startswith("about 180 steps of 0.5 s; ")
+    assert said.endswith("uniform 4.09, independent entries 2.43, and the training starts at 1.00.")

@@ -34,6 +34,7 @@ from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
 from priorcraft.implicit.gan import GAN
+from priorcraft.likelihoods import CATEGORICAL_LIMIT
 from priorcraft.runtime import borrowed_global_generator
 from priorcraft.settings import Range, check, ranges
 from priorcraft.train.game import Game
@@ -88,11 +89,17 @@ def trees_and_network(space: Space, n: int) -> Settings:
 
 
 def masked_conv(space: Space, n: int) -> Settings:
-    """Cells of four pixels are four times as fast; a thousand images overfit without dropout and deformations."""
+    """Cells of four pixels are four times as fast; a thousand images overfit without dropout and deformations.
+
+    Colours start from a linear prediction by their neighbours; of those, there are many in a few images.
+    """
     patch = {"patch": 1 if any(side % 2 for side in space.event_shape[1:]) else 2, "window": 5, "lr": 3e-3}
     few = {"depth": 3, "channels": 96, "dropout": 0.3, "weight_decay": 1e-2, "any_order": 0.5, "batch_size": 64}
     few |= {"decay": 0.99, "lr": 5e-3, **({"augment": 0.7, "augment_last": 0.3} if space.levels else {})}
-    return patch | (few if n < 10_000 else {"orders": 2, "depth": 8, "batch_size": 32, "any_order": 0.1})
+    sized = patch | (few if n < 10_000 else {"orders": 2, "depth": 8, "batch_size": 32, "any_order": 0.1})
+    if space.event_shape[0] == 1 or (space.levels or 0) <= CATEGORICAL_LIMIT:
+        return sized
+    return sized | {"linear": 5, "augment": 0.0, "augment_last": 0.0, "any_order": 0.2, "batch_size": 16}
 
 
 def ladder_vae(space: Space, n: int) -> Settings:

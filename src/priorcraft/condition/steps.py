@@ -8,6 +8,7 @@ from torch import Tensor
 
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
 from priorcraft.explicit.exact.cells import Stage
+from priorcraft.explicit.exact.foreseen import Foreseen
 from priorcraft.nn.local_steps import WithinSteps
 from priorcraft.nn.triangular import TriangularSteps
 
@@ -80,7 +81,7 @@ class CellSteps(Steps):
     ) -> None:
         super().__init__(model, order, x, start, given)
         self.start = start
-        self.codes = features.new_zeros(len(x), model.cells.members.shape[1], model.entries.features)
+        self.codes = features.new_zeros(len(x), model.cells.members.shape[1], model.features)
         assert model.within is not None
         self.within = WithinSteps(model.within, model.leave)
         self.within.begin(features)
@@ -89,20 +90,29 @@ class CellSteps(Steps):
     def again(self) -> Steps:
         """The same steps from their start, with the features that are known already."""
         steps = copy.copy(self)
-        steps.codes = torch.zeros_like(self.codes)
+        steps.x, steps.codes = self.x.clone(), torch.zeros_like(self.codes)
         return steps
 
     def log_p(self, q: int, past: int) -> Tensor:
         """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
-        entries = self.model.entries
         outputs = self.within.at(q - self.start, self.codes)
         outputs = outputs if self.by_class is None else outputs + self.by_class[:, q]
-        likelihood = entries.likelihood(outputs, entries.marginal[self.order[q]])
-        return likelihood.table()
+        entry = self.order[q : q + 1]
+        return self.model.likelihood(outputs[:, None], self._foreseen(q, past), entry).table()[:, 0]
 
     def push(self, values: Tensor, position: int) -> None:
         """Takes the values at one more position."""
-        self.codes[:, position - self.start] = self.model.entries.code(values)
+        foreseen = self._foreseen(position, position)
+        super().push(values, position)
+        self.codes[:, position - self.start] = self.model.code(values[:, None], foreseen)[:, 0]
+
+    def _foreseen(self, q: int, past: int) -> Foreseen | None:
+        """What the first `past` positions foresee of position q."""
+        if self.model.linear is None:
+            return None
+        known = torch.zeros(len(self.order), dtype=torch.bool, device=self.x.device)
+        known[self.order[:past]] = True
+        return self.model.linear.plan(self.order).at(self.x, self.order[q : q + 1], known)
 
 
 def steps_of(model: Autoregressive, order: Tensor, x: Tensor, start: int, given: Tensor | None, ahead: int) -> Steps:
@@ -163,7 +173,7 @@ class CachedTurns(Turns):
         stage = next(stage for stage in self.stages if bool(stage.entries[self.order[start]]))
         if stage is not self.stage:
             self.stage, self.last = stage, None
-            self.local, self.place = self.model.in_turn(x, stage, stage.known, given)
+            self.local, self.place = self.model.in_turn(x, self.order, stage, stage.known, given)
         while True:  # past cells that are known from earlier stages
             features = self._next_features(x, stage)
             if self.last == cell:
@@ -173,7 +183,8 @@ class CachedTurns(Turns):
         """Those of the stage's next cell, once the last one's codes are known."""
         if self.last is not None:
             entries = self.model.cells.members[self.last].to(x.device)
-            self.local.push(self.model.entries.code(x[:, entries]).flatten(1), self.last)
+            codes = self.model.code(x[:, entries], self.model.foreseen(x, self.order, entries))
+            self.local.push(codes.flatten(1), self.last)
         self.last = int(stage.cells[self.place])
         self.place += 1
         return self.local.features(self.last)

@@ -23,13 +23,17 @@ def baselines(splits: Splits) -> dict[str, float]:
     """
     if splits.space.levels is None:
         return {}
-    one = torch.zeros(len(splits.train), dtype=torch.long)
-    found = {"uniform": splits.space.chance, "independent pixels": _test_bits(splits, splits.train.x, one, 1)}
+    found = {"uniform": splits.space.chance, "independent pixels": independent(splits)}
     y = splits.train.y
     if y is None or not bool((y != UNLABELLED).any()):
         return found
     known = y != UNLABELLED
     return {**found, "naive Bayes": _test_bits(splits, splits.train.x[known], y[known], len(splits.classes))}
+
+
+def independent(splits: Splits) -> float:
+    """Exact test bits/dim of p(x) = prod_d p(x_d), for integers."""
+    return _test_bits(splits, splits.train.x, torch.zeros(len(splits.train), dtype=torch.long), 1)
 
 
 def _test_bits(splits: Splits, x: Tensor, y: Tensor, classes: int) -> float:

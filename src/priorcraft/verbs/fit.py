@@ -18,15 +18,16 @@ from priorcraft.datasets.progress import telling
 from priorcraft.errors import Interrupted, UsageError
 from priorcraft.report.grid import picture
 from priorcraft.run import Run, describe, load, rebuild
+from priorcraft.run.floors import Floors, expected
 from priorcraft.run.forms import DOMAINS, PAIRS, REVERSED, ROWS, open_as
-from priorcraft.run.pace import Pace, advice, last_score, measured
+from priorcraft.run.pace import FEWEST, Pace, advice, last_score, measured, spread_rows
 from priorcraft.run.resume import again, budget_of, elsewhere, reopen
 from priorcraft.run.run import SCORE
 from priorcraft.scale.training import follow, follows, train_together
 from priorcraft.train.batch import fastest_batch
 from priorcraft.train.holes import filled
 from priorcraft.train.launch import launched
-from priorcraft.train.loop import Budget, Listener, Record, heard, silent, whole
+from priorcraft.train.loop import Budget, Listener, Record, heard, silent, validation_nats, whole
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.shards import DEFAULT, Shards
 from priorcraft.train.watch import Watch
@@ -152,12 +153,14 @@ def trained(
     seed = int(run.config["seed"])
     pace = None if budget.seconds is None else measured(*rebuild(run.config, where), splits, budget)
     for message in [] if pace is None else advice(str(run.config["model"]), pace, splits, budget, seed=seed):
-        run.append({"kind": "warning", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})
-        on_record(Record("warning", 0, 0.0, 0.0, {"message": message}))
+        note(run, "warning", message, on_record)
     fitted, objective = rebuild(run.config, where)
     if run.newest() is None:
         start = whole(splits.train, where)
         fitted.initialise(start.x, start.given, generator=runtime.keyed(seed, "start"))
+        if pace is not None:
+            first_nats = validation_nats(fitted, spread_rows(splits.valid, FEWEST), seed)
+            note(run, "note", expected(fitted, pace, budget, Floors.of(splits), first_nats), on_record)
     objective.prepare(whole(splits.valid, where))
     drawing = 0.0
     try:
@@ -174,6 +177,13 @@ def trained(
             raise
         return replace(ended(run, splits, where, pace, budget, on_record), interrupted=True)
     return ended(run, splits, where, pace, budget, on_record)
+
+
+def note(run: RunFolder, kind: str, message: str, on_record: Callable[[Record], None]) -> None:
+    """Keeps a sentence in the run, and tells it."""
+    record = Record(kind, 0, 0.0, 0.0, {"message": message})
+    run.append(record.as_event())
+    on_record(record)
 
 
 def cut_into(shards: int | None, workers: int | None) -> int:
@@ -297,6 +307,10 @@ def ended(
     model = load(run.path, device=where).model
     found = last_score(model, splits.valid, pace, budget, say)
     run.write_json(SCORE, found.to_dict() | {"split": "valid"})
+    floors = None if found.bits_per_dim is None else Floors.of(splits)
+    useless = None if floors is None else floors.verdict(found)
+    if useless is not None:
+        note(run, "warning", useless, on_record)
     done = load(run.path, device=where)
     partners = (splits.found,) if isinstance(splits, Pairs) and splits.found else ()
     return replace(done, notes=partners + done.notes)

@@ -41,6 +41,11 @@ class Entries(nn.Module):
         """Whether each entry's distribution is a table, which can be counted."""
         return 0 < self.levels <= CATEGORICAL_LIMIT
 
+    @property
+    def mixes(self) -> bool:
+        """Whether each entry's distribution is a mixture of logistics about locations."""
+        return self.levels > CATEGORICAL_LIMIT
+
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:
         """Sets the marginals to the frequencies in x (B, D), with a tenth of a count a level, where they are tables."""

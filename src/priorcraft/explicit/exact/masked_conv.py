@@ -13,7 +13,9 @@ from priorcraft.explicit.deforming import NUMBERS, Deforming
 from priorcraft.explicit.exact.cells import Cells, Stage
 from priorcraft.explicit.exact.chain import Autoregressive, evidence_first
 from priorcraft.explicit.exact.entries import Entries
+from priorcraft.explicit.exact.foreseen import Foreseen, Neighbourhood
 from priorcraft.explicit.exact.surroundings import Surroundings, context_net, random_part
+from priorcraft.likelihoods import CATEGORICAL_LIMIT
 from priorcraft.nn.local_masked import LocallyMaskedNet
 from priorcraft.nn.local_steps import LocalSteps, WithinSteps
 from priorcraft.nn.masked import MaskedMLP
@@ -43,6 +45,8 @@ class MaskedConvolution(Autoregressive, Trainable):
         any_order: share of the training steps in which a random part of the entries comes first.
         augment, augment_last: share of the images that are deformed a little, at the start of the training, and from
             70 % of it to the end.
+        linear: side of a window, in pixels: each entry is first predicted linearly from the earlier ones in it, and the
+            network learns what is left, in units of its deviation; 0 without. For more than 32 levels.
     """
 
     sampler = "cached convolution"
@@ -61,6 +65,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         any_order: Share = 0.0,
         augment: Share = 0.0,
         augment_last: Share = 0.0,
+        linear: Annotated[int, Range(0, 15)] = 0,
     ) -> None:
         if not space.is_image:
             raise UsageError(f"space must hold images (channels, height, width), not {space.event_shape}.")
@@ -68,7 +73,11 @@ class MaskedConvolution(Autoregressive, Trainable):
         super().__init__(space, context, cells.orders(orders))
         self.any_order, self.cells = any_order, cells
         self.entries = Entries(space)
-        features, outputs, size = self.entries.features, self.entries.outputs, cells.members.shape[1]
+        if linear and not self.entries.mixes:
+            raise UsageError(f"linear needs images of more than {CATEGORICAL_LIMIT} levels; leave it out.")
+        self.linear = Neighbourhood(space, linear) if linear else None
+        self.features, outputs = self.entries.features + bool(linear), self.entries.outputs
+        features, size = self.features, cells.members.shape[1]
         self.net = LocallyMaskedNet(size * features, cells.height, cells.width, channels, depth, window, dropout)
         self.known = Surroundings(size * features, channels, depth, dropout)
         self.sees = None if context is None else context_net(context, channels, self.classes)
@@ -84,25 +93,28 @@ class MaskedConvolution(Autoregressive, Trainable):
         """Sets p(c) and the marginal distribution of each entry, in each class: training starts from naive Bayes."""
         super().initialise(x, given, generator=generator)
         self.entries.initialise(x.flatten(1))
+        if self.linear is not None:
+            self.linear.fit(x)
         if self.by_class is not None and given is not None and self.entries.tabular:
             outputs = self.entries.class_outputs(x.flatten(1), given, self.classes)
             self.by_class.data.copy_(outputs.view(self.by_class.shape))
 
     def conditionals(self, x: Tensor, order: Tensor, given: Tensor | None) -> Likelihood:
         """p(x_i | the entries before i in `order`) for every entry at once, over x flattened to (B, D)."""
-        return self._staged(x, self.cells.stages(order), given)
+        return self._staged(x, order, self.cells.stages(order), given)
 
     def log_prob_first(self, x: Tensor, order: Tensor, count: int, given: Tensor | None) -> Tensor:
         """log p of the first `count` entries of the order, from the stages that they take. Exact, nats, (B,)."""
         first = order[:count]
         stages = [stage for stage in self.cells.stages(order) if bool(stage.entries[first.cpu()].any())]
-        return self._staged(x, stages, given).log_prob(x)[:, first].sum(-1)
+        return self._staged(x, order, stages, given).log_prob(x)[:, first].sum(-1)
 
     def _staged(
-        self, x: Tensor, stages: Sequence[Stage], given: Tensor | None, how: Tensor | None = None
+        self, x: Tensor, order: Tensor, stages: Sequence[Stage], given: Tensor | None, how: Tensor | None = None
     ) -> Likelihood:
-        """p(x_i | what comes earlier) of the entries of some stages; what is said of the others means nothing."""
-        codes, context = self.entries.code(x), self._context_planes(given)
+        """p(x_i | what comes earlier) of the entries of some stages of an order; of the others, it means nothing."""
+        foreseen = self.foreseen(x, order)
+        codes, context = self.code(x, foreseen), self._context_planes(given)
         if self.told is not None and how is not None:
             deformed = self.told(how.to(self.told.weight))[..., None, None]
             context = deformed if context is None else context + deformed
@@ -110,7 +122,26 @@ class MaskedConvolution(Autoregressive, Trainable):
         for stage in stages[1:]:
             now = stage.entries.to(x.device)
             outputs = torch.where(now[:, None], self._stage_outputs(codes, stage, context), outputs)
-        return self.entries.likelihood(outputs + self._class_outputs(given), self.entries.marginal)
+        return self.likelihood(outputs + self._class_outputs(given), foreseen)
+
+    def foreseen(self, x: Tensor, order: Tensor, entries: Tensor | None = None) -> Foreseen | None:
+        """What a linear prediction says of entries of x (B, D) in an order, of all or of some (k,); None without."""
+        if self.linear is None:
+            return None
+        plan = self.linear.plan(order)
+        return plan.of(x) if entries is None else plan.at(x, entries)
+
+    def code(self, x: Tensor, foreseen: Foreseen | None) -> Tensor:
+        """What the network sees of entries: their levels, and how far they are from what was foreseen."""
+        codes = self.entries.code(x)
+        return codes if foreseen is None else torch.cat([codes, foreseen.residual(x)], -1)
+
+    def likelihood(self, outputs: Tensor, foreseen: Foreseen | None, entries: Tensor | None = None) -> Likelihood:
+        """The distribution of all entries, or of some (k,), whose outputs are given."""
+        marginal = self.entries.marginal if entries is None else self.entries.marginal[entries]
+        if foreseen is None:
+            return self.entries.likelihood(outputs, marginal)
+        return self.entries.head(foreseen.around((outputs + marginal).float()))
 
     def _class_outputs(self, given: Tensor | None) -> Tensor | float:
         """What the class alone says of every entry, (B, D, outputs)."""
@@ -134,7 +165,7 @@ class MaskedConvolution(Autoregressive, Trainable):
     def features_at(self, x: Tensor, order: Tensor, start: int, cell: int, given: Tensor | None) -> Tensor:
         """The features (B, channels) of the cell that begins at position `start` of the order; x is (B, D)."""
         stage = next(s for s in self.cells.stages(order) if bool(s.entries[order[start]]))
-        codes = self.entries.code(x)
+        codes = self.code(x, self.foreseen(x, order))
         around = self._surround(codes, stage, self._context_planes(given))
         h = self.net(self.cells.planes(self.cells.seen(codes, stage.seen)), stage.cells, around)
         return h.flatten(2)[:, :, cell]
@@ -172,11 +203,12 @@ class MaskedConvolution(Autoregressive, Trainable):
         With `augment`, some images are deformed, and the network is told how: see `Deforming`.
         """
         x, how = (x, None) if self.deforms is None else self.deforms(x, progress, generator)
-        stages = self.cells.stages(self._training_order(generator))
+        order = self._training_order(generator)
+        stages = self.cells.stages(order)
 
         def density(x: Tensor, c: Tensor | None) -> Tensor:
             told = None if how is None else how.repeat_interleave(len(x) // len(how), 0)
-            return self._staged(x.flatten(1), stages, c, told).log_prob(x.flatten(1)).sum(-1)
+            return self._staged(x.flatten(1), order, stages, c, told).log_prob(x.flatten(1)).sum(-1)
 
         return {"loss": self._loss(density, x, given)}
 
@@ -207,42 +239,47 @@ class MaskedConvolution(Autoregressive, Trainable):
         done[order[:start].cpu()] = True
         for stage in self.cells.stages(order):
             if bool((stage.entries & ~done).any()):
-                self._draw_stage(x, stage, done, u, given)
+                self._draw_stage(x, order, stage, done, u, given)
                 done |= stage.entries
         return x
 
-    def in_turn(self, x: Tensor, stage: Stage, done: Tensor, given: Tensor | None) -> tuple[LocalSteps, int]:
+    def in_turn(
+        self, x: Tensor, order: Tensor, stage: Stage, done: Tensor, given: Tensor | None
+    ) -> tuple[LocalSteps, int]:
         """The state of drawing a stage's cells one after another, and the place in it of the first with more to draw.
 
         Args:
             x: (B, D).
-            stage: of an order.
+            order, stage: an order, and one of its stages.
             done: True for the entries of x that are known, (D,).
             given: contexts, or None.
         """
-        codes = self.entries.code(x)
+        codes = self.code(x, self.foreseen(x, order))
         around = self._surround(codes, stage, self._context_planes(given))
         first = int((stage.entries & ~done)[self.cells.members].any(1)[stage.cells].nonzero()[0])
         seen = self.cells.planes(self.cells.seen(codes, stage.seen & done))
         return LocalSteps(self.net, stage.cells, seen, around, first), first
 
-    def _draw_stage(self, x: Tensor, stage: Stage, done: Tensor, u: Tensor, given: Tensor | None) -> None:
+    def _draw_stage(
+        self, x: Tensor, order: Tensor, stage: Stage, done: Tensor, u: Tensor, given: Tensor | None
+    ) -> None:
         """Draws the entries of one stage that are not done yet into x (B, D)."""
         by_class = None if self.by_class is None or given is None else self.by_class[given]
-        cells = self.cells.seen(self.entries.code(x), stage.seen & done)
+        cells = self.cells.seen(self.code(x, self.foreseen(x, order)), stage.seen & done)
         open_ = (stage.entries & ~done)[self.cells.members]
         last = int(open_.any(1)[stage.cells].nonzero()[-1])
-        steps, first = self.in_turn(x, stage, done, given)
+        steps, first = self.in_turn(x, order, stage, done, given)
         within = None if self.within is None else WithinSteps(self.within, self.leave)
-        members, ranks = self.cells.members.tolist(), [row.nonzero().flatten().tolist() for row in open_]
+        members, ranks = self.cells.members.to(x.device), [row.nonzero().flatten().tolist() for row in open_]
         for cell in stage.cells[first : last + 1].tolist():
             h = steps.features(cell)
             if within is not None:
                 within.begin(h)
             for rank in ranks[cell]:
-                entry = members[cell][rank]
-                outputs = self.leave(h) if within is None else within.at(rank, cells[:, cell])
+                entry = members[cell, rank : rank + 1]
+                outputs = (self.leave(h) if within is None else within.at(rank, cells[:, cell]))[:, None]
                 outputs = outputs if by_class is None else outputs + by_class[:, entry]
-                x[:, entry] = self.entries.likelihood(outputs, self.entries.marginal[entry]).quantile(u[:, entry])
-                cells[:, cell, rank] = self.entries.code(x[:, entry])
+                foreseen = self.foreseen(x, order, entry)
+                x[:, entry] = self.likelihood(outputs, foreseen, entry).quantile(u[:, entry])
+                cells[:, cell, rank : rank + 1] = self.code(x[:, entry], foreseen)
             steps.push(cells[:, cell].flatten(1), cell)
