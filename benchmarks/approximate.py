@@ -203,7 +203,7 @@ def followed(objective: MaximumLikelihood, budget: Budget, seed: int) -> Variati
 @torch.no_grad()
 def layer_kl(model: Variational, rows: Rows) -> list[float]:
     """KL of each latent layer, nats."""
-    given = None if model.context is None else rows.y
+    given = None if model.context is None else rows.context
     given = None if given is None else given[:500]
     terms = model.loss_terms(rows.x[:500].long(), given, progress=1.0, generator=runtime.keyed(0))
     return [float(value) for name, value in terms.items() if name.startswith("kl_z")]

@@ -107,7 +107,7 @@ def shoes(options):
     )
     pairs = open_pairs({key: value for key, value in parts.items() if key[0] != "y"} | {"levels": 256})
     run = fitted(pairs, "pairs", "shoes", options)
-    a, y = pairs.test.y[:1000], real.test.y[:1000]
+    a, y = pairs.test.partner[:1000], real.test.y[:1000]
     b, judge = answers(run, a)[:, 0], Judge(real)
     print(f"edges to shoes: class kept {judge.fidelity(b, y):.4f}, judge on real shoes {judge.accuracy:.4f}")
     print(f"  {two_samples(real, b)}")
@@ -132,7 +132,7 @@ def colour(options):
     pairs = open_pairs(parts)
     real = open_data({name.replace("b_", "x_"): rows for name, rows in parts.items() if name[0] != "a"})
     run = fitted(pairs, "pairs", "colour", options)
-    a, b = pairs.test.y, pairs.test.x.float()
+    a, b = pairs.test.partner, pairs.test.x.float()
     found = answers(run, a, 4).float()
     error = {"one answer": found[:, 0], "mean of four": found.mean(1), "grey as it is": a.float().expand_as(b)}
     words = ", ".join(f"{name} {float((x - b).abs().mean()):.2f}" for name, x in error.items())

@@ -20,7 +20,7 @@ def written(place, names_a, names_b):
 
 
 def are_partners(pairs) -> bool:
-    return all(bool((rows.y == 255 - rows.x).all()) for rows in (pairs.train, pairs.valid, pairs.test))
+    return all(bool((rows.partner == 255 - rows.x).all()) for rows in (pairs.train, pairs.valid, pairs.test))
 
 
 @pytest.mark.parametrize(("ending_a", "ending_b"), [(".png", ".bmp"), ("_A.png", "_B.png"), ("-x.png", "-x.tif")])

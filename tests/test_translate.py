@@ -136,7 +136,7 @@ def test_domains_become_pairs(x):
     turned = 16 - torch.rot90(x[500:], 1, (-2, -1))
     pairs = open_domains({"a": x[:500].numpy(), "b": turned.numpy(), "levels": 17})
     assert "90 degrees, negative" in pairs.found
-    assert torch.equal(pairs.test.x, 16 - torch.rot90(pairs.test.y, 1, (-2, -1)))
+    assert torch.equal(pairs.test.x, 16 - torch.rot90(pairs.test.partner, 1, (-2, -1)))
     thick = torch.nn.functional.max_pool2d(x[500:].float(), 3, 1, 1).byte()
     pairs = open_domains({"a": x[:500].numpy(), "b": thick.numpy(), "levels": 17})
     assert "likeness" in pairs.found

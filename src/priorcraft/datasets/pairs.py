@@ -23,7 +23,7 @@ Source = str | Path | Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Pairs(Splits):
-    """Rows b, each with its a in the place of a label.
+    """Rows b, each with the a that it goes with.
 
     Args:
         seen: where a lives.
@@ -71,7 +71,7 @@ def pair(a: Splits, b: Splits) -> Pairs:
                 f"A and B must have as many rows, but {part} holds {len(a.rows(part))} of A and "
                 f"{len(b.rows(part))} of B; give every image its partner."
             )
-    train, valid, test = (Rows(b.rows(part).x, a.rows(part).x) for part in SPLITS)
+    train, valid, test = (Rows(b.rows(part).x, partner=a.rows(part).x) for part in SPLITS)
     notes = tuple(f"A: {note}" for note in a.notes) + tuple(f"B: {note}" for note in b.notes)
     return Pairs(b.name, b.space, (), train, valid, test, a.fingerprint + b.fingerprint, b.counts, notes, seen=a.space)
 

@@ -16,7 +16,7 @@ from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.raw_values import RawValues, raw_values
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
-BESIDE = ("y", "seen", "rest", "strange", "place")  # what `Rows` hold beside x
+BESIDE = ("y", "partner", "seen", "rest", "strange", "place")  # what `Rows` hold beside x
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Rows:
     Args:
         x: points, (N, *event_shape), uint8 or int64 for integers, float32 for real numbers.
         y: int64 labels, (N,), -1 where not known; None without labels.
+        partner: of pairs, the point of the other domain that goes with each, (N, *its shape).
         seen: of a table with holes, which entries are there, bool, (N, *event_shape); x is 0 elsewhere. None: all are.
         rest: of a table, log p(row | x), nats: what its numbers say beyond their integers, float64, (N,).
         strange: of a table, by how many nats a row's values are stranger than x says: outliers and new words, (N,).
@@ -34,6 +35,7 @@ class Rows:
 
     x: Tensor
     y: Tensor | None = None
+    partner: Tensor | None = None
     seen: Tensor | None = None
     rest: Tensor | None = None
     strange: Tensor | None = None
@@ -46,6 +48,11 @@ class Rows:
     def labels(self) -> Tensor:
         """The labels, -1 where not known, (N,); -1 everywhere without any."""
         return torch.full((len(self.x),), UNLABELLED) if self.y is None else self.y
+
+    @property
+    def context(self) -> Tensor | None:
+        """What a model of p(x | c) is given: the partners of pairs, else the labels, (N, ...); None without either."""
+        return self.y if self.partner is None else self.partner
 
     def where(self, mask: Tensor) -> "Rows":
         """The rows that a mask (N,), or their numbers, take."""

@@ -133,7 +133,7 @@ def log_p(
 
 def chunks(model: Generative, rows: Rows, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
     """x and its context, `size` rows at a time; a label is no context here: p(x) sums over it."""
-    given = None if model.context is None or model.context.is_label or rows.y is None else rows.y
+    given = None if model.context is None or model.context.is_label else rows.context
     for i in range(0, len(rows), size):
         chunk = slice(i, i + size)
         yield rows.x[chunk], None if given is None else given[chunk].to(model.device)

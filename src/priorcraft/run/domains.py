@@ -69,7 +69,7 @@ def check(splits: Splits, name: str) -> None:
 
 def explained(a: Splits, b: Splits, found: Alignment) -> Pairs:
     """Every a with itself under the alignment."""
-    train, valid, test = (Rows(_under(found, a, b, a.rows(part).x), a.rows(part).x) for part in SPLITS)
+    train, valid, test = (Rows(_under(found, a, b, a.rows(part).x), partner=a.rows(part).x) for part in SPLITS)
     words = f"a symmetry makes the domains equal, as far as the energy distance can tell: {found}."
     return _pairs(a, b, train, valid, test, words)
 
@@ -81,9 +81,9 @@ def coupled(a: Splits, b: Splits, seed: int) -> Pairs:
     train = found.among(found.rows < len(a.train), found.columns < len(b.train))
     valid = found.among(found.rows >= len(a.train), found.columns >= len(b.train))
     pairs = [part.draw(PARTNERS, generator=runtime.keyed(seed, "partners")) for part in (train, valid)]
-    rows = [Rows(y[j], x[i]) for i, j in pairs]
+    rows = [Rows(y[j], partner=x[i]) for i, j in pairs]
     words = f"partners were found by likeness for {len(train.rows)} of {len(a.train)} training images."
-    return _pairs(a, b, rows[0], rows[1], Rows(y[:0], x[:0]), words)
+    return _pairs(a, b, rows[0], rows[1], Rows(y[:0], partner=x[:0]), words)
 
 
 def _under(found: Alignment, a: Splits, b: Splits, x: Tensor) -> Tensor:

@@ -186,7 +186,9 @@ def encoded(ask: Asked, run: Run, rows: Rows, key: tuple[Key, ...]) -> dict[str,
     model = run.model
     if not isinstance(model, Encoder):
         raise UsageError(f"{run.name} has no encoder.")
-    given = model.contexts(len(rows), generator=runtime.keyed(*key)) if model.classes and rows.y is None else rows.y
+    given = rows.context
+    if model.classes and given is None:
+        given = model.contexts(len(rows), generator=runtime.keyed(*key))
     with torch.no_grad():
         parts = [slice(i, i + BLOCK) for i in range(0, len(rows), BLOCK)]
         z = torch.cat([model.encode(rows.x[part], None if given is None else given[part]) for part in parts])

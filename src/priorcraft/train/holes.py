@@ -77,6 +77,6 @@ def drawn(tree: LatentTree, rows: Rows, generator: torch.Generator) -> Tensor:
         return rows.x
     x, open_ = rows.x.clone(), ~rows.seen.flatten(1).all(1)
     if bool(open_.any()):
-        given = None if rows.y is None else rows.y[open_]
+        given = None if rows.context is None else rows.context[open_]
         x[open_] = tree.sample_given(x[open_].long(), rows.seen[open_], 1, given=given, generator=generator)[:, 0].to(x)
     return x

@@ -169,13 +169,13 @@ def permutation(n: int, seed: int, epoch: int) -> Tensor:
 
 def whole(rows: Rows, device: torch.device) -> Batch:
     """All rows as one batch; on the CPU they are not copied."""
-    return Batch(rows.x.to(device), None if rows.y is None else rows.y.to(device), torch.arange(len(rows)))
+    return Batch(rows.x.to(device), None if rows.context is None else rows.context.to(device), torch.arange(len(rows)))
 
 
 def taken(rows: Rows, index: Tensor, device: torch.device) -> Batch:
     """The rows of these numbers as a batch."""
-    y, seen = (None if part is None else part[index].to(device) for part in (rows.y, rows.seen))
-    return Batch(rows.x[index].to(device), y, index, seen)
+    given, seen = (None if part is None else part[index].to(device) for part in (rows.context, rows.seen))
+    return Batch(rows.x[index].to(device), given, index, seen)
 
 
 def validate(objective: Objective, valid: Rows, at: Progress, progress: float, seed: int) -> Record:

@@ -214,9 +214,10 @@ def translated(
 ) -> tuple[Calibration, tuple[str, ...]]:
     """The calibration of p(b | a) on test pairs."""
     model, data = run.model, data_of(run, None)
-    if model.context is None or data.test.y is None:
+    a = data.test.context
+    if model.context is None or a is None:
         raise UsageError(f"the run {run.path} does not translate; fit it with --pairs, or to labelled data.")
-    b, a = data.test.x[:sets].cpu(), data.test.y[:sets].to(model.log_prior.device)
+    b, a = data.test.x[:sets].cpu(), a[:sets].to(model.log_prior.device)
     with torch.no_grad():
         drawn = torch.stack([model.sample(len(a), given=a, generator=generator).cpu() for _ in range(draws)], 1)
     everywhere = torch.ones(b.shape[1:], dtype=torch.bool)

@@ -285,8 +285,8 @@ def draw_samples(run: RunFolder, model: Generative, valid: Rows, seed: int, step
     columns = min(model.classes, 20) or 10
     count = max(GRID // columns, 2) * columns
     given = torch.arange(count) % columns if model.classes else None
-    if model.context is not None and not model.context.is_label and valid.y is not None:
-        given = valid.y[torch.arange(count) % min(columns, len(valid))]
+    if model.context is not None and not model.context.is_label and valid.partner is not None:
+        given = valid.partner[torch.arange(count) % min(columns, len(valid))]
     x = model.sample(count, given=given, generator=runtime.keyed(seed, "grid", device=model.device))
     run.write_bytes(f"samples/step-{step:08d}.png", picture(x, model.space, columns))
 

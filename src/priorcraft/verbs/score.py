@@ -226,7 +226,7 @@ def second_opinion(model: Generative, rows: Rows, samples: int, seed: int) -> Tr
         )
     device = model.device
     x, generator = rows.x[:CHECKED].to(device), runtime.keyed(seed, "check", device=device)
-    given = None if model.context is None else rows.y
+    given = None if model.context is None else rows.context
     given = None if given is None else given[:CHECKED].to(device)
     if model.classes:
         given = with_likeliest(model, x, given)
