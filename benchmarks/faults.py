@@ -1,10 +1,11 @@
 """The long version of tests/faults: hostile files, command lines and run folders, failing disks and kills, counted.
 
-    python benchmarks/faults.py --files 10000 --lines 10000 --folders 1000 --errors 1000 --kills 200 --seed 1
+    python benchmarks/faults.py --files 10000 --lines 10000 --folders 1000 --errors 1000 --memory 20 --kills 200
 
 Prints what went otherwise than it must (floor: 0 of each). Files, lines and folders are put to commands that have 2 GB
 and a minute each; `--errors` is how many operations of each of the writing commands fail at most, once for a broken and
-once for a full disk; kills fall half on a drawn operation and half on a chance instant. 0 leaves a kind out.
+once for a full disk; `--memory` for how many of torch's operations in each there is none; kills fall half on a drawn
+operation and half on a chance instant. 0 leaves a kind out.
 """
 
 import argparse
@@ -108,6 +109,15 @@ def failing_disks(place: Path, most: int, rng: random.Random) -> Iterator[str]:
         print(f"  {name}: {min(most, len(tried))} of {len(tried)}, {time.monotonic() - began:.0f} s", flush=True)
 
 
+def without_memory(place: Path, count: int, rng: random.Random) -> Iterator[str]:
+    """What is wrong where there is no memory for an operation of a command."""
+    prepared(place)
+    for name in COMMANDS:
+        written = Command.run(name, place)
+        for _ in range(count):
+            yield from written.starved(rng.random())
+
+
 def killed(place: Path, count: int, rng: random.Random) -> Iterator[str]:
     """What is wrong after a kill."""
     prepared(place)
@@ -126,7 +136,15 @@ def killed(place: Path, count: int, rng: random.Random) -> Iterator[str]:
 def main() -> None:
     """Counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("files", 300), ("lines", 300), ("folders", 100), ("errors", 5), ("kills", 50), ("seed", 1)):
+    for name, default in (
+        ("files", 300),
+        ("lines", 300),
+        ("folders", 100),
+        ("errors", 5),
+        ("memory", 2),
+        ("kills", 50),
+        ("seed", 1),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     asked, counts = parser.parse_args(), list[str]()
     load_libraries()
@@ -136,6 +154,7 @@ def main() -> None:
         "lines": lambda place, n: hostile_lines(place, range(first, first + n)),
         "folders": lambda place, n: spoilt_folders(place, range(first, first + n)),
         "errors": lambda place, n: failing_disks(place, n, random.Random(asked.seed)),
+        "memory": lambda place, n: without_memory(place, n, random.Random(asked.seed)),
         "kills": lambda place, n: killed(place, n, random.Random(asked.seed)),
     }
     for name, kind in kinds.items():

@@ -1,4 +1,5 @@
-"""Faults that are really there: the k-th file operation of a script fails, as on a full or dying disk."""
+"""Faults that are really there: the k-th file operation of a script fails, as on a full or dying disk; or there is no
+memory for the k-th tensor."""
 
 import errno
 import os
@@ -6,7 +7,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from torch.utils._python_dispatch import TorchDispatchMode
+
+NO_MEMORY = "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you asked for 8 bytes."
 OPERATIONS = ("open", "write", "fsync", "rename", "replace", "mkdir", "link", "ftruncate", "unlink", "rmdir")
 WRITES = os.O_WRONLY | os.O_RDWR
 
@@ -78,3 +83,20 @@ def unreadable(k: int | None, place: Path) -> Iterator[list[str]]:
         yield done
     finally:
         watched.pop()
+
+
+class Starving(TorchDispatchMode):
+    """Within, torch's allocator has no memory for the k-th operation; for all if None. Counts them in `done`."""
+
+    def __init__(self, k: int | None) -> None:
+        super().__init__()
+        self.k, self.done = k, 0
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: object, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Does it, or says what torch says."""
+        self.done += 1
+        if self.done - 1 == self.k:
+            raise RuntimeError(NO_MEMORY)
+        return func(*args, **(kwargs or {}))

@@ -45,6 +45,12 @@ def test_killed_at_any_operation_and_typed_again_a_command_gives_the_same_bytes(
     assert command.killed(lambda script: run_until_operation(script, operation)) == []
 
 
+@pytest.mark.parametrize("name", ["sample", "impute table", "fit"])
+def test_without_memory_for_any_tensor_a_command_ends_in_a_sentence_and_loses_nothing(place, name):
+    command, draw = Command.run(name, place), random.Random(name)
+    assert command.starved(draw.random()) == []
+
+
 @pytest.mark.parametrize("name", ["impute table", "inpaint", "decode", "bulk score"])
 def test_a_file_that_cannot_be_read_is_a_sentence(place, name):
     cleared(place)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 import priorcraft as pc
-from faults.injected import failing
+from faults.injected import Starving, failing
 from priorcraft import disk
 from priorcraft.cli import main
 
@@ -214,6 +214,22 @@ class Command:
         wrong += self.repeated()
         disk.sweep(self.place)  # as the next answer in this folder does
         return [f"{self.name} killed: {each}" for each in wrong + self.temporaries()]
+
+    def starved(self, share: float) -> list[str]:
+        """What goes otherwise than it must when there is no memory for an operation of torch, at a share of them."""
+        cleared(self.place)
+        with Starving(None) as count:
+            typed(*words(COMMANDS[self.name], self.place))
+        cleared(self.place)
+        k = int(share * count.done)
+        with Starving(k):
+            exit_code, said = typed(*words(COMMANDS[self.name], self.place))
+        told = exit_code == 0 or (exit_code == 1 and "not enough memory" in said and "Traceback" not in said)
+        wrong = [] if told or not count.done else [f"exit {exit_code}: {said}"]
+        left = {} if self.name in GOES_ON else essence(self.place)
+        wrong += [] if left in ({}, self.whole) else [f"left {[*left]}"]
+        again = self.repeated() if exit_code or self.name not in GOES_ON else []  # in pieces it ends at other bits
+        return [f"{self.name} starved, {k}: {each}" for each in wrong + again + self.temporaries()]
 
     def temporaries(self) -> list[str]:
         found = [str(p) for p in self.place.rglob("*") if p.name.endswith(".tmp")]

@@ -14,7 +14,7 @@ from priorcraft.core import Generative, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.splits import Splits
 from priorcraft.disk import read_json
-from priorcraft.errors import CheckpointError, UsageError
+from priorcraft.errors import CheckpointError, UsageError, within_memory
 from priorcraft.metrics.likelihood import Score
 from priorcraft.train.checkpoint import load_into
 from priorcraft.train.config import read_config
@@ -164,10 +164,11 @@ def rebuild(config: dict[str, Any], device: str | torch.device = "cpu") -> tuple
     context = Space((), len(known.classes)) if known.classes else other
     try:
         how = {"seed": known.seed, "device": device, "whole": True}
-        return zoo.build(known.member, space, context, known.rows, known.settings, **how)
+        with within_memory("the model that config.json describes"):
+            return zoo.build(known.member, space, context, known.rows, known.settings, **how)
     except UsageError as error:
         raise UsageError(f"config.json does not describe a model: {error}") from None
-    except (RuntimeError, MemoryError, ValueError, TypeError) as error:  # of a constructor that such a space surprises
+    except (RuntimeError, ValueError, TypeError) as error:  # of a constructor that such a space surprises
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(f"config.json does not describe a model that can be built: {reason:.200}") from error
 
