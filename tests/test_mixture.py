@@ -10,7 +10,7 @@ from priorcraft import runtime, zoo
 from priorcraft.core import Space
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError
-from priorcraft.explicit.exact.counting import CODES, log_frequencies, one_hot_chunks, table_log_prob
+from priorcraft.explicit.exact.counting import CODES, log_frequencies, one_hot_chunks, table_log_prob, weighted_counts
 from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.train.loop import Budget, Progress, train, whole
 from priorcraft.train.size import MixtureChoice
@@ -126,7 +126,8 @@ def test_counts_and_their_table_say_what_a_loop_says(levels, groups):
     generator = runtime.keyed("counts", levels)
     x, seen = torch.randint(levels, (40, 6), generator=generator), torch.rand(40, 6, generator=generator) < 0.7
     weights = torch.rand(40, groups, generator=generator, dtype=torch.float64)
-    table = log_frequencies(x, weights, Space((6,), levels), 1.0, seen)
+    space = Space((6,), levels)
+    table = log_frequencies(weighted_counts(x, weights, space, seen), space, 1.0)
     where, level = 4, int(x[0, 4])
     count = (weights * (seen[:, where] & (x[:, where] == level)).unsqueeze(1)).sum(0) + 1 / levels
     total = (weights * seen[:, where].unsqueeze(1)).sum(0) + 1

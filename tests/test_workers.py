@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from priorcraft import runtime
+from priorcraft import runtime, zoo
+from priorcraft.core import Space, Summed
 from priorcraft.datasets import Rows, Splits
 from priorcraft.datasets.fingerprint import fingerprint
 from priorcraft.datasets.prepared import open_prepared, save
@@ -28,6 +29,7 @@ SMALL = {
     "gan": {"latent": 2, "hidden": 16, "layers": 1, "batch_size": 64},
     "masked-mlp": {"width": 16, "depth": 1, "orders": 2, "batch_size": 64},
     "mixture": {"components": 5},
+    "latent-tree": {"members": 1, "latents": 2},
 }
 PARTS = {"train": 200, "valid": 20, "test": 20}
 STEPS = 6
@@ -88,6 +90,26 @@ def test_shards_sum_to_the_same_bits_however_they_are_spread():
     for count in (3, 5, 12):
         cut = Shards(count).cut(17)
         assert [i for rows in cut for i in range(17)[rows]] == list(range(17))
+
+
+@pytest.mark.parametrize("name", ["chow-liu", "latent-tree", "naive-bayes", "mixture", "real mixture"])
+def test_sums_over_shards_are_the_sums_over_rows(name, few):
+    x, y = few.train.x, few.train.y
+    space, seen = few.space, torch.rand(x.shape, generator=runtime.keyed(1)) < 0.9
+    if name == "real mixture":
+        space, x = Space((3,)), torch.randn(200, 3, generator=runtime.keyed(2)) + 1e3
+        seen, name = torch.rand(x.shape, generator=runtime.keyed(3)) < 0.9, "mixture"
+    options = {"mixture": {"components": 3}, "latent-tree": {"members": 1, "latents": 2}}.get(name, {})
+    each = list[Summed]()
+    for shards in (Shards(), Shards(4)):
+        model, _ = zoo.build(name, space, few.context, len(x), options, seed=0)
+        assert isinstance(model, Summed)
+        model.initialise(x, y, generator=runtime.keyed(0))
+        for _ in range(2):
+            model.update(x, y, None if name == "naive-bayes" else seen, total=shards.total)
+        each.append(model)
+    for (key, one), other in zip(each[0].state_dict().items(), each[1].state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3, msg=key)
 
 
 def test_a_number_of_workers_that_does_not_divide_the_shards_is_refused(few, tmp_path):

@@ -13,7 +13,15 @@ B is the batch, `event_shape` the shape of one x, K the number of classes. Densi
 Every public method checks its arguments here, once; a model implements the methods with an underscore.
 """
 
-from priorcraft.core.abilities import Classifier, ClosedForm, Encoder, LatentVariable, LearnsFromHoles, Trainable
+from priorcraft.core.abilities import (
+    Classifier,
+    ClosedForm,
+    Encoder,
+    LatentVariable,
+    LearnsFromHoles,
+    Summed,
+    Trainable,
+)
 from priorcraft.core.evidence import Entrywise, LinearObservation, Observation, Posterior
 from priorcraft.core.models import MOST_DRAWS, Approximate, Exact, Generative, Implicit
 from priorcraft.core.space import UNLABELLED, Finer, Likelihood, Space
@@ -37,5 +45,6 @@ __all__ = [
     "Observation",
     "Posterior",
     "Space",
+    "Summed",
     "Trainable",
 ]

@@ -1,8 +1,12 @@
 """What else a model can do: move between x and z, name classes, be fitted."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Generator, Tensor
+
+from priorcraft.mapped import let_go
 
 
 class LatentVariable(ABC):
@@ -50,6 +54,65 @@ class ClosedForm(ABC):
     @abstractmethod
     def update(self, x: Tensor, given: Tensor | None) -> Tensor:
         """One update; returns the mean log-likelihood of the rows before it, nats."""
+
+
+Total = Callable[[int, Callable[[int, slice], Sequence[Tensor]]], list[Tensor]]  # as `Shards.total`
+AT_ONCE = 2**16  # rows that are summed over at once
+
+
+def alone(n: int, part: Callable[[int, slice], Sequence[Tensor]]) -> list[Tensor]:
+    """The sum over n rows by one process: that of its only part."""
+    return list(part(0, slice(0, n)))
+
+
+class Summed(ClosedForm):
+    """A model whose closed-form update knows its rows through sums alone, which may be made anywhere and added."""
+
+    @abstractmethod
+    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
+        """What `maximise` needs to know of some rows: first their log-likelihood, nats, (), then other sums.
+
+        Args:
+            x: rows, (B, *event_shape).
+            given: labels, (B,), or None.
+            seen: which entries are there, bool, (B, *event_shape); all if None.
+        """
+
+    @abstractmethod
+    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
+        """The update from the sums over all rows, or over those of one of so many rounds."""
+
+    def rounds(self, n: int) -> list[slice]:
+        """Which of n rows make one update after another, all of them in one pass."""
+        return [slice(0, n, 1)]
+
+    @torch.no_grad()
+    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None, *, total: Total = alone) -> Tensor:
+        """One pass of updates; returns the mean log-likelihood of the rows of each before it, nats.
+
+        Takes memory for 65,536 rows, however many there are.
+
+        Args:
+            x, given, seen: as in `expect`.
+            total: sums over parts of the rows, wherever they are made, see `Shards`.
+        """
+        each, likely = self.rounds(len(x)), list[Tensor]()
+        for of in each:
+
+            def part(_: int, own: slice, of: slice = of) -> list[Tensor]:
+                found = list[Tensor]()
+                for start in range(own.start, own.stop, AT_ONCE):
+                    stop = min(start + AT_ONCE, own.stop)
+                    rows = slice(of.start + start * of.step, of.start + stop * of.step, of.step)
+                    sums = self.expect(x[rows], *(None if other is None else other[rows] for other in (given, seen)))
+                    found = [a + b for a, b in zip(found, sums, strict=True)] if found else sums
+                    let_go(x)
+                return found
+
+            sums = total(len(range(*of.indices(len(x)))), part)
+            likely.append(sums[0])
+            self.maximise(sums, len(each))
+        return torch.stack(likely).sum() / len(x)
 
 
 class LearnsFromHoles(ClosedForm):

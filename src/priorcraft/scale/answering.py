@@ -93,7 +93,7 @@ def answer(
 def _by_pool(job: Job, folder: Path, todo: Iterable[int], workers: int) -> Iterator[int]:
     """The numbers of the chunks in the order in which processes of this machine finish them."""
     todo = list(todo)
-    if workers == 1 or not todo:
+    if min(workers, len(todo)) < 2:
         yield from (compute(job, str(folder), chunk) for chunk in todo)
         return
     context = multiprocessing.get_context("spawn")

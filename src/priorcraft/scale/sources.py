@@ -147,6 +147,8 @@ def rows_of(source: str, part: str = "test") -> ParquetRows | TextRows | Prepare
     path = Path(source)
     if is_prepared(path):
         return PreparedRows(open_prepared(path), part)
+    if not path.exists():
+        raise DataError(f"There is no {source}; give the rows that the question is about.")
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         text = path.is_file() or is_folder_of_tables(path)
         return TextRows(path) if text and files_of(path)[0].suffix.lower() != ".parquet" else ParquetRows(path)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.core import Approximate, ClosedForm, Exact, LearnsFromHoles, Trainable
+from priorcraft.core import Approximate, ClosedForm, Exact, LearnsFromHoles, Summed, Trainable
 from priorcraft.errors import Diverged, UsageError
 from priorcraft.runtime import Key
 from priorcraft.settings import BatchSize, Decay, LearningRate, Range, WeightDecay
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.optimise import Average, Descent, cosine
 
+AT_ONCE = 2**16  # rows
 Tolerance = Annotated[float, Range(0, 1e6)]  # nats
 
 
@@ -105,9 +106,10 @@ class ExpectationMaximisation(Objective):
     def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
         """One update."""
         self.model.eval()
+        seen = batch.seen if isinstance(self.model, LearnsFromHoles) else None
         with torch.no_grad():
-            if isinstance(self.model, LearnsFromHoles):
-                before = float(self.model.update(batch.x, batch.given, batch.seen))
+            if isinstance(self.closed_form, Summed):
+                before = float(self.closed_form.update(batch.x, batch.given, seen, total=self.shards.total))
             else:
                 before = float(self.closed_form.update(batch.x, batch.given))
         if before != before or before == float("inf"):
@@ -129,3 +131,11 @@ class ExpectationMaximisation(Objective):
         """Puts back what `state` gave."""
         self.model.load_state_dict({k.removeprefix("live/"): v for k, v in state.items() if k.startswith("live/")})
         self.last, self.gain = float(state["em/last"]), float(state["em/gain"])
+
+
+@torch.no_grad()
+def mean_nats(model: Exact, rows: Batch) -> float:
+    """Mean of -log p(x | c) of some rows, worked out a stretch at a time."""
+    stretches = [slice(start, start + AT_ONCE) for start in range(0, len(rows.x), AT_ONCE)]
+    each = [model.log_prob(part.x, part.given) for part in map(rows.part, stretches)]
+    return -float(torch.cat(each).mean())

@@ -9,7 +9,7 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.explicit.exact.mixture import FiniteMixture
 from priorcraft.runtime import Key
-from priorcraft.train.likelihood import ExpectationMaximisation, Tolerance
+from priorcraft.train.likelihood import ExpectationMaximisation, Tolerance, mean_nats
 from priorcraft.train.objective import Batch
 
 PATIENCE = 4  # updates without a gain on held-out rows, after which a size has had its turn
@@ -63,7 +63,7 @@ class MixtureChoice(ExpectationMaximisation):
     @torch.no_grad()
     def _judge(self) -> float:
         """Mean of -log p of the held-out rows; keeps the mixture if it is the best of all."""
-        nats = -float(self.mixture.log_prob(self.held_out.x, self.held_out.given).mean())
+        nats = mean_nats(self.mixture, self.held_out)
         if nats < float(self.nats.min()):
             self.kept.load_state_dict(self.model.state_dict())
         self.idle = 0 if nats < float(self.nats[self.turn]) - self.tolerance else self.idle + 1

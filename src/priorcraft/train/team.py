@@ -9,7 +9,7 @@ from priorcraft.core import Approximate, ClosedForm, Exact
 from priorcraft.explicit.exact.ensemble import Ensemble
 from priorcraft.runtime import Key
 from priorcraft.settings import BatchSize, Decay, LearningRate, WeightDecay
-from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood
+from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood, mean_nats
 from priorcraft.train.objective import Batch, Objective
 from priorcraft.train.shards import Shards
 
@@ -82,8 +82,7 @@ class Team(Objective):
     def _judge(self, part: ExpectationMaximisation, own: float, progress: float) -> None:
         """Keeps the best tables of a closed-form member, and ends its turn when they stop getting better."""
         member = exact(part.model)
-        with torch.no_grad():
-            nats = -float(member.log_prob(self.held_out.x, self.held_out.given).mean())
+        nats = mean_nats(member, self.held_out)
         self.idle = 0 if nats < self.best - GAIN * abs(nats) else self.idle + 1
         if nats < self.best:
             self.best, self.kept = nats, {k: v.clone() for k, v in member.state_dict().items()}

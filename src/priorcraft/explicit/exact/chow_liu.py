@@ -1,5 +1,7 @@
 """The Chow-Liu tree: each entry depends on one other, and the tree of these dependences is the best there is."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor
 
@@ -8,10 +10,8 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.counting import evenly
 from priorcraft.explicit.exact.structure import chow_liu_tree
 from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning
-from priorcraft.mapped import let_go
 from priorcraft.settings import Smoothing
 
-ROWS = 2**16  # counted at once
 NUMBERS = 2**28  # 1 GB of tables
 LEAST = -1e4  # log p of a state that is not the one that was seen
 
@@ -69,22 +69,16 @@ class ChowLiu(TreeModel):
         together = (self.digits.fine, self.digits.coarse)
         self.forest.plant([chow_liu_tree(x.flatten(1), weights, self.levels, together)])
 
-    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
-        """One round of EM; with every label and entry known, the first is the maximum of the smoothed likelihood.
+    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
+        """The log-likelihood of some rows, and the counts of the tables, expected where something is not known."""
+        x, counts = self.space.check(x), torch.zeros_like(self.log_transition)
+        if seen is None or bool(seen.all()):
+            return [self._count(x, given, counts), counts]
+        return [self._expect(x, given, seen, counts), counts]
 
-        Takes memory for 65,536 rows, however many there are.
-        """
-        counts, total = torch.zeros_like(self.log_transition), x.new_zeros((), dtype=torch.float64)
-        for start in range(0, len(x), ROWS):
-            rows = slice(start, start + ROWS)
-            part, label = self.space.check(x[rows]), None if given is None else given[rows]
-            if seen is None or bool(seen[rows].all()):
-                total += self._count(part, label, counts)
-            else:
-                total += self._expect(part, label, seen[rows], counts)
-            let_go(x)
-        self.log_transition.copy_(leaning(counts, self.smoothing, self._spread(), self._fits()).log())
-        return (total / len(x)).to(counts)
+    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
+        """The tables from counts; with every label and entry known, the maximum of the smoothed likelihood."""
+        self.log_transition.copy_(leaning(sums[1], self.smoothing, self._spread()).log())
 
     def _count(self, x: Tensor, given: Tensor | None, counts: Tensor) -> Tensor:
         """Adds what whole rows count; returns their log-likelihood."""

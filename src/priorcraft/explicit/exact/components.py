@@ -5,7 +5,7 @@ Entries may be missing: they are summed or integrated out, exactly, and count fo
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from priorcraft import runtime
 from priorcraft.core import Space
-from priorcraft.explicit.exact.counting import IMPOSSIBLE, evenly, log_frequencies, table_log_prob
+from priorcraft.explicit.exact.counting import IMPOSSIBLE, evenly, log_frequencies, table_log_prob, weighted_counts
 
 
 class Components(nn.Module, ABC):
@@ -31,9 +31,17 @@ class Components(nn.Module, ABC):
         self.smoothing = smoothing
         self.register_buffer("used", torch.tensor(count))
 
-    @abstractmethod
     def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
         """The M-step: x (N, D), responsibilities (N, used), and which entries are there (N, D); all if None."""
+        self.settle(self.expect(x, weights, seen))
+
+    @abstractmethod
+    def expect(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> list[Tensor]:
+        """Sums over some rows, all that the M-step needs of them; args as in `maximise`."""
+
+    @abstractmethod
+    def settle(self, sums: Sequence[Tensor]) -> None:
+        """The M-step from the sums over all rows."""
 
     @abstractmethod
     def log_prob(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
@@ -64,10 +72,13 @@ class CategoricalComponents(Components):
         self.space = space
         self.register_buffer("log_table", evenly(space).clamp_min(IMPOSSIBLE).log().repeat(count, 1, 1))
 
-    def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
-        """Counts; entries that are missing are not counted."""
-        counted = log_frequencies(x, weights, self.space, self.smoothing, seen)
-        self.log_table[: self.used] = counted.to(self.log_table)
+    def expect(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> list[Tensor]:
+        """Counts of levels, (used, D, levels); entries that are missing are not counted."""
+        return [weighted_counts(x, weights, self.space, seen)]
+
+    def settle(self, sums: Sequence[Tensor]) -> None:
+        """Smoothed frequencies of the levels."""
+        self.log_table[: self.used] = log_frequencies(sums[0], self.space, self.smoothing).to(self.log_table)
 
     def log_prob(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """log p(x_seen | z), exact, nats, (N, used)."""
@@ -115,21 +126,43 @@ class GaussianComponents(Components):
         self.register_buffer("cholesky", torch.eye(space.dims).repeat(count, 1, 1))
 
     def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
-        """Moments of the rows, with E[x_i | x_seen, z] for what is missing and its variance added.
+        """The M-step from all rows at once; args as above."""
+        if seen is None:  # then the means are but what moments are taken about, and numbers far from zero stay exact
+            self.means[: self.used] = x.to(self.means).mean(0)
+        super().maximise(x, weights, seen)
+
+    def expect(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> list[Tensor]:
+        """Moments of the rows about the means, with E[x_i | x_seen, z] for what is missing and its variance added.
 
         (Ghahramani & Jordan 1994, Supervised learning from incomplete data via an EM approach)
         """
-        x, weights = x.to(self.means), weights.to(self.means)
-        centre, spread = column_moments(x, seen)
+        x, weights, means = x.to(self.means), weights.to(self.means), self.means[: self.used].double()
         filled, spare = self._completed(x, weights, seen)
-        total, few = weights.sum(0), self.smoothing * 1e-3
-        floor = spread.clamp_min(1e-6 * float(x.var(correction=0)) + 1e-12) * 0.1
-        for z in range(int(self.used)):
-            mean = (weights[:, z] @ filled[z] + few * centre) / (total[z] + few)
-            apart = filled[z] - mean
-            scatter = (apart * weights[:, z : z + 1]).T @ apart + spare[z] + torch.diag(self.smoothing * floor)
-            self.cholesky[z] = torch.linalg.cholesky(scatter / (total[z] + self.smoothing))
-            self.means[z] = mean
+        weights, there = weights.double(), torch.ones_like(x, dtype=torch.double) if seen is None else seen.double()
+        columns = (x.double() - means[0]) * there
+        first, second = list[Tensor](), list[Tensor]()
+        for mean, rows, share, spread in zip(means, filled, weights.T, spare, strict=True):
+            apart = rows.double() - mean
+            first.append(share @ apart)
+            second.append((apart * share.unsqueeze(1)).T @ apart + spread)
+        of_columns = [there.sum(0), columns.sum(0), columns.square().sum(0)]
+        return [*of_columns, weights.sum(0), torch.stack(first), torch.stack(second)]
+
+    def settle(self, sums: Sequence[Tensor]) -> None:
+        """Means and covariances from moments about the means so far."""
+        n, one, two, total, first, second = sums
+        n, before, few = n.clamp_min(1), self.means[: self.used].double(), self.smoothing * 1e-3
+        centre, spread = before[0] + one / n, (two / n - (one / n).square()).clamp_min(0)
+        overall = (n * (spread + (centre - (n * centre).sum() / n.sum()).square())).sum() / n.sum()
+        floor = spread.clamp_min(1e-6 * float(overall) + 1e-12) * 0.1
+        for z, (old, count, s, scatter) in enumerate(zip(before, total, first, second, strict=True)):
+            mean = (s + count * old + few * centre) / (count + few)
+            moved = mean - old
+            cross = torch.outer(moved, s)
+            scatter = scatter - cross - cross.T + count * torch.outer(moved, moved)
+            scatter = scatter + torch.diag(self.smoothing * floor)
+            self.cholesky[z] = torch.linalg.cholesky(scatter / (count + self.smoothing)).to(self.cholesky)
+            self.means[z] = mean.to(self.means)
 
     def _completed(self, x: Tensor, weights: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor]:
         """E[x | x_seen, z] of every row, (Z, N, D), and the sum of weight times Var[x | x_seen, z], (Z, D, D)."""

@@ -31,23 +31,30 @@ def cells(x: Tensor, levels: int) -> Tensor:
 IMPOSSIBLE = 1e-30  # p of a level that an entry does not have; finite as a logarithm, as everything on disk
 
 
-def log_frequencies(x: Tensor, weights: Tensor, space: Space, smoothing: float, seen: Tensor | None = None) -> Tensor:
-    """Smoothed log frequencies of every level of every entry, for every column of weights.
+def weighted_counts(x: Tensor, weights: Tensor, space: Space, seen: Tensor | None = None) -> Tensor:
+    """How often each level stands in each entry, for every column of weights, (Z, D, levels).
 
     Args:
         x: integers, (N, D).
         weights: share of each row that belongs to each of Z groups, (N, Z).
         space: where rows live.
-        smoothing: imagined rows per group, spread evenly over the levels that an entry has.
         seen: True where an entry counts, (N, D); all do if None.
-
-    Returns:
-        log p(x_i = l | z), (Z, D, levels).
     """
     levels = space.levels or 2
     # the former takes time with the groups, the latter with the levels
     counted = by_group(x, weights, levels, seen) if levels > weights.shape[1] else by_level(x, weights, levels, seen)
-    counts = counted.unflatten(1, (x.shape[1], levels)) + smoothing * evenly(space).to(counted)
+    return counted.unflatten(1, (x.shape[1], levels))
+
+
+def log_frequencies(counts: Tensor, space: Space, smoothing: float) -> Tensor:
+    """Smoothed log p(x_i = l | z) from counts (Z, D, levels), of the same shape.
+
+    Args:
+        counts: as `weighted_counts` makes them.
+        space: where rows live.
+        smoothing: imagined rows per group, spread evenly over the levels that an entry has.
+    """
+    counts = counts + smoothing * evenly(space).to(counts)
     return (counts / counts.sum(-1, keepdim=True)).clamp_min(IMPOSSIBLE).log()
 
 

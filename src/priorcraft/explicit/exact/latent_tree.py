@@ -1,6 +1,7 @@
 """The hidden Chow-Liu tree: a tree of latent variables, each of which shows one entry."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -103,30 +104,29 @@ class LatentTree(HiddenTree):
         root = normalised(torch.einsum("mbk,bc->mck", shares, classes) + 0.5, -1)
         self.log_transition[: len(shares), :, 0] = root.log()
 
-    @torch.no_grad()
-    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
-        """One pass of EM over all rows, each member by itself; 16,384 rows or more are taken in blocks.
-
-        What is missing is summed out: the likelihood is that of the entries that are there.
+    def rounds(self, n: int) -> list[slice]:
+        """All rows make one update; 16,384 or more are taken in blocks, each of which moves the tables.
 
         After each of b blocks the tables move by 1 / sqrt(b) towards the block's own (stepwise EM: Cappe & Moulines
-        2009, arXiv:0712.4273), and the likelihood returned is that of each block before its step.
+        2009, arXiv:0712.4273).
         """
-        x = self.space.check(x)
-        blocks = max(1, len(x) // ROWS)
-        parts = [slice(b, None, blocks) for b in range(blocks)]
-        totals = [self._step(x[p], part_of(given, p), part_of(seen, p), blocks) for p in parts]
-        return torch.stack(totals).sum() / len(x)
+        blocks = max(1, n // ROWS)
+        return [slice(b, n, blocks) for b in range(blocks)]
 
-    def _step(self, x: Tensor, given: Tensor | None, seen: Tensor | None, blocks: int) -> Tensor:
+    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
+        """The log-likelihood of what is there of some rows, and the counts of the tables that are expected given it."""
+        x = self.space.check(x)
         weights = self.class_weights(x, given) if seen is None else self._log_class(x, seen, given).exp()
         total = self._class_term(weights, given)
         transitions, emissions = torch.zeros_like(self.log_transition), torch.zeros_like(self.log_emission)
         for rows in self._pieces(len(x)):
             mask = None if seen is None else seen[rows].flatten(1)
             total += self._expect(x[rows].flatten(1), mask, Groups.of(weights[rows]), transitions, emissions)
-        self._maximise(transitions * blocks, emissions * blocks, blocks**-0.5)
-        return total
+        return [total, transitions, emissions]
+
+    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
+        """Moves the tables towards those of the expected counts, each member's by itself."""
+        self._maximise(sums[1] * rounds, sums[2] * rounds, rounds**-0.5)
 
     def _class_term(self, weights: Tensor, given: Tensor | None) -> Tensor:
         """What turns sum_c p(c | x) log p(x | c) into log p(x), summed over the rows without a label."""
@@ -170,11 +170,6 @@ class LatentTree(HiddenTree):
         """1 for the levels that each entry has, (N, levels, 1)."""
         allowed = self.space.allowed
         return 1.0 if allowed is None else allowed.to(self.log_emission)[self.forest.variable].unsqueeze(-1)
-
-
-def part_of(rows: Tensor | None, part: slice) -> Tensor | None:
-    """Some of the rows, if there are any."""
-    return None if rows is None else rows[part]
 
 
 def move(log_table: Tensor, target: Tensor, step: float) -> None:

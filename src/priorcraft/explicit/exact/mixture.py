@@ -1,17 +1,18 @@
 """A finite mixture: one discrete latent variable z, summed exactly."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import probability, runtime
-from priorcraft.core import UNLABELLED, ClosedForm, Exact, LatentVariable, Space
+from priorcraft.core import UNLABELLED, ClosedForm, Exact, LatentVariable, Space, Summed
 from priorcraft.explicit.exact.components import CategoricalComponents, Components, GaussianComponents, column_moments
 from priorcraft.explicit.exact.holes import seen_points
 from priorcraft.settings import Count, Smoothing
 
+FIRST = 2**16  # rows that the first centres are found among
 ABSENT = -1e30  # log weight of a component that takes no part; finite, as everything on disk
 INTEGER_SIZES, REAL_SIZES = (5, 10, 20, 40), (1, 2, 4, 8, 16, 32)  # among which validation rows choose
 
@@ -55,8 +56,12 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
 
     @torch.no_grad()
     def begin(self, count: int, x: Tensor, *, generator: Generator, seen: Tensor | None = None) -> None:
-        """Centres `count` components on rows that lie far apart (k-means++), and forgets all others."""
-        x, seen = self._observed(x, seen)
+        """Centres `count` components on rows that lie far apart (k-means++), and forgets all others.
+
+        Of more than 65,536 rows as many are looked at, evenly apart.
+        """
+        some = torch.arange(FIRST) * len(x) // FIRST if len(x) > FIRST else slice(None)
+        x, seen = self._observed(x[some], None if seen is None else seen[some])
         self.log_weights.fill_(ABSENT)
         self.log_weights[:, :count] = -math.log(count)
         self.components.used.fill_(count)
@@ -72,7 +77,7 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
         """Numbers by which the first components are told apart, (B, D)."""
         return self.space.to_network(x).flatten(1)
 
-    def update(self, x: Tensor, given: Tensor | None, *, seen: Tensor | None = None) -> Tensor:
+    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
         """One round of EM.
 
         Args:
@@ -81,12 +86,20 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
             seen: False where an entry is missing, (N, *event_shape); None if all are there or missing ones are nan.
         """
         x, seen = self._observed(x, seen)
-        log_z, log_x = probability.posterior(self._weights(), self.components.log_prob(x.flatten(1), seen).unsqueeze(1))
-        joint = self._class_shares(log_x, given).unsqueeze(-1) * log_z.exp()
-        counts = joint.sum(0) + 1.0 / joint.shape[-1]
-        self.log_weights[:, : self.used] = (counts / counts.sum(-1, keepdim=True)).log()
+        joint, likely = self._shares(x, given, seen)
+        self._weigh(joint.sum(0))
         self.components.maximise(x.flatten(1), joint.sum(1), seen)
-        return self._of_rows(log_x, given).mean()
+        return likely.mean()
+
+    def _shares(self, x: Tensor, given: Tensor | None, seen: Tensor | None) -> tuple[Tensor, Tensor]:
+        """p(c, z | x, label), (B, max(K, 1), used), and log p(x | label), (B,)."""
+        log_z, log_x = probability.posterior(self._weights(), self.components.log_prob(x.flatten(1), seen).unsqueeze(1))
+        return self._class_shares(log_x, given).unsqueeze(-1) * log_z.exp(), self._of_rows(log_x, given)
+
+    def _weigh(self, counts: Tensor) -> None:
+        """p(z | c) from how many rows of each class belong to each component, (max(K, 1), used)."""
+        counts = counts + 1.0 / counts.shape[-1]
+        self.log_weights[:, : self.used] = (counts / counts.sum(-1, keepdim=True)).log()
 
     def log_marginal(self, x: Tensor, seen: Tensor | None = None, given: Tensor | None = None) -> Tensor:
         """log p(x_seen | given), the missing entries summed or integrated out. Exact, nats, (B,).
@@ -157,7 +170,7 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
         return self.components.sample(z, generator).view(n, *self.space.event_shape)
 
 
-class Mixture(FiniteMixture):
+class Mixture(Summed, FiniteMixture):
     """Independent entries, or Gaussians, in each component.
 
     p(x | c) = sum_z p(z | c) prod_i p(x_i | z) on integers, p(x | c) = sum_z p(z | c) N(x; m_z, S_z) on real numbers
@@ -174,7 +187,18 @@ class Mixture(FiniteMixture):
         self, space: Space, context: Space | None = None, *, components: Count | None = None, smoothing: Smoothing = 2.0
     ) -> None:
         kind = GaussianComponents if space.levels is None else CategoricalComponents
-        super().__init__(space, context, lambda count: kind(space, count, smoothing), components)
+        FiniteMixture.__init__(self, space, context, lambda count: kind(space, count, smoothing), components)
+
+    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
+        """The log-likelihood of some rows, how many belong to each component, and what the components need of them."""
+        x, seen = self._observed(x, seen)
+        joint, likely = self._shares(x, given, seen)
+        return [likely.double().sum(), joint.sum(0), *self.components.expect(x.flatten(1), joint.sum(1), seen)]
+
+    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
+        """Weights and components from the sums over all rows."""
+        self._weigh(sums[1])
+        self.components.settle(sums[2:])
 
 
 def spread_rows(x: Tensor, k: int, generator: Generator) -> Tensor:

@@ -1,15 +1,17 @@
 """Naive Bayes: the entries of x are independent, given the class."""
 
+from collections.abc import Sequence
+
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.core import ClosedForm, Exact, Space
+from priorcraft.core import Exact, Space, Summed
 from priorcraft.errors import UsageError
-from priorcraft.explicit.exact.counting import IMPOSSIBLE, evenly, log_frequencies, table_log_prob
+from priorcraft.explicit.exact.counting import IMPOSSIBLE, evenly, log_frequencies, table_log_prob, weighted_counts
 from priorcraft.settings import Smoothing
 
 
-class NaiveBayes(Exact, ClosedForm):
+class NaiveBayes(Exact, Summed):
     """Independent entries, per class.
 
     p(x | c) = prod_i p(x_i | c),   p(x_i = l | c) = (n_cil + s / levels) / (n_c + s)
@@ -33,12 +35,15 @@ class NaiveBayes(Exact, ClosedForm):
         uniform = evenly(space).clamp_min(IMPOSSIBLE).log()
         self.register_buffer("log_table", uniform.repeat(max(self.classes, 1), 1, 1))
 
-    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
+    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
+        """The log-likelihood of some rows, and how often each level stands in each entry of each class."""
+        x = self.space.check(x)
+        counts = weighted_counts(x.flatten(1), self.class_weights(x, given), self.space, seen)
+        return [self.log_prob(x, given).double().sum(), counts]
+
+    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
         """One round of EM; with every label known, the first is the maximum of the smoothed likelihood."""
-        before = self.log_prob(x, given).mean()
-        weights = self.class_weights(x, given)
-        self.log_table.copy_(log_frequencies(x.flatten(1), weights, self.space, self.smoothing))
-        return before
+        self.log_table.copy_(log_frequencies(sums[1], self.space, self.smoothing))
 
     def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
         each = table_log_prob(self.log_table, x.flatten(1))

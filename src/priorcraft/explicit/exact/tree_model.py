@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.core import UNLABELLED, Exact, LearnsFromHoles, Space
+from priorcraft.core import UNLABELLED, Exact, LearnsFromHoles, Space, Summed
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.digits import Digits
 from priorcraft.explicit.exact.forest import Forest, Upward
@@ -46,7 +46,7 @@ class Groups(NamedTuple):
         return torch.empty_like(values).index_copy_(-1, self.row[taken], values)
 
 
-class TreeModel(Exact, LearnsFromHoles):
+class TreeModel(Exact, Summed, LearnsFromHoles):
     """A uniform mixture of M trees with a discrete state at each entry.
 
     p(x | c) = 1/M sum_m sum_z prod_i p(z_i | z_parent(i), c) p(x_i | z_i)
