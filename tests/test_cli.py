@@ -84,7 +84,8 @@ def test_the_order_is_the_users_choice(capsys, tmp_path):
 def test_models_and_data_are_listed(capsys):
     main(["models", "--json"])
     models = json.loads(capsys.readouterr().out)
-    assert all(set(row) == {"name", "family", "density", "summary"} for row in models)
+    suits = {"good_for", "rows", "size", "time", "memory"}
+    assert all(set(row) == {"name", "family", "density", "summary"} | suits and all(row.values()) for row in models)
     assert {"autoregressive", "vae", "gan", "naive-bayes", "mixture", "ppca"} <= {row["name"] for row in models}
     main(["data", "--json"])
     assert "digits" in {row["name"] for row in json.loads(capsys.readouterr().out)}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from numbers import Integral, Real
-from typing import Annotated
+from typing import Annotated, Any
 
 from priorcraft.errors import UsageError
 
@@ -120,3 +120,46 @@ def whole(name: str, value: object, limits: Range) -> int:
     if isinstance(value, bool) or not exact or value not in limits:
         raise UsageError(f"{name} must be a whole number in {limits}, not {value!r:.60}.")
     return int(typing.cast(int, value))
+
+
+def defaults(constructor: Callable[..., object]) -> dict[str, Any]:
+    """The constructor's own values of the keywords that a command line can set."""
+    parameters = inspect.signature(constructor).parameters
+    return {name: parameters[name].default for name in keywords(constructor)}
+
+
+def keywords(constructor: Callable[..., object]) -> dict[str, type]:
+    """Keyword-only arguments of a constructor that a command line can set, with their types."""
+    target = constructor.__init__ if isinstance(constructor, type) else constructor
+    hints = typing.get_type_hints(target)
+    named = [p.name for p in inspect.signature(constructor).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return {name: kind for name in named if (kind := simple(hints[name])) is not None}
+
+
+def simple(hint: Any) -> type | None:
+    """int, float, bool or str, if that is what a type hint says, None apart."""
+    kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
+    return kinds[0] if len(kinds) == 1 and kinds[0] in _SIMPLE else None
+
+
+_SIMPLE = (int, float, bool, str)
+
+
+def parsed(key: str, value: object, kind: type) -> object:
+    """`value`, which may be text, as a value of type `kind`; None, a constructor's own choice, stays.
+
+    >>> parsed("lr", "1e-3", float)
+    0.001
+    """
+    if value is None:
+        return None
+    if kind is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    try:
+        number = kind(value)  # type: ignore[call-arg]
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"setting {key} must be of type {kind.__name__}, not '{value!s:.60}'.") from None
+    rounded = kind is int and not isinstance(value, str) and number != value
+    if rounded or kind is bool or (kind in (int, float) and (number != number or isinstance(value, bool))):
+        raise UsageError(f"setting {key} must be of type {kind.__name__}, not '{value!s:.60}'.")
+    return number

@@ -15,12 +15,19 @@ class ModelRow(Answer):
         family: exact, approximate or implicit.
         density: what is known of p(x): log p(x), a lower bound, or none.
         summary: in a few words.
+        good_for, rows, size: rules of thumb: for what, with how many rows of the training and entries of a row.
+        time, memory: what a training takes on two cores, beside the data.
     """
 
     name: str
     family: str
     density: str
     summary: str
+    good_for: str
+    rows: str
+    size: str
+    time: str
+    memory: str
 
 
 def models() -> Listing:
