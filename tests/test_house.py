@@ -1,6 +1,7 @@
 """One declaration a verb: commands, schema and face follow from it, and no second list of verbs stands anywhere."""
 
 import ast
+import inspect
 import re
 from importlib import import_module
 from pathlib import Path
@@ -52,6 +53,13 @@ def test_no_second_list_of_verbs_stands_anywhere():
                 members = node.keys if isinstance(node, ast.Dict) else node.elts
                 words = {m.value for m in members if isinstance(m, ast.Constant) and isinstance(m.value, str)}
                 assert len(words & names) < 8, f"{path.name}, line {node.lineno} lists verbs"
+
+
+def test_how_data_are_read_is_said_by_name_as_on_the_command_line(tmp_path):
+    (tmp_path / "t.csv").write_text("kind,legs\n" + "cat,4\nhen,2\n" * 40)
+    by_name = pc.data(tmp_path / "t.csv", label="kind", limit=10)
+    assert by_name.to_json() == pc.data(tmp_path / "t.csv", reading={"label": "kind", "limit": 10}).to_json()
+    assert {"label", "size", "empty"} <= set(inspect.signature(pc.fit).parameters)
 
 
 def test_the_face_shows_the_best_part_and_no_module_hides_a_verb():

@@ -6,7 +6,9 @@
 Space(event_shape=(1, 8, 8), levels=17)
 """
 
-from functools import cache
+import inspect
+from collections.abc import Callable
+from functools import cache, wraps
 from importlib import import_module
 from typing import Any
 
@@ -39,7 +41,26 @@ def _loaded(module: str, name: str) -> Any:
     runtime = import_module("priorcraft.runtime")
     with runtime.borrowed_process():
         found = getattr(import_module(module), name)
-    return found if isinstance(found, type) else runtime.undisturbed(found)
+    return found if isinstance(found, type) else runtime.undisturbed(_reading_named(found))
+
+
+def _reading_named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A verb that takes how data are read (label, size, ...) by name, as its command does, not in `reading` alone."""
+    own = inspect.signature(function).parameters
+    more = [argument.name for argument in declared.reading() if argument.name not in own]
+    if "reading" not in own:
+        return function
+
+    @wraps(function)
+    def called(*args: Any, **given: Any) -> Any:
+        how = {name: given.pop(name) for name in more if name in given}
+        if how:
+            given["reading"] = {**(given.get("reading") or {}), **how}
+        return function(*args, **given)
+
+    named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in more]
+    vars(called)["__signature__"] = inspect.Signature([*own.values(), *named])
+    return called
 
 
 def __dir__() -> list[str]:
