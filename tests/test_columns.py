@@ -14,7 +14,10 @@ from priorcraft.cells.emptiness import emptied
 from priorcraft.cells.numerals import Numeral, numeral_of
 from priorcraft.datasets import open_data
 from priorcraft.datasets.columns import Column, Columns, recognised, stated
-from priorcraft.datasets.columns.number import number_from
+from priorcraft.datasets.columns.aside import Identifier
+from priorcraft.datasets.columns.date import Date
+from priorcraft.datasets.columns.number import Number, number_from
+from priorcraft.datasets.columns.word import Word
 from priorcraft.datasets.raw_values import raw_values
 from priorcraft.datasets.tables import columns_of
 from priorcraft.errors import DataError, UsageError
@@ -43,6 +46,11 @@ KINDS = {
         ["1.234,5", "2,25", "7,1"] * 5,
         ["-3", "4", "-5"] * 4, ["1e-3", "2.5e-07", "3e4"] * 5, ["1 234", "22", "7"] * 5, [50_000, 61_300, 70_000] * 9,
         RNG.integers(10_000, 99_999, 40),  # too few to be called keys
+        ["36:15:00", "1:02:03", "20:59:59"] * 9, ["1:02.033", "59:59.900", "71:00.500"] * 9, ["2:10", "71:33"] * 9,
+        ["0 days 00:12:34", "-1 days +23:59:59", "3 days 01:02:03"] * 9, ["1 day, 3:04:05", "0:00:07"] * 9,
+        ["(12.50)", "3.00", "-7.25"] * 9, ["($1,200)", "$35"] * 9, ["+1.5", "-0.2", "+0.7"] * 9,
+        ["12.5 kg", "3.0 kg"] * 9,
+        ["1.500e+00", "2.250e-07"] * 9, ["0.0", "-0.0", "1.5"] * 9, ["1_000_000", "250_000"] * 9,
     ],
     "word": [
         ["01", "1", "001"] * 9, ["1.1", "1.10", "1.2"] * 9, [2**53, 2**53 + 1, 2**53 + 2] * 9, ["1E2", "1E1", "10"] * 9,
@@ -53,6 +61,10 @@ KINDS = {
         [f"2024-02-{day:02}" for day in range(1, 30)], [f"{day}.3.2021" for day in range(1, 29)],
         [20240101 + day for day in range(28)] * 2, ["2020-01-31 10:15", "2020-02-29 23:00"] * 9, ["10:15", "23:59"] * 9,
         ["12/31/1999", "01/02/2000"] * 5, ["31 Dec 1999", "1 Jan 2000"] * 5, ["2020-01", "2021-12"] * 5,
+        ["2020-01-31 10:15:02.125", "2020-02-29 23:00:59.500"] * 9,
+        ["2020-01-31T10:15:02+09:00", "2020-02-29T01:02:03+09:00"] * 9,
+        ["12/31/1999 09:15 PM", "01/02/2000 11:05 AM"] * 9, ["Apr 2022", "Dec 2021"] * 9, ["0:05:03", "23:59:59"] * 9,
+        ["31.1.2020 9:05", "1.12.2020 10:15"] * 9,
     ],
     "id": [
         range(7, 80), RNG.permutation(900_000)[:80] + 100_000, [f"C-{i:04}" for i in RNG.permutation(5000)[:50]],
@@ -86,8 +98,10 @@ def test_what_is_drawn_is_written_as_it_was_read_and_reads_back_as_the_same_inte
     again = codec.encode(column(drawn))
     agree = (again.x == coded.x).all(1).mean()
     assert agree == 1 if expected != "date" else agree > 0.7  # the fifth Monday of a short month is its fourth
-    if expected == "number":
-        assert numeral_of(column(drawn).texts).point == codec.numeral.point
+    if isinstance(codec, Number):
+        numeral = numeral_of(column(drawn).texts)
+        assert numeral is not None
+        assert numeral.point == codec.numeral.point
 
 
 WHOLE = {
@@ -172,6 +186,7 @@ def test_identifiers_are_made_anew_and_once():
         codec = recognised(column(texts), 16).codec
         made = codec.write(codec.decode(np.zeros((500, 0)), runtime.keyed(0)))
         assert len(set(made)) == 500
+        assert isinstance(codec, Identifier)
         if codec.consecutive:
             continue
         assert {len(text) for text in made} <= {len(str(text)) + more for text in texts for more in (0, 1)}
@@ -197,8 +212,10 @@ def test_what_the_user_says_goes_before_what_is_seen(tmp_path):
     )
     (tmp_path / "types.json").write_text('{"day": {"type": "date", "format": "%d/%m/%Y"}, "n": {"type": "ordered"}}')
     found = {c.name: c.codec for c in columns_of(cells, None, 16, types=tmp_path / "types.json").all}
-    assert found["day"].format == "%d/%m/%Y"
-    assert found["n"].ordered
+    day, n = found["day"], found["n"]
+    assert isinstance(day, Date)
+    assert isinstance(n, Word)
+    assert (day.format, n.ordered) == ("%d/%m/%Y", True)
     found = {c.name: c.codec.kind for c in columns_of(cells, None, 16, types="zip=word, n=text").all}
     assert found == {"zip": "word", "day": "date", "n": "text"}
     for types, sentence in (
@@ -245,6 +262,8 @@ def test_raw_values_are_what_was_read(tmp_path):
     rows = "1.5,a,2020-01-02,x\n,b,2020-01-03,y\n2.5,b,2020-01-05,x\n" * 20
     (tmp_path / "t.csv").write_text(f"n,word,day,kind\n{rows}")
     real = open_data(tmp_path / "t.csv", label="kind")
+    assert real.values is not None
+    assert real.columns is not None
     train = real.values["train"]
     assert train.names == ("n", "word", "day", "kind")
     assert train.categorical.tolist() == [False, True, False, True]
@@ -255,3 +274,41 @@ def test_raw_values_are_what_was_read(tmp_path):
     assert other.words[1] == ("a", "b", "c")
     assert other.values[0].tolist() == [999.0, 2.0, 18263.0, 2.0]
     assert np.isnan(other.values[1]).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["0:05:03", "12:00:00"], "0:05:03"), (["9.1.2020 8:05", "10.11.2020 13:15"], "9.1.2020 8:05"),
+        (["2020-01-31 10:15:02.125", "2020-02-29 23:00:59.500"], "2020-01-31 10:15:02.125"),
+        (["01/02/2020 09:15 PM", "12/31/2020 11:05 AM"], "01/02/2020 09:15 PM"),
+        (["2020-01-31T10:15:02+09:00", "2020-02-29T01:02:03+09:00"], "2020-01-31T10:15:02+09:00"),
+    ],
+)  # fmt: skip
+def test_a_date_is_written_as_it_was(texts, expected):
+    codec = recognised(column(texts * 9), 16).codec
+    assert isinstance(codec, Date)
+    assert codec.write(np.array([codec.first])) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        ([*(f"2020-01-{day:02}" for day in range(1, 29)), "2020-02-30"] * 2, "without '2020-02-30': write all like"),
+        ([f"2020-01-{d:02}" if d % 2 else f"{d}/{m}/2020" for m in (1, 2) for d in range(1, 29)], "write all like"),
+        ([*np.arange(90) / 7, "unknown"], "without 'unknown'"),
+        (["01/02/2020", "03/04/2021"] * 5, "taken as day first, which no cell decides"),
+        (["12/31/1999", "01/02/2000"] * 5, "every cell is a date like 12/31/1999"),
+    ],
+)  # fmt: skip
+def test_a_reason_says_what_keeps_a_column_from_being_more(texts, told):
+    assert told in recognised(column(texts), 16).reason
+
+
+def test_words_of_a_scale_are_in_order():
+    found = recognised(column(["High", "low", "Medium"] * 9), 16).codec
+    assert isinstance(found, Word)
+    assert (found.words, found.ordered) == (("low", "Medium", "High"), True)
+    colours = recognised(column(["high", "low", "blue"] * 9), 16).codec
+    assert isinstance(colours, Word)
+    assert not colours.ordered

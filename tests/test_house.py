@@ -103,7 +103,7 @@ def test_a_folder_called_arrays_is_a_folder(tmp_path, monkeypatch):
     assert pc.score(run).n == len(pc.open_data("arrays").test)
     memory = pc.fit(pc.open_data({"x": np.zeros((40, 3), int) + np.arange(40)[:, None] % 2}), "naive-bayes", steps=2)
     with pytest.raises(Exception, match="data in memory; give the data with the question"):
-        pc.score(memory)
+        pc.score(pc.load(memory.path))
 
 
 def test_what_resume_cannot_use_is_refused(tmp_path):

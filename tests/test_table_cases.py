@@ -170,3 +170,27 @@ def test_the_score_of_whole_rows_integrates_to_one(visits, model):
     whole = pd.DataFrame({"n": np.arange(-900, 900)})
     for grid, step in ((hours, 0.01), (whole, 1.0)):
         assert np.exp(pc.score(run, grid).frame["log_p"]).sum() * step == pytest.approx(1, abs=2e-3)
+
+
+TYPED = {
+    "category": pd.Categorical(RNG.choice(["z", "a"], 60), ["z", "never", "a"]),
+    "ordered": pd.Categorical(RNG.choice(["lo", "hi"], 60), ["lo", "hi"], ordered=True),
+    "microseconds": pd.Timestamp("2023-01-01") + pd.to_timedelta(RNG.integers(0, 10**12, 60), "us"),
+    "mixed": pd.Series([1, "two", 2.5, None] * 15, dtype=object),
+    "nothing": pd.Series([None] * 60, dtype=object), "nan": np.full(60, np.nan),
+    "whole": pd.array([1, None, 3] * 20, dtype="Int64"), "truth": pd.array([True, None, False] * 20, dtype="boolean"),
+    "zone": pd.Series(pd.date_range("2023-01-01", periods=60, freq="7h", tz="Asia/Seoul")),
+}  # fmt: skip
+
+
+def test_frames_keep_their_types_and_every_cell_that_is_there():
+    frame = pd.DataFrame(TYPED | {"x": RNG.normal(size=60).round(2)})
+    assert "category: 3 words: a, never, z" in pc.data(frame).columns[0]
+    run = pc.fit(frame, "chow-liu", steps=3)
+    drawn, filled = pc.sample(run, 40).frame, pc.impute(run, frame, n=1).frame
+    for name in frame:
+        assert drawn[name].dtype == filled[name].dtype == frame[name].dtype, name
+        there = frame[name].notna()
+        assert filled[name][there].tolist() == frame[name][there].tolist(), name
+        assert list(map(type, filled[name][there])) == list(map(type, frame[name][there])), name
+    assert pc.unusual(run, frame.head(40)).n == 40

@@ -25,6 +25,7 @@ class CellColumn:
         typed: whether the source says of what type the values are; texts of a file say nothing.
         dtype: the type by the name that a data frame gives it; "" without one.
         ordered: whether the source says that the values are in order.
+        objects: of a column of several types at once, what stands in each row, (N,); None of others.
     """
 
     name: str
@@ -33,6 +34,7 @@ class CellColumn:
     typed: bool = False
     dtype: str = ""
     ordered: bool = False
+    objects: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -41,6 +43,11 @@ class CellColumn:
     def empty(self) -> np.ndarray:
         """Where there is nothing, bool, (N,)."""
         return self.codes == EMPTY
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Of a frame's column of categories all of them, seen or not, in their order; () of others."""
+        return tuple(self.texts.to_pylist()) if self.typed and self.dtype.startswith("category") else ()
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -66,7 +73,7 @@ class CellColumn:
 
     def take(self, rows: np.ndarray) -> "CellColumn":
         """Some of the rows, by number or by mask."""
-        return replace(self, codes=self.codes[rows])
+        return replace(self, codes=self.codes[rows], objects=None if self.objects is None else self.objects[rows])
 
     def cell(self, row: int) -> str:
         """The text of one cell, "" where it is empty."""

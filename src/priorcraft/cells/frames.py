@@ -1,5 +1,6 @@
 """Data frames of pandas, polars and Arrow as columns of cells that keep their types."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,8 @@ def _of_pandas(name: str, series: Any) -> CellColumn:
         found = None
     if found is None or isinstance(found.type, pa.BaseExtensionType):  # several types at once, or periods
         texts = [None if gone else str(value) for value, gone in zip(series, series.isna(), strict=True)]
-        found = pa.array(texts, pa.string())
+        mixed = _of_arrow(name, pa.array(texts, pa.string()), dtype)
+        return replace(mixed, objects=series.to_numpy() if dtype == "object" else None)
     return _of_arrow(name, found, dtype)
 
 
@@ -63,6 +65,9 @@ def _of_arrow(name: str, values: pa.Array | pa.ChunkedArray, dtype: str = "") ->
     kind = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         raise DataError(f"column '{name}' holds values of type {kind}; a table needs numbers, words, dates or times.")
+    if pa.types.is_null(kind):
+        nothing = np.full(len(found), EMPTY, np.int32)
+        return CellColumn(name, nothing, pa.array([], pa.string()), True, dtype or str(kind))
     if not pa.types.is_dictionary(found.type):
         if pa.types.is_floating(kind):
             found = pc.if_else(pc.is_nan(found), pa.scalar(None, kind), found)

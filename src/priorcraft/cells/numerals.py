@@ -1,17 +1,20 @@
-"""How numbers are written: a decimal point or comma, groups of thousands, a currency or a per cent sign."""
+"""How numbers are written: a decimal point or comma, groups of thousands, a currency, a unit, a clock."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
+from priorcraft.cells import clocks
 from priorcraft.cells.compute import pc
 
 CURRENCIES = (
     r"[$€£¥₩₹₽₺฿₫]|EUR|USD|GBP|CHF|JPY|KRW|CNY|SEK|NOK|DKK|PLN|CZK|HUF|AUD|CAD|NZD|kr\.?|zł|Fr\.|R\$|US\$|A\$|C\$"
 )
-SPACES = " \u00a0\u202f'’"
+UNIT = r"[^\W\d_]{1,12}(?:/[^\W\d_]{1,6})?[²³]?"  # kg, km/h, m²
+IN_BRACKETS = r"^\((.*)\)$"  # what accountants call below zero
+SPACES = " \u00a0\u202f'’_"
 PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 MOST_DECIMALS = 15  # of a float
 
@@ -27,6 +30,9 @@ class Numeral:
         thousands: between groups of three digits; "" without.
         before, after: what stands around every number, as "$" or " %".
         exponent: digits of the mantissa where numbers are written like 1.5e-07; 0 where they are not.
+        plus: whether numbers that are not below zero begin with a +.
+        brackets: whether numbers below zero stand in brackets.
+        clock: of durations, how they are written, see `clocks`; the number is then in the unit of its last digits.
     """
 
     decimals: int = 0
@@ -36,9 +42,14 @@ class Numeral:
     before: str = ""
     after: str = ""
     exponent: int = 0
+    plus: bool = False
+    brackets: bool = False
+    clock: str = ""
 
     def values(self, texts: pa.Array) -> np.ndarray:
         """The number of each text, float64, nan where it is none."""
+        if self.clock:
+            return clocks.values(texts)
         plain = self._plain(texts)
         fits = pc.match_substring_regex(plain, PLAIN)
         return pc.cast(pc.if_else(fits, plain, pa.scalar(None, pa.string())), pa.float64()).to_numpy(
@@ -47,6 +58,8 @@ class Numeral:
 
     def _plain(self, texts: pa.Array) -> pa.Array:
         """The texts as numbers are written in programs."""
+        if self.brackets:
+            texts = pc.replace_substring_regex(texts, IN_BRACKETS, r"-\1")
         if self.before or self.after:
             shape = f"^([+-]?)(?:{re.escape(self.before)})?([^ ].*?)(?:{re.escape(self.after)})?$"
             texts = pc.replace_substring_regex(texts, shape, r"\1\2")
@@ -56,19 +69,32 @@ class Numeral:
 
     def write(self, values: np.ndarray) -> list[str]:
         """Numbers as texts."""
-        if self.exponent:
-            return [repr(float(f"{value:.{self.exponent - 1}e}")) for value in values]
+        if self.clock:
+            return clocks.written(values, self.clock, self.decimals, padded=self.padded)
+        return [self._signed(text) for text in (self._powers(values) if self.exponent else self._plainly(values))]
+
+    def _powers(self, values: np.ndarray) -> list[str]:
+        found = [f"{value:.{self.exponent - 1}e}" for value in values.tolist()]
+        return found if self.padded else [repr(float(text)) for text in found]
+
+    def _plainly(self, values: np.ndarray) -> list[str]:
         group = "," if self.thousands else ""
         found = [f"{value:{group}.{self.decimals}f}" for value in values.tolist()]
         if not self.padded and self.decimals:
             found = [text.rstrip("0").rstrip(".") for text in found]
         found = ["0" + text[2:] if text.startswith("-0") and not text.strip("-0.") else text for text in found]
-        if self.thousands or self.point == ",":
-            swap = {ord(","): self.thousands, ord("."): self.point}
-            found = [text.translate(swap) for text in found]
-        if not (self.before or self.after):
+        if not (self.thousands or self.point == ","):
             return found
-        return [f"-{self.before}{t[1:]}{self.after}" if t[0] == "-" else f"{self.before}{t}{self.after}" for t in found]
+        swap = {ord(","): self.thousands, ord("."): self.point}
+        return [text.translate(swap) for text in found]
+
+    def _signed(self, text: str) -> str:
+        """The digits of a number with its sign, and with what stands around every number."""
+        digits = text.removeprefix("-")
+        below, around = digits != text, f"{self.before}{digits}{self.after}"
+        if below and self.brackets:
+            return f"({around})"
+        return f"{'-' if below else '+' * self.plus}{around}"
 
 
 def numeral_of(texts: pa.Array, *, comma: bool = False) -> Numeral | None:
@@ -82,6 +108,11 @@ def numeral_of(texts: pa.Array, *, comma: bool = False) -> Numeral | None:
         return None
     if bool(pc.all(pc.match_substring_regex(texts, PLAIN)).as_py()):
         return _measured(Numeral(), texts)
+    if bool(pc.any(pc.match_substring_regex(texts, IN_BRACKETS)).as_py()):
+        found = numeral_of(pc.replace_substring_regex(texts, IN_BRACKETS, r"-\1"), comma=comma)
+        return None if found is None else replace(found, brackets=True)
+    if (clock := clocks.clock_of(texts)) is not None:
+        return Numeral(clock.decimals, clock.padded, clock=clock.form)
     for before, after in _signs(texts):
         for point, thousands in _forms(comma):
             digits = rf"[0-9]{{1,3}}(?:{re.escape(thousands)}[0-9]{{3}})*" if thousands else "[0-9]+"
@@ -105,7 +136,7 @@ def _forms(comma: bool) -> list[tuple[str, str]]:
 def _signs(texts: pa.Array) -> list[tuple[str, str]]:
     """What stands before and after the digits, if it is the same of all texts and a sign of a number."""
     found = pc.extract_regex(
-        texts, rf"^[+-]?(?P<before>(?:{CURRENCIES})?\s?)[0-9.,].*?(?P<after>\s?(?:%|‰|°C|°F|°|{CURRENCIES})?)$"
+        texts, rf"^[+-]?(?P<before>(?:{CURRENCIES})?\s?)[0-9.,].*?(?P<after>\s?(?:%|‰|°C|°F|°|{CURRENCIES}|{UNIT})?)$"
     )
     if found.null_count:
         return [("", "")]
@@ -116,18 +147,16 @@ def _signs(texts: pa.Array) -> list[tuple[str, str]]:
 def _measured(numeral: Numeral, texts: pa.Array) -> Numeral:
     """The same with the decimals that the texts have."""
     plain = numeral._plain(texts)
+    signed = pc.match_substring_regex(plain, "^[+]"), pc.match_substring_regex(plain, "^[0-9.]")
+    plus = bool(pc.any(signed[0]).as_py()) and not bool(pc.any(signed[1]).as_py())
     powers = pc.match_substring_regex(plain, "[eE]")
     if bool(pc.any(powers).as_py()):
-        mantissa = pc.replace_substring_regex(plain, "[eE].*$|[^0-9eE]", "")
-        digits = int(pc.max(pc.binary_length(mantissa)).as_py())
-        return Numeral(MOST_DECIMALS, False, numeral.point, "", numeral.before, numeral.after, max(1, min(17, digits)))
+        mantissa = pc.binary_length(pc.replace_substring_regex(plain, "[eE].*$|[^0-9eE]", ""))
+        shortest, longest = pc.min(mantissa).as_py(), pc.max(mantissa).as_py()
+        same = shortest == longest and bool(pc.all(powers).as_py())
+        return replace(
+            numeral, decimals=MOST_DECIMALS, padded=same, thousands="", exponent=max(1, min(17, longest)), plus=plus
+        )
     length = pc.binary_length(pc.replace_substring_regex(plain, r"^[^.]*\.?", ""))
     shortest, longest = pc.min(length).as_py(), pc.max(length).as_py()
-    return Numeral(
-        min(MOST_DECIMALS, longest),
-        shortest == longest,
-        numeral.point,
-        numeral.thousands,
-        numeral.before,
-        numeral.after,
-    )
+    return replace(numeral, decimals=min(MOST_DECIMALS, longest), padded=shortest == longest, plus=plus)

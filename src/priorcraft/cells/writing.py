@@ -89,7 +89,26 @@ def of_table(cells: Cells | None, what: str) -> Cells:
 def frame_of(cells: Cells, table: pa.Table) -> Any:
     """Rows of a table, or what was made of them, as a frame of the library that they came from, with their names."""
     frame = frame_like(table, cells.kind, {column.name: column.dtype for column in cells.columns})
+    for column in cells.columns:
+        if column.objects is not None and column.name in frame:
+            frame[column.name] = _as_objects(column, frame[column.name].tolist())
     return frame if cells.index is None or len(frame) != len(cells.index) else frame.set_axis(cells.index)
+
+
+def _as_objects(column: CellColumn, texts: Sequence[str]) -> np.ndarray:
+    """What stood in the rows of a column of several types, and in its empty cells what such a text stood for.
+
+    Args:
+        column: its cells.
+        texts: of all rows, or of all rows several times over.
+    """
+    assert column.objects is not None
+    known = dict(zip(map(str, column.objects[~column.empty]), column.objects[~column.empty], strict=True))
+    found = np.empty(len(texts), dtype=object)
+    found[:] = [known.get(text, text) for text in texts]
+    kept = np.flatnonzero(~np.resize(column.empty, len(texts)))
+    found[kept] = np.resize(column.objects, len(texts))[kept]
+    return found
 
 
 def table_bytes(table: pa.Table, suffix: str) -> bytes:

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from priorcraft.datasets.columns import Column, Columns
-from priorcraft.datasets.columns.date import Date, parsed
+from priorcraft.datasets.columns.date import Date
+from priorcraft.datasets.columns.moments import parsed
 from priorcraft.datasets.columns.number import Number
 from priorcraft.datasets.columns.word import Word
 from priorcraft.errors import UsageError, did_you_mean
@@ -18,6 +19,7 @@ COMPARED = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operato
 SHAPE = re.compile(
     r"^\s*(?P<name>.+?)\s*(?:(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<value>.*?)|\s+in\s*\((?P<values>.*)\))\s*$"
 )
+BETWEEN = r",(?![^(]*\))(?=[^,]*(?:[<>=]|\sin\s*\())"  # the comma of 19,5 has no sign behind it
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def conditions_of(text: str, columns: Columns) -> tuple[Condition, ...]:
         UsageError: something else, or a column that is not there.
     """
     found = []
-    for part in re.split(r",(?![^(]*\))", text):
+    for part in re.split(BETWEEN, text):
         match = SHAPE.match(part)
         if match is None:
             raise UsageError(

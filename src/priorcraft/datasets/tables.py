@@ -173,12 +173,15 @@ def columns_of(
             f"'{label}' has {len(classes):,} classes; if it is a number, leave --label out and ask for it with impute."
         )
     place = [name for name in cells.names if name != weight].index(label)
-    return Columns(all_, label, place, classes, weight, empty, cells[label].dtype, cells.kind, notes=tuple(notes))
+    own = cells[label]
+    return Columns(
+        all_, label, place, classes, weight, empty, own.dtype, cells.kind, own.categories, notes=tuple(notes)
+    )
 
 
 def _column(column: CellColumn, kind: Recognised, missing: Missing) -> Column:
     keeps = missing == "keep" and bool(column.empty.any()) and bool(kind.codec.sizes)
-    return Column(column.name, kind.codec, kind.reason, column.dtype, keeps)
+    return Column(column.name, kind.codec, kind.reason, column.dtype, keeps, column.categories)
 
 
 def _told(column: Column) -> str:

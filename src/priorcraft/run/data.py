@@ -55,6 +55,8 @@ def own_data(run: Run) -> Splits:
     """The data that a run was fitted to, read and divided as they were."""
     kept = run.data
     reading = cast(Reading, kept.get("reading", {}))
+    if run.splits is not None:
+        return run.splits
     if in_memory(kept):
         raise DataError(f"the run {run.path} was fitted to data in memory; give the data with the question.")
     now = open_as(kept.get("form", ROWS), kept["source"], seed=int(kept["seed"]), columns=run.columns, **reading)

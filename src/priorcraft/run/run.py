@@ -48,6 +48,7 @@ class Run(Answer):
         notes: what the data and the training chose, and how fast it was.
         warnings: what went wrong in the training, and what to turn.
         interrupted: whether the training was ended from the keyboard.
+        splits: the data, if they came from memory and this process has fitted the run; None else.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Run(Answer):
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     interrupted: bool = False
+    splits: Splits | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
 
     @property
     def columns(self) -> Columns | None:

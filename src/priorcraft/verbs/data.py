@@ -123,7 +123,7 @@ class About(Answer):
 
 
 def data(
-    source: str | Path | Splits | None = None,
+    source: str | Path | Splits | Any | None = None,
     *,
     seed: int = 0,
     prepare: bool = False,
@@ -133,7 +133,8 @@ def data(
     """The built-in data sets, the forms that your own may have, and what some data turn out to be.
 
     Args:
-        source: look at these data: what is found in them, and how they are divided; without it, what there is.
+        source: look at these data: what is found in them, and how they are divided; without it, what there is. It may
+            be a data frame in Python.
         seed: of the division into parts.
         prepare: out is a folder of memory-mapped arrays, which is data wherever data are named and is never read whole.
         reading: how the data are read.
@@ -152,7 +153,8 @@ def data(
         return Listing(tuple(SourceRow(**row) for row in names()))
     if isinstance(source, Splits):
         return About.of(source, prepare)
-    with telling(heard(listen(Path(source).name))):
+    name = Path(source).name if isinstance(source, str | Path) else "the data"
+    with telling(heard(listen(name))):
         found = open_data(source, seed=seed, **(reading or {}))
     return About.of(found, prepare)
 

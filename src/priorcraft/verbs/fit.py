@@ -313,7 +313,7 @@ def ended(
         note(run, "warning", useless, on_record)
     done = load(run.path, device=where)
     partners = (splits.found,) if isinstance(splits, Pairs) and splits.found else ()
-    return replace(done, notes=partners + done.notes)
+    return replace(done, notes=partners + done.notes, splits=splits if splits.in_memory else None)
 
 
 def first(rows: Rows, n: int) -> Rows:

@@ -1,6 +1,5 @@
 """Dates and times as year, month, weekday, which one of the month, and time of day; no date that does not exist."""
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,23 +8,15 @@ import pyarrow as pa
 from torch import Generator
 
 from priorcraft.cells import CellColumn
-from priorcraft.cells.compute import pc
 from priorcraft.cells.numerals import Numeral
 from priorcraft.cells.types import type_named
 from priorcraft.core import Finer
 from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded, Leaves
+from priorcraft.datasets.columns.moments import DAY, Style, format_of, is_time, parsed, style_of, written
 from priorcraft.datasets.columns.number import Number, number_from
 
-DAY = 86_400
-DATES = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%m-%Y", "%d/%m/%Y", "%m/%d/%Y", "%m-%d-%Y", "%d.%m.%y",
-    "%d/%m/%y", "%m/%d/%y", "%Y%m%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y-%m", "%Y/%m",
-)  # fmt: skip
-TIMES = ("%H:%M:%S", "%H:%M")
-FORMATS = (*DATES, *(f"{day}{gap}{time}" for day in DATES[:9] for gap in " T" for time in TIMES), *TIMES)
-FORMATS = (*FORMATS, *(f"{form}Z" for form in FORMATS if "T" in form))
 FEW = 4  # days of the month, or before its end, that are states by themselves
-LOOKED_AT = 500
+DECIMALS = 6  # of a second
 
 
 @dataclass(frozen=True)
@@ -37,13 +28,15 @@ class Date(Codec):
     of a month without one is its fourth, and the 31st of April the 30th. Parts that are always the same are no entries.
 
     Args:
-        format: as in `datetime.strftime`.
+        format: as in `datetime.strftime`; what stands behind the time, as Z or +09:00, is the same in every cell.
         padded: whether days and months below ten begin with a zero.
         days: "weekday", "day" or "end", how the day is told; "" for times without a date.
         parts: the columns of numbers that tell it: year, month, the day's one or two, and the second of the day.
         scale: seconds to which times are kept.
         type: of a frame's column, "" for text.
         first, last: the earliest and the latest, in seconds since 1970.
+        hours: whether hours below ten begin with a zero.
+        decimals: digits of a second.
     """
 
     format: str
@@ -54,6 +47,8 @@ class Date(Codec):
     type: str
     first: float
     last: float
+    hours: bool = True
+    decimals: int = 0
     kind: ClassVar[str] = "date"
 
     @property
@@ -106,8 +101,8 @@ class Date(Codec):
             own = x[:, at : at + width] if width else np.zeros((len(x), 1), dtype=np.int64)
             values.append(part.decode(own, generator))
             at += width
-        seconds = np.rint(values[-1] / self.scale) * self.scale
-        seconds = seconds.clip(0, DAY - self.scale)
+        scale = 10.0**-self.decimals if self.decimals else self.scale
+        seconds = (np.rint(values[-1] / scale) * scale).clip(0, DAY - scale)
         if self.days:
             seconds = seconds + DAY * dated(*values[:-1], how=self.days)
         return seconds.clip(self.first, self.last)
@@ -116,18 +111,17 @@ class Date(Codec):
         """Dates as they were written."""
         if self.type:
             return self.typed(values).cast(pa.string()).to_pylist()
-        found = pc.strftime(pa.array(values.astype(np.int64), pa.timestamp("s")), self.format).to_pylist()
-        return found if self.padded else [unpadded(text) for text in found]
+        return written(values, self.format, Style(self.padded, self.hours, self.decimals))
 
     def typed(self, values: np.ndarray) -> pa.Array:
         """Dates as a frame holds them."""
         kind = type_named(self.type)
         if kind is None:
             return pa.array(self.write(values), pa.string())
-        seconds = pa.array(values.astype(np.int64), pa.timestamp("s", getattr(kind, "tz", None)))
+        micros = np.rint(values * 1e6).astype(np.int64)
         if pa.types.is_time(kind):
-            return pa.array(values.astype(np.int32), pa.time32("s")).cast(kind)
-        return seconds.cast(kind)
+            return pa.array(micros, pa.time64("us")).cast(kind)
+        return pa.array(micros, pa.timestamp("us", getattr(kind, "tz", None))).cast(kind)
 
 
 def date_of(column: CellColumn, form: str | None = None, bins: int = 16) -> Date | None:
@@ -139,14 +133,15 @@ def date_of(column: CellColumn, form: str | None = None, bins: int = 16) -> Date
     seconds = seconds_of(column, form)
     if np.isnan(seconds).any():
         return None
-    days = "" if form in TIMES else _told_by(seconds)
-    each = [number_from(*_once(values, column.counts), Numeral(), bins) for values in told(seconds, days)]
-    clock = seconds % DAY
-    scale = next(unit for unit in (3600, 900, 300, 60, 1) if not (clock % unit).any())
-    padded = bool(type_) or pc.strftime(pa.array(seconds.astype(np.int64), pa.timestamp("s")), form).equals(
-        column.distinct
-    )
-    return Date(form, padded, days, tuple(each), scale, type_, float(seconds.min()), float(seconds.max()))
+    decimals = next((k for k in range(DECIMALS) if (np.rint(seconds * 10.0**k) / 10.0**k == seconds).all()), DECIMALS)
+    days = "" if is_time(form) or pa.types.is_time(column.distinct.type) else _told_by(seconds)
+    *calendar, clock = told(seconds, days)
+    parts = [number_from(*_once(values, column.counts), Numeral(), bins) for values in calendar]
+    parts.append(number_from(*_once(clock, column.counts), Numeral(decimals), bins))
+    scale = next((unit for unit in (3600, 900, 300, 60) if not (clock % unit).any()), 1)
+    style = Style(decimals=decimals) if type_ else style_of(column.distinct, seconds, form, decimals)
+    first, last = float(seconds.min()), float(seconds.max())
+    return Date(form, style.padded, days, tuple(parts), scale, type_, first, last, style.hours, decimals)
 
 
 def _once(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +168,7 @@ def on_calendar(seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 def told(seconds: np.ndarray, how: str) -> list[np.ndarray]:
     """The parts of each date, see `Date`."""
-    clock = seconds % DAY
+    clock = np.round(seconds % DAY, DECIMALS)
     if not how:
         return [clock]
     year, month, day, last = on_calendar(seconds)
@@ -201,51 +196,9 @@ def seconds_of(column: CellColumn, form: str) -> np.ndarray:
     """Seconds since 1970 of each different value, nan where it is no such date."""
     kind = column.distinct.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        plain = column.distinct.cast(pa.timestamp("us", getattr(kind, "tz", None))).cast(pa.int64())
-        return plain.to_numpy(zero_copy_only=False) / 1e6
-    if pa.types.is_time(kind):
-        return column.distinct.cast(pa.time64("us")).cast(pa.int64()).to_numpy(zero_copy_only=False) / 1e6
-    return parsed(column.texts, form)
-
-
-def parsed(texts: pa.Array, form: str) -> np.ndarray:
-    """Seconds since 1970 of texts in a format, nan for those that are no such date, as 30 February."""
-    shape = {"%Y%m%d": r"^[0-9]{8}$"}.get(form)
-    if shape:
-        texts = pc.if_else(pc.match_substring_regex(texts, shape), texts, pa.scalar(None, pa.string()))
-    found = pc.strptime(texts, format=form, unit="s", error_is_null=True)
-    again = pc.strftime(found, form)
-    same = pc.or_(pc.equal(again, texts), pc.equal(_bare(again), _bare(texts)))
-    kept = pc.if_else(pc.fill_null(same, False), found.cast(pa.int64()), pa.scalar(None, pa.int64()))
-    seconds = kept.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return seconds % DAY if form in TIMES else seconds
-
-
-def _bare(texts: pa.Array) -> pa.Array:
-    return pc.utf8_lower(pc.replace_substring_regex(texts, r"\b0([0-9])\b", r"\1"))
-
-
-def unpadded(text: str) -> str:
-    """Days and months below ten without a zero before them."""
-    day, gap, time = text.partition(" ")
-    return re.sub(r"\b0(\d)\b", r"\1", day) + gap + time
-
-
-def format_of(texts: pa.Array) -> str | None:
-    """The first format in which all texts are dates; None without one."""
-    if len(texts) < 2 or not pc.all(pc.match_substring_regex(texts, r"^.{4,25}$")).as_py():
-        return None
-    few = texts.slice(0, LOOKED_AT)
-    for form in FORMATS:
-        if np.isnan(parsed(few, form)).any() or np.isnan(parsed(texts, form)).any():
-            continue
-        if form == "%Y%m%d" and not _plausible(parsed(texts, form)):
-            continue
-        return form
-    return None
-
-
-def _plausible(seconds: np.ndarray) -> bool:
-    """Whether numbers of eight digits that could be dates are: all lie between 1850 and 2150."""
-    year = on_calendar(seconds)[0]
-    return bool((year >= 1850).all() and (year < 2150).all()) and len(seconds) > 1
+        found = column.distinct.cast(pa.timestamp("us", getattr(kind, "tz", None)), safe=False)
+    elif pa.types.is_time(kind):
+        found = column.distinct.cast(pa.time64("us"), safe=False)
+    else:
+        return parsed(column.texts, form)
+    return found.cast(pa.int64()).to_numpy(zero_copy_only=False) / 1e6

@@ -113,7 +113,9 @@ class Number(Codec):
         return self.numeral.write(values)
 
     def typed(self, values: np.ndarray) -> pa.Array:
-        """Whole numbers as integers, others as floats."""
+        """Whole numbers as integers, others as floats, durations as they are written."""
+        if self.numeral.clock:
+            return pa.array(self.write(values), pa.string())
         if self.whole and not self.numeral.decimals:
             return pa.array(np.rint(values).astype(np.int64))
         return pa.array(values.round(self.numeral.decimals) + 0.0)  # no -0.0

@@ -13,7 +13,9 @@ from priorcraft.cells.types import is_category
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import Codec
 from priorcraft.datasets.columns.date import Date, date_of
+from priorcraft.datasets.columns.moments import formats_of, nearly
 from priorcraft.datasets.columns.number import number_from, numbers_of
+from priorcraft.datasets.columns.scales import scale_of
 from priorcraft.datasets.columns.word import MOST, words_of
 
 EXACT = 2**53  # whole numbers beyond it are rounded by a float
@@ -58,10 +60,11 @@ def recognised(column: CellColumn, bins: int, *, comma: bool = False) -> Recogni
 def _from_texts(column: CellColumn, bins: int, comma: bool) -> Recognised:
     found = date_of(column, bins=bins) if not _typed_number(column) else _date_in_number(column, bins)
     if found is not None:
-        return Recognised(found, f"every cell is a date like {found.write(np.array([found.first]))[0]}")
+        like = found.write(np.array([found.first]))[0]
+        return Recognised(found, f"every cell is a date like {like}{_of_two_readings(column, found)}")
     numeral = _numeral(column, comma)
     if numeral is None:
-        return _names(column, _why_no_numbers(column, comma))
+        return _names(column, _why_no_dates(column) or _why_no_numbers(column, comma))
     values = numbers_of(column, numeral)
     if not np.isfinite(values).all():
         return Recognised(Text(len(values)), "it holds infinite numbers")
@@ -78,6 +81,16 @@ def _from_texts(column: CellColumn, bins: int, comma: bool) -> Recognised:
 def _merged(column: CellColumn, values: np.ndarray, numeral: Numeral, bins: int) -> Codec:
     distinct, where = np.unique(values, return_inverse=True)
     return number_from(distinct, np.bincount(where, column.counts).astype(int), numeral, bins)
+
+
+def _of_two_readings(column: CellColumn, found: Date) -> str:
+    """What has to be said where no cell tells the day from the month."""
+    letters = {"%d": "%m", "%m": "%d"}
+    swapped = re.sub("%[dm]", lambda each: letters[each.group()], found.format)
+    if "%d" not in found.format or swapped not in formats_of(column.texts):
+        return ""
+    first = "day" if found.format.index("%d") < found.format.index("%m") else "month"
+    return f", taken as {first} first, which no cell decides: a types file states its format"
 
 
 def _typed_number(column: CellColumn) -> bool:
@@ -113,12 +126,12 @@ def _names_in_digits(column: CellColumn, values: np.ndarray, numeral: Numeral) -
     """Why texts that look like numbers are names."""
     if not _typed_number(column):
         zero = pc.match_substring_regex(column.texts, r"^[+-]?0[0-9]")
-        if bool(pc.any(zero).as_py()) and not numeral.exponent:
+        if bool(pc.any(zero).as_py()) and not (numeral.exponent or numeral.clock):
             text = column.texts.filter(zero)[0].as_py()
             return f"'{text}' begins with a zero"
     if not numeral.decimals and np.abs(values).max() >= EXACT:
         return "whole numbers beyond 2^53 are not exact as numbers"
-    if len(np.unique(values)) < len(values) <= SAME and not column.typed:
+    if len(np.unique(values)) < len(values) <= SAME and not column.typed and not _but_for_zero(column, values):
         order = np.argsort(values, kind="stable")
         first = int((np.diff(values[order]) == 0).argmax())
         a, b = sorted(str(column.texts[int(order[i])]) for i in (first, first + 1))
@@ -126,10 +139,17 @@ def _names_in_digits(column: CellColumn, values: np.ndarray, numeral: Numeral) -
     return None
 
 
+def _but_for_zero(column: CellColumn, values: np.ndarray) -> bool:
+    """Whether the only texts of one number are 0 and -0, as rounding writes them."""
+    zeros = column.texts.filter(pa.array(values == 0))
+    same = pc.count_distinct(pc.replace_substring_regex(zeros, "^[+-]", "")).as_py()
+    return same <= 1 and len(np.unique(values[values != 0])) == int((values != 0).sum())
+
+
 def _key(column: CellColumn, values: np.ndarray, numeral: Numeral) -> str | None:
     """Why whole numbers name rows, if they do."""
     rows = int(column.counts.sum())
-    if numeral.decimals or numeral.before or numeral.after or numeral.thousands or rows < 3:
+    if numeral.decimals or numeral.before or numeral.after or numeral.thousands or numeral.clock or rows < 3:
         return None
     once, named = len(values) == rows, called_a_key(column.name)
     if once and rows > 16 and values.max() - values.min() == rows - 1:
@@ -175,9 +195,12 @@ def _names(column: CellColumn, why: str) -> Recognised:
         )
     if {text.lower() for text in texts} in TRUTHS and different == 2:
         return Recognised(words_of(column, boolean=True), "two words of truth")
+    if scale := scale_of(texts) if different <= MOST else ():
+        return Recognised(words_of(column, order=scale, ordered=True), "words of a scale")
     if different <= MOST or different <= rows / 2:
         return Recognised(words_of(column), why)
-    return Recognised(Text(different), f"{different:,} different texts in {rows:,} rows")
+    told = f"; {why}" if why.startswith("it would be") else ""
+    return Recognised(Text(different), f"{different:,} different texts in {rows:,} rows{told}")
 
 
 def _one_form(texts: list[str]) -> bool:
@@ -190,12 +213,21 @@ def _one_form(texts: list[str]) -> bool:
     return len(patterns) == 1 and any(c.isdigit() for c in texts[0]) and " " not in texts[0]
 
 
+def _why_no_dates(column: CellColumn) -> str:
+    """What keeps a column of texts from being one of dates, if little does."""
+    found = nearly(column.texts)
+    return "" if found is None else f"it would be dates without '{found.other}': write all like '{found.most}'"
+
+
 def _why_no_numbers(column: CellColumn, comma: bool) -> str:
     """What keeps a column of texts from being one of numbers, if little does."""
-    texts = column.texts.slice(0, 2000)
-    single = [numeral_of(texts.slice(i, 1), comma=comma) is None for i in range(min(len(texts), 50))]
-    if sum(single) * 2 < len(single) and any(single):
-        return f"it would be numbers without '{texts[single.index(True)].as_py()}': correct such cells, or empty them"
+    first = column.texts.slice(0, 50)
+    alone = [numeral_of(first.slice(i, 1), comma=comma) is not None for i in range(len(first))]
+    numeral = numeral_of(first.filter(pa.array(alone)), comma=comma) if sum(alone) * 2 > len(alone) else None
+    wrong = np.zeros(0, dtype=bool) if numeral is None else np.isnan(numeral.values(column.texts))
+    if 0 < wrong.sum() <= len(wrong) / 2:
+        text = column.texts[int(wrong.argmax())].as_py()
+        return f"it would be numbers without '{text}': correct such cells, or empty them"
     return "not all cells are numbers"
 
 

@@ -37,6 +37,7 @@ class Column:
         reason: why it is of that kind.
         dtype: its type in the data frame that it was learned from; "" without one.
         keeps: whether an empty cell is a state of its own, the last of its first entry.
+        categories: of a frame's column of categories all of them, in their order; () of others.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Column:
     reason: str = ""
     dtype: str = ""
     keeps: bool = False
+    categories: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -83,6 +85,8 @@ class Column:
     def decode(self, x: np.ndarray, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
         """A value for each row of integers (N, entries), and which of them are empty cells."""
         values = self.codec.decode(x, generator)
+        if isinstance(self.codec, Constant) and not self.codec.value:
+            return values, np.ones(len(x), dtype=bool)
         if not (self.keeps and self.codec.sizes):
             return values, np.zeros(len(x), dtype=bool)
         return values, x[:, 0] == self.codec.sizes[0]
@@ -90,7 +94,7 @@ class Column:
     def as_json(self) -> dict[str, Any]:
         """For a run's config.json."""
         more = {"name": self.name, "reason": self.reason, "dtype": self.dtype, "keeps": self.keeps}
-        return more | {"codec": self.codec.as_json()}
+        return more | {"codec": self.codec.as_json(), "categories": list(self.categories)}
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Column":
@@ -98,7 +102,8 @@ class Column:
         if "codec" not in found:
             return cls(str(found["name"]), legacy_codec(found))
         codec = CODECS[found["codec"]["kind"]].of_json(found["codec"])
-        return cls(found["name"], codec, found["reason"], found["dtype"], bool(found["keeps"]))
+        categories = tuple(found.get("categories", ()))
+        return cls(found["name"], codec, found["reason"], found["dtype"], bool(found["keeps"]), categories)
 
 
 class Decoded(NamedTuple):
@@ -131,6 +136,9 @@ class Decoded(NamedTuple):
     def typed(self) -> pa.Array:
         """Its cells with their own type; what a frame had as text is text."""
         codec = self.column.codec
+        if self.column.categories:
+            ordered = isinstance(codec, Word) and codec.ordered
+            return in_categories(self.texts, self.column.categories, ordered=ordered)
         plain = codec.write(self.values) if is_text(self.column.dtype) and isinstance(codec, Number) else None
         return with_holes(codec.typed(self.values) if plain is None else pa.array(plain, pa.string()), self.empty)
 
@@ -164,6 +172,7 @@ class Columns:
         weight: name of the column that says how much a row counts, if any.
         empty: the words that the user takes as empty, in place of the rule; None for the rule.
         label_dtype: type of the label in a data frame.
+        label_categories: of a label of categories all of them, in their order.
         source: what the columns were learned from: "text", "parquet", "pandas", "polars" or "arrow"; "" if not known.
     """
 
@@ -175,6 +184,7 @@ class Columns:
     empty: str | None = None
     label_dtype: str = ""
     source: str = ""
+    label_categories: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
@@ -326,8 +336,12 @@ class Columns:
         """The same with the columns' own types."""
         found = {each.column.name: each.typed for each in drawn}
         if self.label is not None:
-            words = pa.array(self._label_cells(labels, len(drawn[0].values)), pa.string())
-            found[self.label] = _as_label(words, self.label_dtype)
+            names = self._label_cells(labels, len(drawn[0].values))
+            found[self.label] = (
+                in_categories(names, self.label_categories)
+                if self.label_categories
+                else _as_label(pa.array(names, pa.string()), self.label_dtype)
+            )
         return pa.table({name: found[name] for name in self.header})
 
     def _label_cells(self, labels: Sequence[str] | None, n: int) -> list[str]:
@@ -344,6 +358,7 @@ class Columns:
             "weight": self.weight,
             "empty": self.empty,
             "label_dtype": self.label_dtype,
+            "label_categories": list(self.label_categories),
             "source": self.source,
         }
 
@@ -359,6 +374,7 @@ class Columns:
             found.get("empty"),
             found.get("label_dtype", ""),
             found.get("source", ""),
+            tuple(found.get("label_categories", ())),
         )
 
 
@@ -378,6 +394,13 @@ def _as_label(words: pa.Array, dtype: str) -> pa.Array:
         return words.cast(pa.type_for_alias(dtype.lower()))
     except (ValueError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return words
+
+
+def in_categories(texts: Sequence[str], categories: Sequence[str], *, ordered: bool = False) -> pa.Array:
+    """Texts as a dictionary of all categories in their order, nothing where a text is empty."""
+    where = {category: i for i, category in enumerate(categories)}
+    codes = pa.array([where.get(text) for text in texts], pa.int32())
+    return pa.DictionaryArray.from_arrays(codes, pa.array(categories, pa.string()), ordered=ordered)
 
 
 def with_holes(values: pa.Array, empty: np.ndarray) -> pa.Array:
