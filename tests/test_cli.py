@@ -206,6 +206,13 @@ def test_help_is_fast_because_it_loads_no_torch():
     assert "fit" in done.stdout
 
 
+def test_a_question_loads_nothing_that_it_does_not_need(run):
+    program = f"import sys; from priorcraft.cli import main\nmain(['score', {str(run)!r}, '--limit', '5'])\n"
+    check = "print([m for m in ('pandas', 'sympy', 'sklearn', 'matplotlib') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program + check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+
+
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_the_overview_names_every_command_in_a_frame(width):
     lines = overview(width).splitlines()

@@ -1,11 +1,9 @@
 """Labels of any kind to class indices and class names."""
 
 import numpy as np
-import pyarrow as pa
 import torch
 from torch import Tensor
 
-from priorcraft.cells.compute import pc
 from priorcraft.core import UNLABELLED
 from priorcraft.errors import DataError, did_you_mean
 
@@ -27,7 +25,7 @@ def to_classes(
         DataError: labels that are not one a row, neither whole numbers nor strings, or not in `order`.
     """
     named = {part: _names(y[part], f"y of {part}", n) for part, n in rows.items() if part in y}
-    known = {name for names in named.values() for name in pc.unique(pa.array(names)).to_pylist() if name != ""}
+    known = {name for names in named.values() for name in np.unique(names).tolist() if name != ""}
     classes = order or tuple(sorted(known, key=by_number))
     if unknown := sorted(known - set(classes)):
         raise DataError(f"there is no class '{unknown[0]}': {did_you_mean(unknown[0], classes)}")
@@ -75,6 +73,6 @@ def _texts(y: np.ndarray, what: str) -> np.ndarray:
 def _indices(names: np.ndarray | None, index: dict[str, int], n: int) -> Tensor:
     if names is None:
         return torch.full((n,), UNLABELLED)
-    once = pc.dictionary_encode(pa.array(names))
-    number = torch.from_numpy(once.indices.to_numpy().astype(np.int64))
-    return torch.tensor([index[name] for name in once.dictionary.to_pylist()], dtype=torch.int64)[number]
+    once = np.unique(names)
+    number = torch.from_numpy(np.searchsorted(once, names))
+    return torch.tensor([index[name] for name in once.tolist()], dtype=torch.int64)[number]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -20,7 +21,7 @@ class Discrete(ABC):
         """log p(x), exact, nats, shape of x."""
         table = self.table()
         index = x.long().unsqueeze(-1)
-        shape = torch.broadcast_shapes(table.shape[:-1], index.shape[:-1])
+        shape = np.broadcast_shapes(table.shape[:-1], index.shape[:-1])  # torch's imports sympy, half a second
         return table.expand(*shape, -1).gather(-1, index.expand(*shape, 1)).squeeze(-1)
 
     def quantile(self, u: Tensor) -> Tensor:
