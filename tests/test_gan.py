@@ -73,7 +73,7 @@ def test_squared_gradient_against_finite_differences():
         ((model.critic(u + h * e, None) - model.critic(u - h * e, None)) / (2 * h)).square()
         for e in torch.eye(3, dtype=torch.float64)
     )
-    assert torch.allclose(rules.squared_gradient(model.critic(u, None), u), by_hand, rtol=1e-6)
+    assert torch.allclose(rules.squared_gradient(model.critic(u, None), u), by_hand, rtol=1e-6)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_penalty_moves_the_critic_as_finite_differences_say():
@@ -133,7 +133,7 @@ def test_the_critic_of_two_known_gaussians_approaches_the_log_density_ratio(loss
 def test_rows_without_a_label_teach_through_the_row_for_unknown_labels():
     model, x = gan(DIGITS, LABELS, hidden=16), torch.randint(17, (32, 1, 8, 8), generator=runtime.keyed(0))
     Game(model).step(batch(x, torch.full((32,), -1)), progress=0.5, key=(0, 0))
-    moved = model.critic.projection.detach().abs().sum(1) > 0  # pyright: ignore[reportOptionalMemberAccess]
+    moved = model.critic.projection.detach().abs().sum(1) > 0  # pyright: ignore
     assert moved.tolist() == [False] * 10 + [True]
 
 
@@ -383,6 +383,18 @@ def test_a_frozen_critic_is_detected(digits, monkeypatch):
     assert "fooled critic" in detectors.judge(healthy(digits))
 
 
+@pytest.mark.parametrize("frozen", ["critic", "generator"])
+def test_a_frozen_player_is_watched_and_learns_nothing(frozen):
+    model = gan(Space((2,)))
+    game, x = Game(model, batch_size=8), torch.rand(8, 2, generator=runtime.keyed(0))
+    players = {"critic": model.critic, "generator": model.generator}
+    before = {name: [p.clone() for p in player.parameters()] for name, player in players.items()}
+    record = game.step(batch(x), progress=0.5, key=(0, 0), frozen=frozen)
+    same = {name: all(map(torch.equal, before[name], player.parameters())) for name, player in players.items()}
+    assert same == {name: name == frozen for name in players}
+    assert {"critic_loss", "critic_real", "critic_fake", "r2"} <= record.keys()
+
+
 STEADY = {"critic_loss": 0.6, "critic_real": 0.5, "critic_fake": 0.3, "r2": 0.2, "diversity": 0.9, "critic_valid": 0.45}
 SWINGING = [STEADY | {"critic_real": 0.3 + (2 if i // 50 % 2 else -2)} for i in range(200)]
 
@@ -395,6 +407,7 @@ SWINGING = [STEADY | {"critic_real": 0.3 + (2 if i // 50 % 2 else -2)} for i in 
         ("vanishing signal", [STEADY | {"critic_loss": 0.001}] * 200),
         ("vanishing signal", [STEADY | {"r2": 1e-6}] * 200),
         ("fooled critic", [STEADY | {"critic_fake": 2.0}] * 200),
+        ("fooled critic", [STEADY | {"critic_real": 4.0, "critic_valid": 1.0, "critic_fake": 9.0}] * 200),
         ("oscillation", SWINGING),
     ],
 )
@@ -451,7 +464,7 @@ def test_gradients_have_the_same_bits_on_several_threads():
 
     def gradients():
         loss = critic(u, given).square().sum() + prior(4096, runtime.keyed("z")).square().sum()
-        return torch.autograd.grad(loss, [critic.projection, prior.centres])
+        return torch.autograd.grad(loss, [critic.projection, prior.centres])  # pyright: ignore
 
     threads = torch.get_num_threads()
     try:

@@ -68,6 +68,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model, steps in RUNS.items():
         settings = ["--set", "latent=4"] if model == "flat-vae" else []
         main(["fit", "digits", model, "--out", str(folder / model), "--steps", str(steps), "--quiet", *settings])
+    pairs = folder.parent / "pairs.npz"
+    a = np.random.default_rng(0).integers(0, 2, (40, 4, 4))
+    np.savez(pairs, a=a, b=1 - a, levels_a=2, levels_b=2)
+    main(["fit", str(pairs), "flat-vae", "--pairs", "--out", str(folder / "pairs"), "--steps", "3", "--quiet"])
     table = folder.parent / "weather.csv"
     table.write_text(weather())
     main(

@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, Request, expect
 
+from priorcraft import condition
+from priorcraft.implicit.detectors import DETECTORS
 from priorcraft.studio.freeze import freeze
 from studio.conftest import Server
 
+ENGINES = Path(condition.__file__).parent
 ROOMS = ("data", "bayes", "classifiers", "latent", "order", "vae", "game", "evidence", "compare", "ask")
 PATIENCE = 30_000  # ms; a machine may be busy
 expect.set_options(timeout=PATIENCE)
@@ -265,6 +269,30 @@ def test_evidence_in_a_row_of_a_table(studio: Page):
     until(studio, lambda: sure.locator(".value").all_inner_texts() != before)
 
 
+def test_evidence_an_image_is_made_another_class_and_that_is_proved(studio: Page):
+    enter(studio, "evidence")
+    studio.get_by_role("button", name="Translate").click()
+    studio.get_by_label("Model").select_option("flat-vae")
+    studio.get_by_label("Make it a").select_option("3")
+    expect(studio.locator("[aria-label='draw 8']")).to_be_visible()
+    expect(studio.get_by_text("held-out rows of other classes for 3 after translation")).to_be_visible()
+    studio.get_by_label("Model").select_option("pairs")
+    expect(studio.get_by_text("nearer to its own partner")).to_be_visible()
+
+
+def test_evidence_samples_are_added_and_the_gain_is_said(studio: Page):
+    enter(studio, "evidence")
+    studio.get_by_role("button", name="Augment").click()
+    studio.get_by_label("Model").select_option("weather")
+    studio.get_by_label("Samples of each class").fill("5")
+    studio.get_by_role("button", name="Add, and prove it").click()
+    expect(studio.locator(".verdict")).to_be_visible()
+    expect(studio.get_by_role("region", name="The proof").locator("tbody tr")).to_have_count(4)
+    with studio.expect_download() as caught:
+        studio.get_by_role("button", name="The training set with them").click()
+    assert sum(np.load(caught.value.path(), allow_pickle=False)["synthetic"]) == 10
+
+
 def test_compare_says_what_to_use_and_why(studio: Page):
     enter(studio, "compare")
     if (data := studio.get_by_label("Data", exact=True)).count():  # runs of other data may have been made meanwhile
@@ -331,6 +359,11 @@ def test_every_room_pleases_axe_fits_the_screen_and_speaks_the_language(studio: 
 def test_both_languages_say_the_same_things(server: Server):
     en, ko = (json.loads(server.request("GET", f"/text/{code}.json", token=False)[1]) for code in ("en", "ko"))
     assert en.keys() == ko.keys()
+    assert not en.pop("phrases")
+    engines = {
+        word for path in ENGINES.glob("*.py") for word in re.findall(r'^    method = "(.+)"', path.read_text(), re.M)
+    }
+    assert {*engines, *DETECTORS} <= ko.pop("phrases").keys()
     for key in en:
         assert set(re.findall(r"\{\w+\}", en[key])) == set(re.findall(r"\{\w+\}", ko[key])), key
 

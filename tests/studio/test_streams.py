@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,11 @@ from typing import Any, TypeVar
 import pytest
 import torch
 
+from priorcraft.studio.desk import Desk
 from priorcraft.studio.live import SHARE, Controls, LiveGame
 from priorcraft.studio.rooms.evidence import Evidence, draws
 from priorcraft.studio.trainings import Trainings
-from priorcraft.studio.workspace import Workspace
+from priorcraft.studio.workspace import Cache, Workspace
 
 T = TypeVar("T")
 
@@ -94,3 +96,22 @@ def test_a_live_game_judges_all_points_together_and_counts_what_pictures_cost():
         game.change(Controls(once="both"))
     finally:
         game.close()
+
+
+def test_what_takes_long_keeps_nobody_else_waiting():
+    cache, held, made = Cache(2), threading.Event(), list[str]()
+
+    def slow() -> str:
+        held.wait(5)
+        made.append("slow")
+        return "slow"
+
+    async def ask() -> list[str]:
+        desk = Desk(1)
+        waiting = [asyncio.ensure_future(desk.ask("", lambda: cache.get("a", slow), long=True)) for _ in range(2)]
+        quick = await desk.ask("", lambda: cache.get("b", lambda: "quick"))
+        held.set()
+        return [quick, *await asyncio.gather(*waiting)]
+
+    assert run(ask()) == ["quick", "slow", "slow"]
+    assert made == ["slow"]

@@ -52,7 +52,7 @@ def critic_overfitting(records: Records) -> str | None:
     if len(rows) < 3:
         return None
     train, valid, fake = (fmean(numbers(rows, f"critic_{name}")) for name in ("real", "valid", "fake"))
-    if train - valid < 2 * SWING or train - valid < OVERFITTING * (train - fake):
+    if train <= fake or train - valid < 2 * SWING or train - valid < OVERFITTING * (train - fake):
         return None
     return (
         f"critic overfitting: it puts training rows {train - valid:.2f} nats above held-out ones and "

@@ -152,9 +152,8 @@ class LiveGame:
         progress, key = min(self.steps / self.horizon, LAST), (self.seed, self.steps)
         size = self.game.rows_at(progress)
         batch = draw(self.rows, size, self.seed, self.steps, torch.device("cpu"))
-        who = once or {"critic": "generator", "generator": "critic"}.get(self.controls.freeze or "", "both")
         try:
-            record = self._step(who, batch, progress, key)
+            record = self._step(once, batch, progress, key)
         except Diverged as error:
             self.error = str(error)
             self._picture()
@@ -165,12 +164,12 @@ class LiveGame:
         if {"critic_real", "critic_loss", "r2"} <= record.keys():
             self.recent.append({name: float(value) for name, value in record.items()})
 
-    def _step(self, who: str, batch: Batch, progress: float, key: tuple[int, int]) -> dict[str, float]:
-        if who == "both":
-            return self.game.step(batch, progress=progress, key=key)
-        if who == "critic":
+    def _step(self, once: str | None, batch: Batch, progress: float, key: tuple[int, int]) -> dict[str, float]:
+        if once == "critic":
             return self.game.teach_critic(batch, progress, key)
-        return self.game.teach_generator(batch, progress, key)
+        if once == "generator":
+            return self.game.teach_generator(batch, progress, key)
+        return self.game.step(batch, progress=progress, key=key, frozen=self.controls.freeze)
 
     def _picture_due(self) -> bool:
         """Whether the last picture is old enough, and pictures have not taken more than their share."""
@@ -185,7 +184,7 @@ class LiveGame:
             "step": self.steps,
             "playing": bool(self.controls.playing),
             "records": list(self.fresh),
-            "warnings": list(judge(list(self.recent)).values()),
+            "warnings": list(judge(list(self.recent)).items()),
             "error": self.error,
             "cost": self.drawing / max(self.worked, 1e-9),
             "rate": self.steps / max(self.seconds, 1e-9),

@@ -17,6 +17,7 @@ from priorcraft.errors import DataError, PriorcraftError, UsageError
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.explicit.exact.mixture import FiniteMixture
 from priorcraft.run import Run, load
+from priorcraft.run.forms import ROWS, open_as
 from priorcraft.train.config import read_config
 from priorcraft.train.lock import writer_of
 from priorcraft.train.run_folder import CONFIG, EVENTS, LOCK, RunFolder
@@ -44,7 +45,7 @@ class RunInfo:
         id: name of its folder.
         model, member: the name by which it was asked for, and the zoo's member that this was.
         family: exact, approximate or implicit.
-        can: what its type says that it can be asked, keys of `ABILITIES`; "table" for rows of a table.
+        can: what its type says that it can be asked, keys of `ABILITIES`; "table" and "translate" (pairs) by its data.
         shape, levels: of one x.
         classes: names of the classes.
         data: the source that it was fitted to.
@@ -72,24 +73,31 @@ class RunInfo:
 
 
 class Cache:
-    """A few things by key, the least recently used forgotten first; one thread makes each.
+    """A few things by key, the least recently used forgotten first; one thread makes each, the others go on.
 
     Args:
         size: how many.
     """
 
     def __init__(self, size: int) -> None:
-        self.size, self.kept, self.lock = size, OrderedDict[Any, Any](), threading.RLock()
+        self.size, self.kept, self.lock = size, OrderedDict[Any, Any](), threading.Lock()
+        self.making: dict[Any, threading.RLock] = {}
 
     def get(self, key: Any, make: Callable[[], Kept]) -> Kept:
         """What is kept under the key, made if it is not there."""
         with self.lock:
-            if key not in self.kept:
-                self.kept[key] = make()
-            self.kept.move_to_end(key)
-            while len(self.kept) > self.size:
-                self.kept.popitem(last=False)
-            return self.kept[key]
+            mine = self.making.setdefault(key, threading.RLock())
+        with mine:
+            with self.lock:
+                found = self.kept.get(key)
+            made = make() if found is None else found
+            with self.lock:
+                self.kept[key] = made
+                self.kept.move_to_end(key)
+                self.making.pop(key, None)
+                while len(self.kept) > self.size:
+                    self.kept.popitem(last=False)
+            return made
 
 
 class Workspace:
@@ -137,12 +145,22 @@ class Workspace:
         steps = max((entry.name for entry in (path / "checkpoints").glob("step-*")), default="")
         return self.models.get((run, steps), lambda: loaded(path))
 
-    def data_of(self, run: Run) -> Splits:
-        """The data that a run was fitted to, divided as they were."""
+    def data_of(self, run: Run, *, paired: bool = False) -> Splits:
+        """The data that a run was fitted to, divided as they were.
+
+        Args:
+            run: of this workspace.
+            paired: whether rows may hold an image in the place of their label.
+
+        Raises:
+            UsageError: pairs or domains that were not asked for.
+        """
         kept = run.data
-        if kept.get("form", "rows") != "rows":
+        if kept.get("form", ROWS) != ROWS and not paired:
             raise UsageError("this run translates images; its pairs are not rows that this room can show.")
-        how = json.dumps([kept["source"], kept["seed"], kept.get("reading", {})], sort_keys=True)
+        how = json.dumps(
+            [kept.get("form", ROWS), kept["source"], kept["seed"], kept.get("reading", {})], sort_keys=True
+        )
         return self.splits.get(how, lambda: opened(kept, run))
 
     def open(self, source: str, **reading: Any) -> Splits:
@@ -189,7 +207,8 @@ def loaded(path: Path) -> Run:
 def opened(kept: dict[str, Any], run: Run) -> Splits:
     """The data that a run's config names."""
     try:
-        return open_data(kept["source"], seed=int(kept["seed"]), columns=run.columns, **kept.get("reading", {}))
+        form, seed = kept.get("form", ROWS), int(kept["seed"])
+        return open_as(form, kept["source"], seed=seed, columns=run.columns, **kept.get("reading", {}))
     except PriorcraftError as error:
         raise DataError(f"the data of this run cannot be opened: {error}") from None
 
@@ -212,6 +231,7 @@ def described(path: Path) -> RunInfo | None:
         can=(
             *(name for name, kind in ABILITIES.items() if issubclass(member, kind)),
             *(["table"] if config.data.columns is not None else []),
+            *(["translate"] if config.data.form != ROWS else []),
         ),
         shape=config.space.event_shape,
         levels=config.space.levels,

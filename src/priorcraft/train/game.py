@@ -97,13 +97,24 @@ class Game(Objective):
         """The moving average of the generator, with the critic as it is."""
         return self.average.module
 
-    def step(self, batch: Batch, *, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
-        """Steps of the critic, each on its part of the batch, then one of the generator, on the last part."""
+    def step(
+        self, batch: Batch, *, progress: float, key: tuple[Key, ...], frozen: str | None = None
+    ) -> dict[str, float]:
+        """Steps of the critic, each on its part of the batch, then one of the generator, on the last part.
+
+        Args:
+            batch: rows.
+            progress: share of the recipe that is over.
+            key: of everything random.
+            frozen: the player, "critic" or "generator", that is watched and does not learn.
+        """
         self.critic.betas = self.generator.betas = self.recipe.moments(progress)
         record, part = {}, batch
         for i, part in enumerate(self._parts(batch)):
-            record = self.teach_critic(part, progress, (*key, i))
-        record |= self.teach_generator(part, progress, key)
+            how = self.watch_critic if frozen == "critic" else self.teach_critic
+            record = how(part, progress, (*key, i))
+        if frozen != "generator":
+            record |= self.teach_generator(part, progress, key)
         if self._due and len(part.x) >= 8:
             with torch.no_grad():
                 record["diversity"] = diversity(self._play(part, (*key, "watch")), self.gan.to_network(part.x))
@@ -128,6 +139,12 @@ class Game(Objective):
         found = self.critic.step(batch, terms, key, rate, self.shards)
         del found["loss"]  # with the penalties
         return seen | found | {"gradient_norm_c": found.pop("gradient_norm")}
+
+    def watch_critic(self, batch: Batch, progress: float, key: tuple[Key, ...]) -> dict[str, float]:
+        """What a step of the critic would record, without the step."""
+        seen = self._look(key) if self._due else {}
+        terms = self._critic_terms(progress, batch, key)
+        return seen | {name: float(value.detach()) for name, value in terms.items() if name != "loss"}
 
     def _critic_terms(self, progress: float, batch: Batch, key: tuple[Key, ...]) -> dict[str, Tensor]:
         real = self.gan.to_network(batch.x)

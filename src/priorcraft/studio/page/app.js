@@ -37,12 +37,17 @@ async function enter() {
   const root = el("div", { id: `room-${name}` });
   fill(main, el("h1", {}, t(`${name}.title`)), el("p.lead", {}, marked(t(`${name}.lead`))), root);
   document.title = `${t(`${name}.title`)} · priorcraft studio`;
+  const wait = el("p.note", { role: "status" }, t("loading"));
+  const late = setTimeout(() => root.append(wait), 250);
   try {
     const end = await ROOMS[name](root);
     if (mine === visit) leave = end;
     else end?.();
   } catch (error) {
     if (mine === visit) fill(root, problem(/** @type {any} */ (error)));
+  } finally {
+    clearTimeout(late);
+    wait.remove();
   }
 }
 
@@ -89,5 +94,5 @@ dark.addEventListener("change", dress);
 addEventListener("hashchange", () => enter().then(() => main.focus()));
 /** @type {HTMLElement} */ (document.getElementById("skip")).addEventListener("click", (e) => { e.preventDefault(); main.focus(); });
 await speak(wanted());
-await enter();
+enter();
 document.documentElement.dataset.ready = "yes";

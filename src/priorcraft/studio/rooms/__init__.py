@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from priorcraft import runtime
 from priorcraft.studio.desk import Desk
 from priorcraft.studio.rooms import (
+    augmentation,
     cells,
     classifiers,
     compare,
@@ -18,12 +19,28 @@ from priorcraft.studio.rooms import (
     questions,
     tables,
     trainings,
+    translation,
     vae,
 )
 from priorcraft.studio.rooms.floor import Floor
 from priorcraft.studio.workspace import Workspace
 
-ROOMS = (data, trainings, tables, classifiers, latent, order, vae, game, evidence, cells, compare, questions)
+ROOMS = (
+    data,
+    trainings,
+    tables,
+    classifiers,
+    latent,
+    order,
+    vae,
+    game,
+    evidence,
+    cells,
+    translation,
+    augmentation,
+    compare,
+    questions,
+)
 
 
 def include(app: FastAPI, folder: Path, data: str, run: str | None, desk: Desk) -> FastAPI:

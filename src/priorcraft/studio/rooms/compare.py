@@ -73,12 +73,15 @@ def routes(floor: Floor) -> APIRouter:
     @router.post("/compare")
     async def compare(asked: Chosen) -> list[Line]:
         """Runs side by side on the first test rows of their data."""
-        return [await floor.ask("", "", lambda name=name: measured(floor, floor.run(name))) for name in asked.runs]
+        return [
+            await floor.ask("", "", lambda name=name: measured(floor, floor.run(name)), long=True)
+            for name in asked.runs
+        ]
 
     @router.post("/report")
     async def report(asked: Chosen) -> Report:
         """The report of `compare` on runs that are there: samples, two-sample tests, copies, classifiers."""
-        return await floor.ask("", "", lambda: reported(floor, [floor.run(name) for name in asked.runs]))
+        return await floor.ask("", "", lambda: reported(floor, [floor.run(name) for name in asked.runs]), long=True)
 
     return router
 

@@ -93,7 +93,7 @@ def routes(floor: Floor) -> APIRouter:
     async def open_(asked: Opening) -> Response:
         """What data turn out to be: counts, classes, notes, and the first rows."""
         reading = {"label": asked.label} if asked.label else {}
-        return await floor.ask("", "", lambda: told(workspace.open(asked.source, **reading)))
+        return await floor.ask("", "", lambda: told(workspace.open(asked.source, **reading)), long=True)
 
     @router.get("/runs/{run}/rows")
     async def rows(run: str, n: int = SHOWN, split: str = "test") -> Response:

@@ -49,8 +49,13 @@ def routes(floor: Floor) -> APIRouter:
     @router.post("/evidence", response_class=StreamingResponse)
     async def evidence(asked: Evidence, request: Request, page: Page = "") -> StreamingResponse:
         """Draws from p(x | what is seen), as messages: the first with one draw, the second with the others."""
-        ask = partial(floor.desk.ask, f"evidence {page}", ticket=floor.desk.ticket(f"evidence {page}"))
-        begun = await ask(partial(quietly, prepared, floor, asked))
+        key = f"evidence {page}"
+        ticket = floor.desk.ticket(key)
+        begun = await floor.desk.ask(key, partial(quietly, prepared, floor, asked), ticket)
+
+        async def ask(work: Callable[[], Tensor]) -> Tensor:
+            return await floor.desk.ask(key, work, ticket)
+
         return StreamingResponse(draws(ask, asked, begun, request), media_type=MEDIA)
 
     return router

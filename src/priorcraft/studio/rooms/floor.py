@@ -47,9 +47,11 @@ class Floor:
         self.workspace, self.desk = workspace, desk
         self.uploads = Uploads(workspace.folder)
 
-    async def ask(self, room: str, page: str, work: Callable[..., Answer], *arguments: Any) -> Answer:
+    async def ask(
+        self, room: str, page: str, work: Callable[..., Answer], *arguments: Any, long: bool = False
+    ) -> Answer:
         """The answer of `work(*arguments)`; of one room and page only the newest question is answered."""
-        return await self.desk.ask(f"{room} {page}" if page else "", partial(quietly, work, *arguments))
+        return await self.desk.ask(f"{room} {page}" if page else "", partial(quietly, work, *arguments), long=long)
 
     def run(self, name: str, ability: str | None = None) -> Run:
         """A fitted run that can be asked what a room asks.

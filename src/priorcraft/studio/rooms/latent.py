@@ -47,6 +47,20 @@ class Between(Asked):
     steps: Annotated[int, Field(ge=2, le=32)] = 9
 
 
+class Component(Asked):
+    """A value of a discrete z.
+
+    Args:
+        z: its number.
+        n: draws of p(x | z).
+        seed: of the draws.
+    """
+
+    z: Annotated[int, Field(ge=0, le=100_000)]
+    n: Annotated[int, Field(ge=1, le=64)] = 8
+    seed: int = 0
+
+
 @dataclass(frozen=True)
 class Map:
     """A plane through z, and where some rows lie in it.
@@ -89,6 +103,11 @@ def routes(floor: Floor) -> APIRouter:
         """The mean of p(x | z) at a place of the map, or of a code."""
         return await floor.ask("walk", page, walked, floor, asked)
 
+    @router.post("/latent/component")
+    async def component(asked: Component, page: Page = "") -> Response:
+        """Draws of p(x | z) of a mixture, whose z is one of a few."""
+        return await floor.ask("component", page, drawn, floor, asked)
+
     @router.post("/latent/between")
     async def between(asked: Between, page: Page = "") -> Response:
         """The means of p(x | z) on the line between two rows."""
@@ -120,6 +139,21 @@ def mapped(floor: Floor, run: Run) -> Response:
     values = {"discrete": False, "latent": len(found.origin), "share": found.share, "spread": spread.tolist()}
     arrays = {} if found.y is None else {"y": found.y}
     return answer(values, points=found.points, **arrays)
+
+
+def drawn(floor: Floor, asked: Component) -> Response:
+    """Draws of one component.
+
+    Raises:
+        UsageError: a model without components, or without this one.
+    """
+    run = floor.run(asked.run, "mixture")
+    model: Any = run.model
+    if asked.z >= model.used:
+        raise UsageError(f"z must lie in 0 ... {model.used - 1}, not {asked.z}.")
+    z = torch.full((asked.n,), asked.z)
+    x = model.components.sample(z, runtime.keyed(asked.seed, "studio component"))
+    return answer({}, pictures=pictures(x.view(asked.n, *model.space.event_shape), image_space(model.space)))
 
 
 def map_of(floor: Floor, run: Run) -> Map:

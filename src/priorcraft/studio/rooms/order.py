@@ -1,6 +1,7 @@
 """Order: the order of the pixels is chosen, drawn by the pen, and put to the test."""
 
 import math
+import time
 from typing import Annotated, Any
 
 import torch
@@ -95,12 +96,13 @@ def drawn(floor: Floor, asked: Ordered) -> Response:
     given = known_label(run, asked.label, f"label {asked.seed}")
     generator = runtime.keyed(asked.seed, "studio order")
     u = runtime.uniform((1, model.space.dims), generator=generator, like=model.log_prior)
-    x = torch.zeros(1, model.space.dims, dtype=torch.long)
+    x, began = torch.zeros(1, model.space.dims, dtype=torch.long), time.perf_counter()
     x = model.draw(x, order, 0, u, given) if asked.block == 1 else in_blocks(model, x, order, asked.block, u, given)
+    seconds = time.perf_counter() - began
     log_p = tables(model, x, order, asked.block, given)
     nats = -float(log_p.gather(2, x.unsqueeze(2)).sum())
     picture = pictures(x.view(1, *model.space.event_shape), model.space)[0]
-    values = {"label": -1 if given is None else int(given), "nats": nats, "kind": "exact"}
+    values = {"label": -1 if given is None else int(given), "nats": nats, "seconds": seconds, "kind": "exact"}
     return answer(values, x=x[0], picture=picture, p=log_p[0].exp())
 
 

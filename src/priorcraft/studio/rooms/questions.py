@@ -54,7 +54,7 @@ def routes(floor: Floor) -> APIRouter:
         found = next((each for each in askable() if each.name == verb), None)
         if found is None:
             raise UsageError("there is no such question here.")
-        return await floor.desk.ask("", lambda: answered(floor, found, asked.arguments))
+        return await floor.desk.ask("", lambda: answered(floor, found, asked.arguments), long=True)
 
     return router
 

@@ -82,7 +82,7 @@ export async function stream(path, body, each, signal) {
 const KINDS = { u1: Uint8Array, f4: Float32Array, i4: Int32Array };
 
 /** @param {Uint8Array} bytes @returns {Message} */
-function unpacked(bytes) {
+export function unpacked(bytes) {
   const whole = bytes.byteOffset % 4 ? bytes.slice() : bytes;
   const length = new DataView(whole.buffer, whole.byteOffset).getUint32(0, true);
   const values = JSON.parse(new TextDecoder().decode(whole.subarray(4, 4 + length)));

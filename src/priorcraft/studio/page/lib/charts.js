@@ -18,7 +18,7 @@ export function bars(names, { label, small = false }) {
     let best = 0;
     for (let i = 1; i < p.length; i++) if (p[i] > p[best]) best = i;
     rows.forEach((row, i) => {
-      row.fill.style.transform = `scaleX(${Math.max(0, Math.min(1, p[i]))})`;
+      row.fill.style.transform = `scaleX(${Math.max(0, Math.min(1, p[i] || 0))})`;
       row.value.textContent = Number.isFinite(p[i]) ? percent(p[i]) : "–";
       row.value.classList.toggle("best", i === best && p[i] > 0);
       row.name.classList.toggle("best", i === best && p[i] > 0);
@@ -40,10 +40,10 @@ function shape(name, attributes, text) {
 
 /**
  * Lines over a common x.
- * @param {{name: string, points: [number, number][]}[]} series @param {{label: string, height?: number, unit?: string, from?: number, logarithmic?: boolean}} how
+ * @param {{name: string, points: [number, number][]}[]} series @param {{label: string, height?: number, unit?: string, from?: number, logarithmic?: boolean, width?: number}} how width: of its place, in pixels
  */
-export function lines(series, { label, height = 150, unit = "", from, logarithmic = false }) {
-  const width = 480, left = 44, bottom = 20, top = 8;
+export function lines(series, { label, height = 150, unit = "", from, logarithmic = false, width: room = 480 }) {
+  const width = Math.min(Math.max(room, 240), 720), left = 52, bottom = 20, top = 8;
   const at = (/** @type {number} */ x) => (logarithmic ? Math.log10(x) : x);
   const all = series.flatMap((s) => s.points).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   const svg = shape("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
@@ -53,7 +53,7 @@ export function lines(series, { label, height = 150, unit = "", from, logarithmi
     const Y = (/** @type {number} */ y) => height - bottom - ((y - y0) / (y1 - y0 || 1)) * (height - bottom - top);
     for (const y of [y0, (y0 + y1) / 2, y1]) {
       svg.append(shape("line", { class: "axis", x1: left, x2: width - 8, y1: Y(y), y2: Y(y) }));
-      svg.append(shape("text", { x: left - 6, y: Y(y) + 4, "text-anchor": "end" }, short(y)));
+      svg.append(shape("text", { x: left - 6, y: Y(y) + 4, "text-anchor": "end" }, short(y, (y1 - y0) / 2)));
     }
     const first = logarithmic ? 10 ** x0 : x0, end = logarithmic ? 10 ** x1 : x1;
     svg.append(shape("text", { x: left, y: height - 4 }, short(first)), shape("text", { x: width - 8, y: height - 4, "text-anchor": "end" }, `${short(end)} ${unit}`));
@@ -72,5 +72,9 @@ function span(values) {
   return [low, high];
 }
 
-/** @param {number} value */
-const short = (value) => (Math.abs(value) >= 1e4 ? value.toExponential(0) : Number(value.toPrecision(3)).toString().replace("-", "−"));
+/** A number on an axis, with as many decimals as tell it from its neighbours. @param {number} value @param {number} [step] */
+function short(value, step = 0) {
+  if (Math.abs(value) >= 1e4) return value.toExponential(0);
+  const text = step > 0 ? value.toFixed(Math.min(4, Math.max(0, 1 - Math.floor(Math.log10(step))))) : String(Number(value.toPrecision(3)));
+  return text.replace("-", "−");
+}

@@ -48,6 +48,39 @@ export function button(text, pressed, more = {}) {
   return el(kind ? `button.${kind}` : "button", { type: "button", on: { click: pressed }, ...rest }, text);
 }
 
+/** A button that chooses a file, whose name then stands beside it. @param {string} text @param {string} accept @param {(file: File) => void} taken @param {string} [label] */
+export function chooser(text, accept, taken, label = text) {
+  const name = el("span.note", { style: { margin: 0 } });
+  const file = el("input.unseen", { type: "file", accept, tabIndex: -1, "aria-hidden": "true", on: { change: () => { if (file.files?.[0]) { name.textContent = file.files[0].name; taken(file.files[0]); } file.value = ""; } } });
+  return el("div.row", { style: { "align-items": "center" } }, button(text, () => file.click(), { "aria-label": label }), name, file);
+}
+
+/**
+ * One of several views of a room, chosen by its name.
+ * @param {HTMLElement} root @param {[string, (place: HTMLElement) => Promise<(() => void) | void>][]} views
+ * @returns {Promise<() => void>} what ends the one that is shown
+ */
+export async function views(root, views) {
+  const place = el("div"), bar = el("div.row.views", { role: "group" });
+  /** @type {(() => void) | void} */
+  let end;
+  let visit = 0;
+  const open = async (/** @type {number} */ i) => {
+    const mine = ++visit, fresh = el("div");
+    bar.querySelectorAll("button").forEach((/** @type {Element} */ b, /** @type {number} */ j) => b.setAttribute("aria-pressed", String(i === j)));
+    end?.();
+    end = undefined;
+    fill(place, fresh);
+    const ends = await views[i][1](fresh);
+    if (mine === visit) end = ends;
+    else ends?.();
+  };
+  fill(bar, views.map(([name], i) => button(name, () => open(i), { "aria-pressed": "false" })));
+  root.append(bar, place);
+  await open(0);
+  return () => { visit++; end?.(); };
+}
+
 /** A slider. @param {{min: number, max: number, step: number, value: number, changed: (value: number) => void, label?: string}} how */
 export function slider({ min, max, step, value, changed, label }) {
   const node = el("input", { type: "range", min, max, step, "aria-label": label, on: { input: () => changed(Number(node.value)) } });

@@ -4,12 +4,14 @@
 export const LANGUAGES = { en: "English", ko: "한국어" };
 /** @type {Record<string, string>} */
 let words = {};
+/** @type {Record<string, string>} */
+let phrases = {};
 export let language = "en";
 
 /** @param {string} wanted */
 export async function speak(wanted) {
   language = wanted in LANGUAGES ? wanted : "en";
-  words = await (await fetch(`text/${language}.json`)).json();
+  ({ phrases, ...words } = await (await fetch(`text/${language}.json`)).json());
   document.documentElement.lang = language;
   try { localStorage.setItem("language", language); } catch { /* a browser that keeps nothing */ }
 }
@@ -28,5 +30,8 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
-/** @param {string} key */
-export const has = (key) => key in words;
+/** Words that the library says in English, in the reader's language where they are known; null where not. @param {string} text */
+export const known = (text) => phrases[text] ?? null;
+
+/** A sentence of the library, its known words in the reader's language. @param {string} text */
+export const translated = (text) => Object.entries(phrases).reduce((whole, [from, to]) => whole.replaceAll(from, to), text);

@@ -15,7 +15,7 @@ export const allRuns = () => get("runs");
 /**
  * A choice of run above a room that is shown anew for each.
  * @param {HTMLElement} root
- * @param {{fits: (run: Run) => boolean, model: string, minutes: number, settings?: any, show: (run: Run, place: HTMLElement) => (() => void) | void | Promise<(() => void) | void>, prefer?: (run: Run) => number}} how
+ * @param {{fits: (run: Run) => boolean, model: string, minutes: number, settings?: any, show: (run: Run, place: HTMLElement) => (() => void) | void | Promise<(() => void) | void>, prefer?: (run: Run) => number, paired?: boolean}} how paired: whether runs of pairs are shown, too
  * @returns {Promise<() => void>} what ends it
  */
 export async function withRun(root, how) {
@@ -31,7 +31,7 @@ export async function withRun(root, how) {
     end = await how.show(run, place);
   };
   const refresh = async (/** @type {string | null} */ chosen) => {
-    const runs = (await allRuns()).filter((run) => run.state !== "empty" && how.fits(run));
+    const runs = (await allRuns()).filter((run) => run.state !== "empty" && (how.paired || !run.can.includes("translate")) && how.fits(run));
     if (how.prefer) runs.sort((a, b) => /** @type {any} */ (how.prefer)(b) - /** @type {any} */ (how.prefer)(a));
     const run = runs.find((r) => r.id === (chosen ?? about.run)) ?? runs[0];
     if (!run) return fill(head), fill(place, missing(how, about.data, (id) => refresh(id), watching.signal));
@@ -100,11 +100,11 @@ async function showPicture(run, image, signal) {
 
 /**
  * Thumbnails of a run's rows, of which one can be chosen.
- * @param {Run} run @param {(x: number[], i: number, y: number) => void} chosen @param {{n?: number, first?: number | null}} [how]
+ * @param {Run} run @param {(x: number[], i: number, y: number) => void} chosen @param {{n?: number, first?: number | null, path?: string}} [how]
  */
-export async function gallery(run, chosen, { n = 24, first = 0 } = {}) {
-  const message = await arrays(`runs/${run.id}/rows?n=${n}`);
-  if (!message) return { node: el("div"), x: [] };
+export async function gallery(run, chosen, { n = 24, first = 0, path = `runs/${run.id}/rows?n=${n}` } = {}) {
+  const message = await arrays(path);
+  if (!message) return { node: el("div"), x: [], values: {} };
   const { x, y, pictures: shown } = message.arrays;
   const size = x.shape.slice(1).reduce((a, b) => a * b, 1);
   const rows = Array.from({ length: x.shape[0] }, (_, i) => Array.from(x.data.subarray(i * size, (i + 1) * size)));
@@ -117,5 +117,5 @@ export async function gallery(run, chosen, { n = 24, first = 0 } = {}) {
   const tiles = pictures(shown);
   const buttons = tiles.map((tile, i) => el("button", { type: "button", "aria-pressed": "false", "aria-label": t("row", { i, label: label(i) }), on: { click: () => press(i) } }, tile));
   if (first !== null && rows.length) queueMicrotask(() => press(Math.min(first, rows.length - 1)));
-  return { node: el("div.pictures", { style: { "--tile": "2.6rem" }, role: "group", "aria-label": t("rows") }, buttons), x: rows };
+  return { node: el("div.pictures", { style: { "--tile": "2.6rem" }, role: "group", "aria-label": t("rows") }, buttons), x: rows, values: message.values };
 }

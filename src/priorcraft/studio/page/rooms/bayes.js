@@ -2,7 +2,7 @@
 /** Bayes: a prior as a slider, evidence piece by piece. Everything is worked out in the page. */
 import { ask, post } from "../lib/api.js";
 import { bars } from "../lib/charts.js";
-import { button, el, field, figures, fill, number, percent, say, select, slider } from "../lib/dom.js";
+import { button, chooser, el, field, figures, fill, number, percent, say, select, slider } from "../lib/dom.js";
 import { t } from "../lib/i18n.js";
 import { Joint, beliefs } from "../lib/probability.js";
 
@@ -18,10 +18,9 @@ function disease() {
 /** @param {HTMLElement} root */
 export function room(root) {
   const place = el("div");
-  const file = el("input", { type: "file", accept: ".csv", "aria-label": t("bayes.file"), on: { change: () => own(file.files?.[0]) } });
+  const file = chooser(t("choose"), ".csv", (chosen) => own(chosen), t("bayes.file"));
   const said = el("p.note", { role: "status" });
-  const own = async (/** @type {File | undefined} */ chosen) => {
-    if (!chosen) return;
+  const own = async (/** @type {File} */ chosen) => {
     try {
       const { id } = await post("uploads");
       await ask(`uploads/${id}?name=${encodeURIComponent(chosen.name)}`, { method: "POST", body: chosen });
@@ -68,6 +67,7 @@ function show(place, joint) {
       fill(formula, evidence.length ? formulaOf(query, evidence) : `p(${query})`);
       if (evidence.length) fill(numbers, last.possible ? figures([[t("bayes.likelihood"), range(last.likelihood)], [t("bayes.evidence"), number("=", last.evidence, "", 4)], [t("bayes.bits"), number("=", last.bits, "bit", 2)]]) : el("p.warning", {}, t("bayes.impossible")));
       else fill(numbers, el("p.note", {}, t("bayes.none")));
+      if (evidence.length && last.possible) numbers.append(el("p.note", {}, `${t("bayes.sum")} `, el("span.number", {}, summed(found)), " "), el("p.note", {}, `${t("bayes.path", { state: states[0] })} `, el("span.number", {}, found.map((step) => percent(step.posterior[0])).join(" → "))));
       const best = last.posterior.indexOf(Math.max(...last.posterior));
       say(t("bayes.said", { state: states[best], p: percent(last.posterior[best]) }));
     };
@@ -91,6 +91,13 @@ function show(place, joint) {
 function formulaOf(query, evidence) {
   const seen = evidence.map(([, state]) => state).join(", ");
   return [el("b", {}, `p(${query} | ${seen})`), ` = p(${seen} | ${query}) p(${query}) / p(${seen})`];
+}
+
+/** The sum rule of the last piece: its likelihood under each state times the belief before it. @param {ReturnType<typeof beliefs>} found */
+function summed(found) {
+  const before = found[found.length - 2].posterior, { likelihood, evidence } = found[found.length - 1];
+  const terms = likelihood.map((l, h) => `${(Number.isFinite(l) ? l : 0).toFixed(3)} × ${before[h].toFixed(3)}`);
+  return `${terms.slice(0, 3).join(" + ")}${terms.length > 3 ? " + …" : ""} = ${evidence.toFixed(4)}`;
 }
 
 /** @param {number[]} values */

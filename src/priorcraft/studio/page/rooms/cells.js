@@ -3,7 +3,7 @@
 import { get, newest, post } from "../lib/api.js";
 import { bars } from "../lib/charts.js";
 import { button, el, field, fill, say, select } from "../lib/dom.js";
-import { t } from "../lib/i18n.js";
+import { t, translated } from "../lib/i18n.js";
 
 /** @param {import("../lib/runs.js").Run} run @param {HTMLElement} place */
 export async function show(run, place) {
@@ -24,7 +24,7 @@ export async function show(run, place) {
   };
   const shows = (/** @type {any} */ answer) => {
     const exact = answer.kind === "exact";
-    fill(said, el("span.number", {}, el("span.kind", {}, exact ? "=" : "≈")), ` ${t(exact ? "evidence.exact" : "evidence.approximate")} · ${answer.method}`);
+    fill(said, el("span.number", {}, el("span.kind", {}, exact ? "=" : "≈")), ` ${t(exact ? "evidence.exact" : "evidence.approximate")} · ${translated(answer.method)}`);
     fill(beliefs, answer.beliefs.map((/** @type {any} */ belief) => {
       const chart = bars(belief.states, { label: `p(${belief.column} | ${t("evidence.seen")})`, small: true });
       chart.show(belief.p);

@@ -1,7 +1,7 @@
 // @ts-check
 /** Two kinds of classifier: draw a digit, and both move. */
-import { arrays, newest } from "../lib/api.js";
-import { bars } from "../lib/charts.js";
+import { arrays, newest, post } from "../lib/api.js";
+import { bars, lines } from "../lib/charts.js";
 import { button, el, field, figures, fill, number, percent, say, select, slider } from "../lib/dom.js";
 import { bytesOf, paint } from "../lib/images.js";
 import { t } from "../lib/i18n.js";
@@ -26,11 +26,16 @@ async function show(run, place) {
   const past = [];
   /** @type {any} */
   let told = null;
+  /** @type {any} */
+  let learned = null;
+  /** log p(x) of held-out rows, the smallest first. @type {number[]} */
+  let usual = [];
   let method = "logistic";
   /** @type {number | null} */
   let turned = null;
   let share = 0;
 
+  const leaving = new AbortController();
   const generative = bars(run.classes, { label: t("classifiers.generative") });
   const direct = bars(run.classes, { label: t("classifiers.discriminative") });
   const verdict = el("p", { role: "status" }), numbers = el("div");
@@ -60,28 +65,46 @@ async function show(run, place) {
   };
   const undo = () => { x = past.pop() ?? x; changed(); pad.show(); };
 
+  const failed = (/** @type {Error} */ e) => { error.textContent = e.message; };
   const question = newest(async (/** @type {number[]} */ drawn, signal) => {
-    told = await arrays("classify", { run: run.id, x: drawn, method }, signal);
+    told = await arrays("classify", { run: run.id, x: drawn }, signal);
     error.textContent = "";
     answer();
-  }, (e) => { error.textContent = e.message; });
-  const changed = () => { if (x.some((ink) => ink > 0)) question([...x]); else nothing(); };
-  const nothing = () => { told = null; fill(numbers); verdict.className = "note"; verdict.textContent = t("classifiers.begin"); const none = run.classes.map(() => 0); generative.show(none); direct.show(none); };
+  }, failed);
+  const directly = newest(async (/** @type {any} */ asked, signal) => {
+    learned = await arrays("classify/direct", { run: run.id, ...asked }, signal);
+    answer();
+  }, failed);
+  arrays("classify/usual", { run: run.id }).then((message) => { usual = Array.from(message?.arrays.log_p.data ?? []); answer(); }).catch(failed);
+  const empty = () => !x.some((ink) => ink > 0);
+  const changed = () => {
+    directly({ x: [...x], method }); // of an empty paper, too: learning begins before the first stroke
+    if (empty()) nothing(); else question([...x]);
+  };
+  const nothing = () => { told = null; fill(numbers); verdict.className = "note"; verdict.textContent = t("classifiers.begin"); const none = run.classes.map(() => NaN); generative.show(none); direct.show(none); };
 
   const answer = () => {
-    if (!told) return;
-    const { log_likelihood: likelihood, log_prior: prior, direct: log, direct_prior: seen } = told.arrays;
+    if (!told || empty()) return;
+    const { log_likelihood: likelihood, log_prior: prior } = told.arrays;
     const chosen = Array.from(prior.data, (p, c) => (turned === null ? p : Math.log(c === turned ? share : (1 - share) * (Math.exp(p) / (1 - Math.exp(prior.data[turned]))))));
     const p = posterior(chosen, likelihood.data);
     generative.show(p, chosen.map(Math.exp));
-    direct.show(normalised(Array.from(log.data, (v, c) => v + (turned === null ? 0 : chosen[c] - seen.data[c]))));
-    const { log_p: value, quantile, low, high, middle, kind } = told.values, unusual = value < low || value > high;
-    const sign = kind === "exact" ? "=" : "≤";
-    fill(numbers, figures([[t("classifiers.surprise"), number(sign, -value, "nats", 1)], [t("classifiers.typical"), number(sign, -middle, "nats", 1)]]));
-    verdict.className = unusual ? "warning" : "note";
-    verdict.textContent = unusual ? t(value < low ? "classifiers.unusual" : "classifiers.plain") : t("classifiers.usual", { share: percent(quantile) });
+    if (learned) {
+      const { direct: log, prior: seen } = learned.arrays;
+      direct.show(normalised(Array.from(log.data, (v, c) => v + (turned === null ? 0 : chosen[c] - seen.data[c]))));
+    }
+    judge(told.values);
     const best = p.indexOf(Math.max(...p));
     say(t("classifiers.said", { name: run.classes[best], p: percent(p[best]) }));
+  };
+  /** How usual the drawing is: its place among held-out rows. @param {{log_p: number, kind: string}} values */
+  const judge = ({ log_p: value, kind }) => {
+    const sign = kind === "exact" ? "=" : "≤", n = usual.length;
+    const at = (/** @type {number} */ share) => usual[Math.min(n - 1, Math.floor(share * n))];
+    fill(numbers, figures([[t("classifiers.surprise"), number(sign, -value, "nats", 1)], [t("classifiers.typical"), number(sign, n ? -at(0.5) : NaN, "nats", 1)]]));
+    const low = n > 0 && value < at(0.01), high = n > 0 && value > at(0.99);
+    verdict.className = low || high ? "warning" : "note";
+    verdict.textContent = !n ? t("compare.wait") : low ? t("classifiers.unusual") : high ? t("classifiers.plain") : t("classifiers.usual", { share: percent(usual.filter((v) => v < value).length / n) });
   };
 
   const value = el("output.number");
@@ -98,8 +121,28 @@ async function show(run, place) {
     el("section", {},
       el("div.sheet", {}, el("h2", {}, t("classifiers.generative")), el("p.formula", {}, "p(c | x) = p(x | c) p(c) / p(x)"), generative.node, el("p.note", {}, t("classifiers.mark"))),
       el("div.sheet", {}, el("h2", {}, t("classifiers.discriminative")), el("p.formula", {}, "p(c | x)"), direct.node,
-        el("div.row.gap", {}, field(t("classifiers.method"), select(["logistic", "network", "svm", "boosting"].map((m) => [m, t(`method.${m}`)]), method, (m) => { method = m; changed(); })))),
+        el("div.row.gap", {}, field(t("classifiers.method"), select(["logistic", "network", "svm", "boosting"].map((m) => [m, t(`method.${m}`)]), method, (m) => { method = m; learned = null; direct.show(run.classes.map(() => NaN)); changed(); })))),
       el("div.sheet", {}, el("h2", {}, t("classifiers.prior")), el("div.row", {}, field(t("classifiers.class"), who), value), strength, el("p.note", {}, t("classifiers.prior.note"))))));
+  place.append(curve(run, leaving.signal));
   pad.show();
   changed();
+  return () => leaving.abort();
+}
+
+/** How much both kinds learn from how many labels. @param {import("../lib/runs.js").Run} run @param {AbortSignal} signal */
+function curve(run, signal) {
+  const shown = el("div", { role: "status" });
+  const measure = async () => {
+    begin.disabled = true;
+    fill(shown, el("p.note", {}, t("compare.wait")));
+    try {
+      const points = await post("classify/curve", { run: run.id }, signal);
+      const names = [...new Set(points.map((/** @type {any} */ p) => p.classifier))];
+      const series = names.map((name) => ({ name: t(`curve.${name}`), points: points.filter((/** @type {any} */ p) => p.classifier === name).map((/** @type {any} */ p) => /** @type {[number, number]} */ ([p.per_class, 100 * p.accuracy])) }));
+      fill(shown, lines(series, { label: t("classifiers.curve"), unit: t("classifiers.labels"), logarithmic: true, width: shown.clientWidth }));
+    } catch (e) { if (!signal.aborted) fill(shown, el("p.bad", { role: "alert" }, /** @type {Error} */ (e).message)); }
+    begin.disabled = false;
+  };
+  const begin = button(t("classifiers.measure"), measure);
+  return el("div.sheet.gap", {}, el("h2", {}, t("classifiers.curve")), el("p.note", {}, t("classifiers.curve.note")), el("div.row", {}, begin), el("div.gap", {}, shown));
 }

@@ -15,9 +15,10 @@ const QUESTIONS = {
 
 /** @param {HTMLElement} root */
 export async function room(root) {
-  const runs = (await allRuns()).filter((run) => run.state !== "empty");
+  const runs = (await allRuns()).filter((run) => run.state !== "empty" && !run.can.includes("translate"));
   if (!runs.length) return fill(root, el("div.sheet.empty", {}, el("p", {}, t("compare.none")), el("a", { href: "#/data" }, t("data.name"))));
   const groups = [...new Set(runs.map((run) => run.data))];
+  const leaving = new AbortController();
   let group = groups[0], question = "probability";
   /** @type {any[]} */
   let lines = [];
@@ -28,17 +29,26 @@ export async function room(root) {
     fill(answer, text);
     say(text);
   };
+  let turn = 0;
   const measure = async () => {
-    wait.textContent = t("compare.wait");
-    fill(table);
+    const mine = ++turn, chosen = runs.filter((run) => run.data === group).slice(0, 12);
+    lines = [];
     fill(whole);
-    const mine = runs.filter((run) => run.data === group).slice(0, 12);
-    try { lines = await post("compare", { runs: mine.map((run) => run.id) }); } catch (e) { wait.textContent = /** @type {Error} */ (e).message; return; }
+    fill(answer);
+    try {
+      for (const [i, run] of chosen.entries()) {
+        wait.textContent = t("compare.of", { i: i + 1, n: chosen.length, run: run.id });
+        tabulate();
+        const found = await post("compare", { runs: [run.id] }, leaving.signal);
+        if (mine !== turn) return;
+        lines = [...lines, ...found].sort((a, b) => (a.nats ?? Infinity) - (b.nats ?? Infinity));
+      }
+    } catch (e) { if (mine === turn && !leaving.signal.aborted) wait.textContent = /** @type {Error} */ (e).message; return; }
     wait.textContent = "";
-    lines.sort((a, b) => (a.nats ?? Infinity) - (b.nats ?? Infinity));
-    fill(table, el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.family", "compare.nats", "compare.bits", "compare.sampling", "compare.minutes", "compare.can"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, lines.map((line) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)" } }, line.run), el("td", {}, t(`family.${line.family}`)), el("td", {}, number(line.sign, line.nats, line.error === null ? "" : `± ${line.error.toFixed(2)}`, 2)), el("td", {}, number(line.sign, line.bits, "", 3)), el("td", {}, number("", 1000 * line.sampling, "ms", 0)), el("td", {}, number("", line.minutes, "min", 1)), el("td", {}, line.can.map((/** @type {string} */ c) => t(`can.${c}`)).join(", ")))))));
+    tabulate();
     judge();
   };
+  const tabulate = () => fill(table, el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.family", "compare.nats", "compare.bits", "compare.sampling", "compare.minutes", "compare.can"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, lines.map((line) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)" } }, line.run), el("td", {}, t(`family.${line.family}`)), el("td", {}, number(line.sign, line.nats, line.error === null ? "" : `± ${line.error.toFixed(2)}`, 2)), el("td", {}, number(line.sign, line.bits, "", 3)), el("td", {}, number("", 1000 * line.sampling, "ms", 0)), el("td", {}, duration(line.minutes)), el("td", {}, line.can.map((/** @type {string} */ c) => t(`can.${c}`)).join(", ")))))));
   const whole = el("div"), begin = button(t("compare.report.begin"), async () => {
     begin.disabled = true;
     fill(whole, el("p.note", { role: "status" }, t("compare.wait")));
@@ -55,8 +65,12 @@ export async function room(root) {
   fill(root, el("div.row", {}, groups.length > 1 ? field(t("data.data"), select(groups.map((g) => [g, short(g)]), group, (g) => { group = g; measure(); })) : null, field(t("compare.question"), select(Object.keys(QUESTIONS).map((q) => [q, t(`question.${q}`)]), question, (q) => { question = q; judge(); })), button(t("again"), measure)),
     el("div.sheet.gap", {}, answer, wait), el("div.sheet.gap", {}, table, el("p.note", {}, t("compare.note"))),
     el("div.sheet.gap", {}, el("h2", {}, t("compare.report")), el("p.note", {}, t("compare.report.note")), el("div.gap", {}, begin), whole));
-  await measure();
+  measure();
+  return () => leaving.abort();
 }
+
+/** @param {number} minutes */
+const duration = (minutes) => (minutes < 1.5 ? number("", 60 * minutes, "s", minutes < 0.15 ? 1 : 0) : number("", minutes, "min", 1));
 
 /** A cell of the report's table. @param {any} value */
 const said = (value) => (value === null || value === undefined ? "–" : typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value));

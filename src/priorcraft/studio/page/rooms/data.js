@@ -55,7 +55,7 @@ export async function room(root) {
   const list = async () => {
     const all = await allRuns();
     all.filter((run) => run.state === "running").forEach((run) => watch(run.id));
-    fill(runs, all.length ? el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.data", "data.family", "data.score", "data.state", "data.do"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, all.map((run) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)", "font-size": ".95rem" } }, run.id), el("td", {}, short(run.data)), el("td", {}, t(`family.${run.family}`)), el("td", {}, number(run.family === "implicit" ? "" : run.family === "exact" ? "=" : "≤", run.nats, run.nats === null ? "" : "nats", 2)), el("td", {}, el(`span.state.${run.state}`, {}, t(`state.${run.state}`))), el("td", {}, run.state === "stopped" ? button(t("data.resume"), async () => { await post(`runs/${run.id}/resume`); setTimeout(() => watch(run.id), 300); }, { "aria-label": t("data.resume.run", { run: run.id }) }) : ""))))) : el("p.note", {}, t("data.none")));
+    fill(runs, all.length ? el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.data", "data.family", "data.score", "data.state", "data.do"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, all.map((run) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)", "font-size": ".95rem" } }, run.id, run.id.startsWith(run.model) ? null : el("span.note", {}, ` ${run.model}`)), el("td", {}, short(run.data)), el("td", {}, t(`family.${run.family}`)), el("td", {}, number(run.family === "implicit" ? "" : run.family === "exact" ? "=" : "≤", run.nats, run.nats === null ? "" : "nats", 2)), el("td", {}, el(`span.state.${run.state}`, {}, t(`state.${run.state}`))), el("td", {}, run.state === "stopped" ? button(t("data.resume"), async () => { await post(`runs/${run.id}/resume`); setTimeout(() => watch(run.id), 300); }, { "aria-label": t("data.resume.run", { run: run.id }) }) : ""))))) : el("p.note", {}, t("data.none")));
   };
 
   const model = select(Object.entries(about.models).map(([name, family]) => [name, `${name} · ${t(`family.${family}`)}`]), "vae", () => {});
@@ -85,12 +85,12 @@ export async function room(root) {
 
 /** What data were read as. @param {import("../lib/api.js").Message} message @param {(label: string) => void} labelled */
 function told(message, labelled) {
-  const v = message.values, words = v.shape.length === 3 ? t("data.images", { h: v.shape[1], w: v.shape[2], c: v.shape[0] }) : t("data.table", { n: v.shape[0] });
+  const v = message.values, words = v.shape.length === 3 ? t(v.shape[0] === 1 ? "data.grey" : "data.colour", { h: v.shape[1], w: v.shape[2] }) : t("data.table", { n: v.shape[0] });
   const columns = v.columns.length ? el("div.row.gap", {}, field(t("data.label"), select([["", "–"], ...v.columns.map((/** @type {string} */ name) => [name, name])], v.label ?? "", labelled))) : null;
   return [el("h2", {}, v.name), el("p", {}, `${words}, ${v.levels === null ? t("data.reals") : t("data.levels", { n: v.levels })}`),
     figures([[t("data.train"), v.rows.train], [t("data.valid"), v.rows.valid], [t("data.test"), v.rows.test], [t("data.classes"), v.classes.length || "–"]]),
     message.arrays.pictures ? el("div.pictures.gap", { style: { "--tile": "2.6rem" } }, pictures(message.arrays.pictures)) : columns,
-    ...v.notes.map((/** @type {string} */ note) => el("p.warning", {}, note))];
+    v.notes.length > 0 && el("ul.notes", { lang: "en" }, v.notes.map((/** @type {string} */ note) => el("li", {}, note)))];
 }
 
 /**

@@ -1,17 +1,22 @@
 // @ts-check
 /** Evidence: a mask is brushed, and eight draws follow the stroke. */
 import { newest, stream } from "../lib/api.js";
-import { button, el, field, fill, say, select, slider } from "../lib/dom.js";
+import { button, chooser, el, field, fill, say, select, slider, views } from "../lib/dom.js";
 import { bytesOf, entriesOf, paint, picture } from "../lib/images.js";
-import { t } from "../lib/i18n.js";
+import { t, translated } from "../lib/i18n.js";
 import { Pad } from "../lib/pad.js";
 import { gallery, withRun } from "../lib/runs.js";
+import { room as augment } from "./augment.js";
 import { show as cells } from "./cells.js";
+import { room as translate } from "./translate.js";
 
 const DRAWS = 8;
 
 /** @param {HTMLElement} root */
-export const room = (root) => withRun(root, {
+export const room = (root) => views(root, [[t("evidence.complete"), complete], [t("translate.name"), translate], [t("augment.name"), augment]]);
+
+/** @param {HTMLElement} root */
+const complete = (root) => withRun(root, {
   fits: (run) => run.can.includes("table") || (run.shape.length === 3 && run.levels !== null),
   prefer: (run) => (run.can.includes("order") ? 3 : 0) + (run.family === "exact" ? 2 : 0) + (run.can.includes("mixture") ? 1 : 0),
   model: "mixture",
@@ -134,7 +139,7 @@ async function show(run, place) {
     pad.canvas.dataset.draws = String(n);
     pad.canvas.dataset.answers = String(Number(pad.canvas.dataset.answers ?? 0) + (n === DRAWS ? 1 : 0));
     const share = hidden.reduce((a, b) => a + b, 0);
-    fill(said, el("span.number", {}, el("span.kind", {}, values.kind === "exact" ? "=" : "≈")), ` ${t(values.kind === "exact" ? "evidence.exact" : "evidence.approximate")} · ${values.method}${seen === "mask" ? ` · ${t("evidence.hidden", { n: share })}` : ""}`);
+    fill(said, el("span.number", {}, el("span.kind", {}, values.kind === "exact" ? "=" : "≈")), ` ${t(values.kind === "exact" ? "evidence.exact" : "evidence.approximate")} · ${translated(values.method)}${seen === "mask" ? ` · ${t("evidence.hidden", { n: share })}` : ""}`);
     if (n === DRAWS) say(t("evidence.said", { n, hidden: share }));
   };
 
@@ -144,7 +149,7 @@ async function show(run, place) {
     if (!file) return;
     try { x = await entriesOf(file, run.shape, levels); error.textContent = ""; ask(); pad.show(); } catch { error.textContent = t("evidence.bad"); }
   };
-  const file = el("input", { type: "file", accept: "image/*", "aria-label": t("evidence.photo"), on: { change: () => take(file.files?.[0]) } });
+  const file = chooser(t("evidence.photo"), "image/*", take);
   const pasted = (/** @type {ClipboardEvent} */ e) => take(Array.from(e.clipboardData?.files ?? []).find((f) => f.type.startsWith("image/")));
   const down = (/** @type {KeyboardEvent} */ e) => {
     if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === "z") { e.preventDefault(); if (e.shiftKey) redo(); else undo(); }
@@ -159,7 +164,7 @@ async function show(run, place) {
   const rows = await gallery(run, (row) => { x = [...row]; ask(); pad.show(); }, { n: 24 });
   const tools = el("div.row", {}, ["brush", "erase", "lasso"].map((name) => button(t(`evidence.${name}`), () => { tool = name; tools.querySelectorAll("button").forEach((/** @type {Element} */ b, /** @type {number} */ i) => b.setAttribute("aria-pressed", String(["brush", "erase", "lasso"][i] === name))); }, { "aria-pressed": String(name === tool) })), button(t("undo"), undo), button(t("redo"), redo), button(t("clear"), () => { remember(); hidden = new Uint8Array(size); ask(); pad.show(); }));
   fill(place, el("div.sides", {},
-    el("section", {}, pad.node, el("div.gap", {}, tools), el("div.row", {}, el("div.field", { style: { flex: "1 1 10rem" } }, el("div.row", { style: { "justify-content": "space-between" } }, el("span.label", {}, t("evidence.size")), size_), width)),
+    el("section", {}, pad.node, el("div.gap", {}, tools), el("div.row.gap", { style: { "flex-wrap": "nowrap", "align-items": "center" } }, el("span.label", { style: { margin: 0 } }, t("evidence.size")), width, size_),
       el("p.note", {}, t("evidence.keys")),
       el("div.row.gap", {}, field(t("evidence.question"), select([["mask", t("evidence.fill")], ...(h % 2 || w % 2 ? [] : [/** @type {[string, string]} */ (["small", t("evidence.enlarge")])])], "mask", (v) => { seen = v; ask(); pad.show(); })),
         run.classes.length ? field(t("class"), select([["-1", t("unknown")], ...run.classes.map((name, i) => /** @type {[string, string]} */ ([String(i), name]))], "-1", (v) => { label = Number(v); ask(); })) : null,
@@ -167,6 +172,6 @@ async function show(run, place) {
     el("section", {},
       el("div.sheet", {}, el("h2", {}, t("evidence.draws")), el("p.formula", {}, "x ~ p(x | ", el("b", {}, t("evidence.seen")), ")"), el("div.pictures", { style: { "grid-template-columns": "repeat(4, 1fr)" } }, tiles), said, error),
       el("div.sheet", {}, el("div.row", { style: { "flex-wrap": "nowrap" } }, [mean, doubt].map((canvas, i) => el("figure", { style: { margin: 0, flex: "1" } }, el("div.stage", {}, canvas), el("figcaption.note", {}, t(i ? "evidence.doubt" : "evidence.mean")))))),
-      el("div.sheet", {}, el("h2", {}, t("evidence.which")), rows.node, el("div.gap", {}, field(t("evidence.photo"), file, t("evidence.paste")))))));
+      el("div.sheet", {}, el("h2", {}, t("evidence.which")), rows.node, el("div.gap", {}, file, el("p.note", {}, t("evidence.paste")))))));
   return () => { removeEventListener("paste", pasted); removeEventListener("keydown", down); removeEventListener("keyup", released); };
 }

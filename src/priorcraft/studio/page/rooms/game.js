@@ -4,7 +4,7 @@ import { arrays, ask, get, post } from "../lib/api.js";
 import { lines } from "../lib/charts.js";
 import { button, el, field, figures, fill, number, say, select } from "../lib/dom.js";
 import { paint, pictures } from "../lib/images.js";
-import { t } from "../lib/i18n.js";
+import { known, t } from "../lib/i18n.js";
 import { Pad } from "../lib/pad.js";
 
 const REACH = 1.5, CELLS = 36, POINTS = 2400, KEPT = 400;
@@ -31,7 +31,7 @@ export async function room(root) {
   let after = 0, playing = false, slow = false, frozen = false, faster = 1, over = false, drawing = true;
   /** @type {any[]} */
   let records = [];
-  let frames = 0, since = performance.now();
+  let frames = 0, watching = new AbortController();
 
   const place = (/** @type {number} */ cell) => -REACH + ((cell + 0.5) / CELLS) * 2 * REACH;
   const named = (/** @type {string} */ name) => {
@@ -110,12 +110,12 @@ export async function room(root) {
   };
 
   const images = el("div.pictures", { style: { "--tile": "4rem" } });
-  const scene = el("div"), beliefs = el("canvas.smooth", { width: 520, height: 132, role: "img", "aria-label": t("game.beliefs"), style: { width: "100%" } });
+  const scene = el("div"), beliefs = el("canvas.smooth", { width: 520, height: 132, role: "img", "aria-label": t("game.beliefs"), style: { width: "100%", height: "132px" } });
   const curves = el("div"), numbers = el("div", { id: "game-numbers" }), warnings = el("div", { role: "status" }), error = el("p.bad", { role: "alert" });
   const play = button(t("game.play"), () => toggle(), { kind: "main", id: "game-play" });
 
   const tell = async (/** @type {any} */ move) => { if (game !== null) await post(`game/${game}`, move).catch((e) => { error.textContent = e.message; }); };
-  const stop = () => { playing = false; play.textContent = t("game.play"); if (game !== null) ask(`game/${game}`, { method: "DELETE" }).catch(() => {}); game = null; };
+  const stop = () => { playing = false; watching.abort(); watching = new AbortController(); play.textContent = t("game.play"); if (game !== null) ask(`game/${game}`, { method: "DELETE" }).catch(() => {}); game = null; };
   const ready = async () => {
     if (game !== null) return;
     drawing = false;
@@ -141,14 +141,13 @@ export async function room(root) {
   const once = async (/** @type {string} */ who) => { try { await ready(); if (playing) await toggle(); await tell({ once: who }); } catch (e) { error.textContent = /** @type {Error} */ (e).message; } };
 
   const watch = async (/** @type {number} */ number_) => {
-    since = performance.now();
     frames = 0;
-    let coming = arrays(`game/${number_}?after=${after}`);
+    let coming = arrays(`game/${number_}?after=${after}`, undefined, watching.signal);
     while (!over && game === number_) {
       try {
         const message = await coming;
         if (message) after = message.values.number;
-        coming = arrays(`game/${number_}?after=${after}`); // the next one is under way while this one is painted
+        coming = arrays(`game/${number_}?after=${after}`, undefined, watching.signal); // the next one is under way while this one is painted
         coming.catch(() => {});
         if (message && game === number_) shows(message);
       } catch (e) {
@@ -170,9 +169,10 @@ export async function room(root) {
     paintBeliefs(message);
     const last = [...records].reverse().find((r) => r.diversity !== undefined);
     fill(numbers, figures([[t("game.step"), String(v.step)], [t("game.rate"), `${v.rate.toFixed(0)} / s`], [t("game.diversity"), last ? number("", last.diversity, "", 2) : "–"], v.sharpness === undefined ? [t("game.cost"), `${(100 * v.cost).toFixed(1)} %`] : [t("game.sharpness"), number("", v.sharpness, "", 2)]]));
-    if (frames % 3 === 1) fill(curves, lines([{ name: t("game.critic.loss"), points: series("critic_loss") }, { name: t("game.generator.loss"), points: series("loss") }], { label: t("game.losses"), unit: t("game.steps"), from: 0 }));
-    const said = [...v.warnings, v.error].filter(Boolean);
-    if (warnings.textContent !== said.join("")) fill(warnings, said.map((/** @type {string} */ w) => el("p.warning", {}, w)));
+    if (frames % 3 === 1) fill(curves, lines([{ name: t("game.critic.loss"), points: series("critic_loss") }, { name: t("game.generator.loss"), points: series("loss") }], { label: t("game.losses"), unit: t("game.steps"), from: 0, width: curves.clientWidth }));
+    const said = [...v.warnings, ["", v.error]].filter(([, sentence]) => sentence), now = said.join();
+    if (warnings.dataset.said !== now) fill(warnings, said.map(([name, sentence]) => el("p.warning", {}, known(name), known(name) && " ", el("span", { lang: "en" }, sentence))));
+    warnings.dataset.said = now;
   };
   const series = (/** @type {string} */ name) => records.filter((r) => r[name] !== undefined).map((r) => /** @type {[number, number]} */ ([r.step, r[name]]));
   const replaceImages = (/** @type {import("../lib/api.js").Message} */ message) => {
@@ -182,10 +182,13 @@ export async function room(root) {
   };
   /** What the critic believes of real, held-out and fake rows, as three rows of dots. */
   const paintBeliefs = (/** @type {import("../lib/api.js").Message} */ message) => {
+    const density = devicePixelRatio, wide = beliefs.clientWidth || 520;
+    if (beliefs.width !== Math.round(wide * density)) Object.assign(beliefs, { width: Math.round(wide * density), height: Math.round(132 * density) });
     const context = beliefs.getContext("2d"), style = getComputedStyle(document.documentElement);
     const kinds = /** @type {[string, string][]} */ ([["real", "--accent"], ["held_out", "--good"], ["of_fake", "--warm"]]);
-    const all = kinds.flatMap(([k]) => Array.from(message.arrays[k].data)), low = Math.min(...all), high = Math.max(...all), X = (/** @type {number} */ v) => 96 + ((v - low) / (high - low || 1)) * 412;
-    context.clearRect(0, 0, 520, 132);
+    const all = kinds.flatMap(([k]) => Array.from(message.arrays[k].data)), low = Math.min(...all), high = Math.max(...all), X = (/** @type {number} */ v) => 96 + ((v - low) / (high - low || 1)) * (wide - 108);
+    context.setTransform(density, 0, 0, density, 0, 0);
+    context.clearRect(0, 0, wide, 132);
     context.font = "13px sans-serif";
     kinds.forEach(([k, colour], row) => {
       const y = 24 + 40 * row, data = Array.from(message.arrays[k].data), mean = data.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0) / data.length;

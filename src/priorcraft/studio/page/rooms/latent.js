@@ -1,7 +1,7 @@
 // @ts-check
 /** Latent: a map of z to walk on. */
 import { arrays, newest } from "../lib/api.js";
-import { el, field, fill, percent, say, select, slider } from "../lib/dom.js";
+import { button, el, field, fill, percent, say, select, slider } from "../lib/dom.js";
 import { paint, picture, pictures } from "../lib/images.js";
 import { t } from "../lib/i18n.js";
 import { gallery, withRun } from "../lib/runs.js";
@@ -22,7 +22,7 @@ export const room = (root) => withRun(root, {
 async function show(run, place) {
   const map = await arrays("latent/map", { run: run.id });
   if (!map) return;
-  if (map.values.discrete) return components(place, map);
+  if (map.values.discrete) return components(run, place, map);
   const walk = await walking(run, map);
   fill(place, el("div.sides", {}, el("section", {}, walk.stage, el("p.note", {}, map.values.share.length ? t("latent.map.note", { a: percent(map.values.share[0]), b: percent(map.values.share[1]) }) : t("latent.map.lively")), el("p.note", {}, t("latent.keys"))),
     el("section", {}, el("div.sheet", {}, el("h2", {}, "x"), walk.shown, walk.label), el("div.sheet", {}, el("h2", {}, t("latent.numbers")), walk.sliders))));
@@ -30,13 +30,27 @@ async function show(run, place) {
   return walk.end;
 }
 
-/** A mixture: z is one of a few values. @param {HTMLElement} place @param {import("../lib/api.js").Message} map */
-function components(place, map) {
+/** A mixture: z is one of a few values. @param {import("../lib/runs.js").Run} run @param {HTMLElement} place @param {import("../lib/api.js").Message} map */
+function components(run, place, map) {
   const { pictures: shown, shares } = map.arrays;
   const order = Array.from(shares.data.keys()).sort((a, b) => shares.data[b] - shares.data[a]);
-  const tiles = pictures(shown, (i) => t("latent.component", { i, p: percent(shares.data[i]) }));
-  fill(place, el("div.sheet", {}, el("h2", {}, t("latent.discrete", { n: shares.data.length })), el("p.formula", {}, "p(x) = Σ", el("sub", {}, "z"), " p(z) p(x | z)"),
-    el("div.pictures", { style: { "--tile": "4.6rem" } }, order.map((i) => el("figure", {}, tiles[i], el("figcaption", {}, `z = ${i} · ${percent(shares.data[i])}`)))), el("p.note", {}, t("latent.discrete.note"))));
+  const tiles = pictures(shown), draws = el("div.pictures", { style: { "--tile": "4.6rem" }, role: "group" }), said = el("h2", { role: "status" });
+  let z = order[0], seed = 0;
+  const draw = newest(async (/** @type {any} */ question, signal) => {
+    const message = await arrays("latent/component", { run: run.id, ...question }, signal);
+    if (message) fill(draws, pictures(message.arrays.pictures, (i) => t("evidence.draw", { i: i + 1 })));
+  }, (e) => { said.textContent = e.message; });
+  const choose = (/** @type {number} */ i) => {
+    z = i;
+    said.textContent = t("latent.draws", { i });
+    buttons.forEach((b, k) => b.setAttribute("aria-pressed", String(order[k] === i)));
+    draw({ z, seed });
+  };
+  const buttons = order.map((i) => el("button", { type: "button", "aria-pressed": "false", "aria-label": t("latent.component", { i, p: percent(shares.data[i]) }), on: { click: () => choose(i) } }, tiles[i]));
+  const drawn = el("div.sheet", {}, said, el("p.formula", {}, "x ~ p(x | z)"), draws, el("div.row.gap", {}, button(t("latent.again"), () => { seed++; draw({ z, seed }); })));
+  choose(z);
+  fill(place, drawn, el("div.sheet", {}, el("h2", {}, t("latent.discrete", { n: shares.data.length })), el("p.formula", {}, "p(x) = Σ", el("sub", {}, "z"), " p(z) p(x | z)"),
+    el("div.pictures", { style: { "--tile": "4.6rem" } }, order.map((i, k) => el("figure", {}, buttons[k], el("figcaption", {}, `z = ${i} · ${percent(shares.data[i])}`)))), el("p.note", {}, t("latent.discrete.note"))));
 }
 
 /** @param {import("../lib/runs.js").Run} run @param {import("../lib/api.js").Message} map */

@@ -75,11 +75,11 @@ function show(run, place) {
     if (!message) return;
     sample = { x: message.arrays.x.data, p: message.arrays.p };
     error.textContent = "";
-    animate(message.values.nats);
+    animate(message.values);
   }, (e) => { error.textContent = e.message; });
   const play = () => ask({ order, block, label, seed });
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const animate = (/** @type {number} */ nats) => {
+  const animate = (/** @type {{nats: number, seconds: number}} */ { nats, seconds }) => {
     cancelAnimationFrame(timer);
     shown = calm.matches ? h * w : 0;
     const began = performance.now(), length = Math.min(6000, Math.max(1200, (h * w * 40) / block));
@@ -90,7 +90,7 @@ function show(run, place) {
       if (sample) chart.show(Array.from({ length: Math.min(top + 1, 17) }, (_, v) => sample?.p.data[next * (top + 1) + v] ?? 0));
       pad.show();
       if (share < 1) timer = requestAnimationFrame(frame);
-      else { said.textContent = t("order.drawn", { nats: nats.toFixed(1) }); pad.canvas.dataset.drawn = String(Number(pad.canvas.dataset.drawn ?? 0) + 1); }
+      else { said.textContent = t("order.drawn", { nats: nats.toFixed(1), steps: Math.ceil((h * w) / block), ms: (1000 * seconds).toFixed(0) }); pad.canvas.dataset.drawn = String(Number(pad.canvas.dataset.drawn ?? 0) + 1); }
     };
     frame();
   };

@@ -33,9 +33,9 @@ async function show(run, place) {
     z = Array.from(mean.data);
     fill(codes, z.map((m, i) => {
       const node = slider({ min: -5, max: 5, step: 0.05, value: m, label: t("vae.number", { i: i + 1, kl: kl.data[i].toFixed(2) }), changed: (value) => { z[i] = value; down([...z]); } });
-      return el("div.field", {}, el("div.row", { style: { "flex-wrap": "nowrap", "align-items": "center", gap: ".5rem" } }, el("span.label", { style: { "min-width": "1.8rem" } }, `z${i + 1}`), interval(m, deviation.data[i], pm.data[i], pd.data[i]), el("span.number", { style: { "min-width": "4.6rem", "text-align": "right" } }, `${kl.data[i].toFixed(2)} nats`)), node);
+      return el("div.field", {}, el("div.row", { style: { "flex-wrap": "nowrap", "align-items": "center", gap: ".6rem" } }, el("span.label", { style: { "min-width": "1.6rem" } }, `z${i + 1}`), el("div", { style: { flex: "1" } }, interval(m, deviation.data[i], pm.data[i], pd.data[i]), node), number("=", kl.data[i], "nats", 2)));
     }));
-    fill(bound, lines([{ name: t("vae.bound"), points: v.draws.map((/** @type {number} */ k, /** @type {number} */ i) => /** @type {[number, number]} */ ([k, v.bounds[i]])) }], { label: t("vae.bound.label"), unit: t("vae.draws"), logarithmic: true }));
+    fill(bound, lines([{ name: t("vae.bound"), points: v.draws.map((/** @type {number} */ k, /** @type {number} */ i) => /** @type {[number, number]} */ ([k, v.bounds[i]])) }], { label: t("vae.bound.label"), unit: t("vae.draws"), logarithmic: true, width: bound.clientWidth }));
     fill(numbers, figures([[t("vae.reconstruction"), number("≈", v.reconstruction, "nats")], ["KL(q ‖ p)", number("≈", v.kl, "nats")], [t("vae.elbo"), number("≥", v.bounds[0], "nats")], [t("vae.tight"), number("≥", v.bounds[v.bounds.length - 1], "nats")], [t("vae.gap"), number("≥", v.gap, "nats")]]));
     say(t("vae.said", { bound: v.bounds[0].toFixed(1) }));
     down([...z]);
@@ -61,7 +61,7 @@ async function show(run, place) {
 function interval(m, d, pm, pd) {
   const at = (/** @type {number} */ v) => `${Math.min(100, Math.max(0, 10 * (v + 5)))}%`, wide = (/** @type {number} */ s) => `${Math.min(100, 20 * s)}%`;
   const part = (/** @type {number} */ mean, /** @type {number} */ s, /** @type {string} */ colour, /** @type {string} */ height) => el("div", { style: { position: "absolute", left: `calc(${at(mean)} - ${wide(s)} / 2)`, width: wide(s), "min-width": "3px", height, top: `calc(50% - ${height} / 2)`, background: colour, "border-radius": "3px" } });
-  return el("div", { "aria-hidden": "true", style: { position: "relative", height: "1.1rem", flex: "1", overflow: "hidden" } }, part(pm, pd, "var(--line)", "1.1rem"), part(m, d, "var(--accent)", ".55rem"));
+  return el("div", { "aria-hidden": "true", style: { position: "relative", height: "1.1rem", margin: "0 .5rem", overflow: "hidden" } }, part(pm, pd, "var(--line)", "1.1rem"), part(m, d, "var(--accent)", ".55rem"));
 }
 
 /** What collapses: nats of each number of z, for this run and others. @param {import("../lib/runs.js").Run} run @param {AbortSignal} signal */
