@@ -19,7 +19,7 @@ from studio.conftest import Server
 
 ENGINES = Path(condition.__file__).parent
 ROOMS = ("data", "bayes", "classifiers", "latent", "order", "vae", "game", "evidence", "compare", "ask")
-PATIENCE = 30_000  # ms; a machine may be busy
+PATIENCE = 60_000  # ms; a machine may be busy
 expect.set_options(timeout=PATIENCE)
 
 

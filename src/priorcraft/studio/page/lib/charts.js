@@ -43,7 +43,7 @@ function shape(name, attributes, text) {
  * @param {{name: string, points: [number, number][]}[]} series @param {{label: string, height?: number, unit?: string, from?: number, logarithmic?: boolean, width?: number}} how width: of its place, in pixels
  */
 export function lines(series, { label, height = 150, unit = "", from, logarithmic = false, width: room = 480 }) {
-  const width = Math.min(Math.max(room, 240), 720), left = 52, bottom = 20, top = 8;
+  const width = Math.min(Math.max(room, 240), 1100), left = 52, bottom = 20, top = 8;
   const at = (/** @type {number} */ x) => (logarithmic ? Math.log10(x) : x);
   const all = series.flatMap((s) => s.points).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   const svg = shape("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });

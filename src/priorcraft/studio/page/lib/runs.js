@@ -25,10 +25,15 @@ export async function withRun(root, how) {
   let end;
   const watching = new AbortController();
   const about = await get("about");
+  let visit = 0;
   const open = async (/** @type {Run} */ run) => {
+    const mine = ++visit, fresh = el("div"); // of its own: an earlier run that is still on its way must not write over it
     end?.();
-    fill(place);
-    end = await how.show(run, place);
+    end = undefined;
+    fill(place, fresh);
+    const ends = await how.show(run, fresh);
+    if (mine === visit) end = ends;
+    else ends?.();
   };
   const refresh = async (/** @type {string | null} */ chosen) => {
     const runs = (await allRuns()).filter((run) => run.state !== "empty" && (how.paired || !run.can.includes("translate")) && how.fits(run));
@@ -40,7 +45,7 @@ export async function withRun(root, how) {
     await open(run);
   };
   await refresh(null);
-  return () => { watching.abort(); end?.(); };
+  return () => { visit++; watching.abort(); end?.(); };
 }
 
 /** @param {string} source */

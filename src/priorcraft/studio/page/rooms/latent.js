@@ -50,7 +50,7 @@ function components(run, place, map) {
   const drawn = el("div.sheet", {}, said, el("p.formula", {}, "x ~ p(x | z)"), draws, el("div.row.gap", {}, button(t("latent.again"), () => { seed++; draw({ z, seed }); })));
   choose(z);
   fill(place, drawn, el("div.sheet", {}, el("h2", {}, t("latent.discrete", { n: shares.data.length })), el("p.formula", {}, "p(x) = Σ", el("sub", {}, "z"), " p(z) p(x | z)"),
-    el("div.pictures", { style: { "--tile": "4.6rem" } }, order.map((i, k) => el("figure", {}, buttons[k], el("figcaption", {}, `z = ${i} · ${percent(shares.data[i])}`)))), el("p.note", {}, t("latent.discrete.note"))));
+    el("div.pictures", { style: { "--tile": "4.6rem" } }, order.map((i, k) => el("figure", {}, buttons[k], el("figcaption", {}, `z = ${i}`, el("br"), percent(shares.data[i]))))), el("p.note", {}, t("latent.discrete.note"))));
 }
 
 /** @param {import("../lib/runs.js").Run} run @param {import("../lib/api.js").Message} map */
