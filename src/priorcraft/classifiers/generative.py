@@ -1,7 +1,7 @@
 """Any density of the classes is a classifier, by Bayes' theorem."""
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from priorcraft import probability, runtime
 from priorcraft.answer import Kind
@@ -68,6 +68,32 @@ class GenerativeClassifier(Classifier):
         # the same noise for every class: their differences are what decides
         generator = runtime.keyed(self.seed, "classify", device=x.device)
         return self.model.bound(x, self.samples, given, generator=generator)
+
+
+@torch.no_grad()
+def drawn_labels(model: Generative, x: Tensor, given: Tensor | None, *, generator: Generator) -> Tensor | None:
+    """Labels for draws of incomplete rows: those that are known, the others drawn from p(c | x).
+
+    With x from p(missing | seen), summed over the classes, a pair (x, c) is a draw of p(missing, c | seen).
+
+    Args:
+        model: the joint p(x, c).
+        x: draws of each row, (B, n, *event_shape).
+        given: labels, (B,), -1 where not known; None where none is.
+        generator: source of randomness.
+
+    Returns:
+        Labels, (B, n); None for a model without classes or without a density.
+    """
+    if not isinstance(model, Exact | Approximate) or not model.classes:
+        return None
+    b, n = x.shape[:2]
+    labels = (torch.full((b,), UNLABELLED) if given is None else given.cpu())[:, None].repeat(1, n)
+    unknown = labels == UNLABELLED
+    if bool(unknown.any()):
+        log_p = GenerativeClassifier(model).log_posterior(x[unknown.to(x.device)])
+        labels[unknown] = runtime.categorical(log_p.cpu(), generator=generator)
+    return labels
 
 
 def checked_prior(log_prior: Tensor, classes: int) -> Tensor:

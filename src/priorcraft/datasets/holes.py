@@ -31,6 +31,7 @@ class Holes:
         rest: log p of what is seen of a row given its integers, nats, (B,).
         strange: by how many nats a row's values are stranger than its integers say, (B,).
         added: columns that the table lacked.
+        classes: of the model.
     """
 
     cells: Cells
@@ -42,6 +43,7 @@ class Holes:
     rest: np.ndarray
     strange: np.ndarray
     added: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def read(
@@ -85,23 +87,36 @@ class Holes:
             coded.rest,
             coded.strange,
             tuple(columns.lacking(given)),
+            classes,
         )
 
     @property
     def open(self) -> np.ndarray:
         """Rows with at least one empty cell, (B,)."""
-        return np.any(self.empty, axis=1)
+        return np.any(self.empty, axis=1) | self.unlabelled
+
+    @property
+    def unlabelled(self) -> np.ndarray:
+        """Rows whose class is an empty cell, (B,)."""
+        if self.labels is None or self.columns.label not in self.cells.names:
+            return np.zeros(len(self.x), bool)
+        return (self.labels == UNLABELLED).numpy()
 
     def notes(self) -> list[str]:
         """What stays empty, and why."""
-        known = {column.name for column in self.columns.columns}
+        known = {column.name for column in self.columns.columns} | ({self.columns.label} if self.classes else set())
         cleared = self.columns.read(self.cells)
         left = [column.name for column in cleared.columns if column.name not in known and column.empty.any()]
         told = [f"empty cells of '{name}' stay empty: the model does not draw that column." for name in left]
         return [*told, *(f"there is no column '{name}'; it is drawn like empty cells." for name in self.added)]
 
-    def filled(self, drawn: np.ndarray, generator: Generator) -> Cells:
-        """The table with draws of its open rows, (rows of `open`, D), in its empty cells, and nowhere else."""
+    def filled(self, drawn: np.ndarray, classes: np.ndarray | None, generator: Generator) -> Cells:
+        """The table with draws in its empty cells, and nowhere else.
+
+        Args:
+            drawn, classes: rows of `open`, (B', D), and the numbers of their classes, (B',); None leaves those empty.
+            generator: of the values that the integers of a row stand for.
+        """
         rows = np.flatnonzero(self.open)
         columns = {column.name: column for column in self.cells.columns}
         for i, column in enumerate(self.columns.columns):
@@ -110,12 +125,19 @@ class Holes:
                 continue
             own = drawn[holes][:, self.columns.layout[column.name]]
             values, gone = column.decode(own, generator)
-            columns[column.name] = _with(columns[column.name], rows[holes], column, values, gone)
+            new = _cells(columns[column.name], column, values)
+            columns[column.name] = _with(columns[column.name], rows[holes], new, gone)
+        nameless = self.unlabelled[rows]
+        if classes is not None and self.columns.label is not None and nameless.any():
+            old = columns[self.columns.label]
+            new = pa.array(np.array(self.classes)[classes[nameless]], pa.string()).cast(old.distinct.type)
+            columns[old.name] = _with(old, rows[nameless], new, np.zeros(len(new), bool))
         return self.cells.with_columns([columns[name] for name in self.cells.names])
 
-    def table(self, drawn: np.ndarray, generator: Generator) -> pa.Table:
-        """The table n times over, filled from draws (rows of `open`, n, D), and numbered if n is above 1."""
-        each = [arrow_table(self.filled(drawn[:, i], generator)) for i in range(drawn.shape[1])]
+    def table(self, drawn: np.ndarray, classes: np.ndarray | None, generator: Generator) -> pa.Table:
+        """The table n times over, filled from draws (B', n, D) and classes (B', n), and numbered if n is above 1."""
+        named = [None] * drawn.shape[1] if classes is None else list(classes.T)
+        each = [arrow_table(self.filled(drawn[:, i], named[i], generator)) for i in range(drawn.shape[1])]
         if len(each) == 1:
             return each[0]
         number = "imputation"
@@ -125,13 +147,16 @@ class Holes:
         return pa.concat_tables(each, promote_options="permissive").add_column(0, number, pa.array(numbers))
 
 
-def _with(cells: CellColumn, rows: np.ndarray, column: Column, values: np.ndarray, gone: np.ndarray) -> CellColumn:
-    """A column with values in some of its rows."""
-    if cells.typed and not pa.types.is_string(cells.distinct.type):
-        new = column.codec.typed(values)
-        new = new.cast(cells.distinct.type, safe=False) if new.type != cells.distinct.type else new
-    else:
-        new = pa.array(column.codec.write(values), pa.string())
+def _cells(cells: CellColumn, column: Column, values: np.ndarray) -> pa.Array:
+    """Values as the column's cells are held: words of a file, else its own type."""
+    if not cells.typed or pa.types.is_string(cells.distinct.type):
+        return pa.array(column.codec.write(values), pa.string())
+    new = column.codec.typed(values)
+    return new.cast(cells.distinct.type, safe=False) if new.type != cells.distinct.type else new
+
+
+def _with(cells: CellColumn, rows: np.ndarray, new: pa.Array, gone: np.ndarray) -> CellColumn:
+    """A column with new cells in some of its rows, empty where they are `gone`."""
     once = pa.concat_arrays([cells.distinct, new]).dictionary_encode()
     number = once.indices.to_numpy(zero_copy_only=False).astype(np.int32)
     codes = np.append(number[: len(cells.distinct)], -1)[cells.codes]  # an empty cell is the last

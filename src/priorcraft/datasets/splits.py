@@ -16,7 +16,7 @@ from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.raw_values import RawValues, raw_values
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
-BESIDE = ("y", "partner", "seen", "rest", "strange", "place")  # what `Rows` hold beside x
+BESIDE = ("y", "seen", "rest", "strange", "place", "partner")  # what `Rows` hold beside x
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,20 @@ class Rows:
     Args:
         x: points, (N, *event_shape), uint8 or int64 for integers, float32 for real numbers.
         y: int64 labels, (N,), -1 where not known; None without labels.
-        partner: of pairs, the point of the other domain that goes with each, (N, *its shape).
         seen: of a table with holes, which entries are there, bool, (N, *event_shape); x is 0 elsewhere. None: all are.
         rest: of a table, log p(row | x), nats: what its numbers say beyond their integers, float64, (N,).
         strange: of a table, by how many nats a row's values are stranger than x says: outliers and new words, (N,).
         place: of a table, the number of each row in `Splits.table`, (N,).
+        partner: of pairs, the point of the other domain that goes with each, (N, *its shape).
     """
 
     x: Tensor
     y: Tensor | None = None
-    partner: Tensor | None = None
     seen: Tensor | None = None
     rest: Tensor | None = None
     strange: Tensor | None = None
     place: Tensor | None = None
+    partner: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)

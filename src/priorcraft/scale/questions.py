@@ -17,7 +17,7 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.cells import Cells, is_frame
 from priorcraft.cells.writing import appended, arrow_table, frame_like
-from priorcraft.classifiers.generative import GenerativeClassifier
+from priorcraft.classifiers.generative import GenerativeClassifier, drawn_labels
 from priorcraft.condition.dispatch import posterior
 from priorcraft.condition.marginal import log_marginal
 from priorcraft.core import Approximate, Encoder, Exact, Generative
@@ -228,7 +228,9 @@ def imputed(model: Generative, holes: Holes, n: int, key: tuple[Key, ...]) -> pa
         labels = None if holes.labels is None else holes.labels[some]
         found = completed(model, holes.x[some], holes.seen[some], labels, n, (*key, start))
         drawn[start : start + BLOCK] = found.numpy()
-    return holes.table(drawn, runtime.keyed(*key, "cells"))
+    known = None if holes.labels is None else holes.labels[torch.from_numpy(rows)]
+    classes = drawn_labels(model, torch.from_numpy(drawn), known, generator=runtime.keyed(*key, "classes"))
+    return holes.table(drawn, None if classes is None else classes.numpy(), runtime.keyed(*key, "cells"))
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from priorcraft.answer import ARRAY, Answer, Facts, Piece
 from priorcraft.answer import Rows as Lines
 from priorcraft.cells import SUFFIXES, is_frame
 from priorcraft.cells.writing import as_parquet, as_text, frame_of, of_table
+from priorcraft.classifiers.generative import drawn_labels
 from priorcraft.condition import filled
 from priorcraft.condition.restoration import complaints
 from priorcraft.datasets.holes import Holes
@@ -45,6 +46,8 @@ class Imputed(Answer):
         mean, std: of all draws made, entry by entry, (rows, *event_shape).
         entropy: of their histogram, bits, (rows, *event_shape).
         mask: True where an entry was there, (rows, *event_shape).
+        classes: of the rows of a table with empty cells, their classes, drawn where not known, (rows with holes, n);
+            None without classes.
         table: the table with holes; None for arrays.
         seed: of the draws.
     """
@@ -64,6 +67,7 @@ class Imputed(Answer):
     std: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     entropy: Tensor = field(repr=False, compare=False, metadata=ARRAY)
     mask: Tensor = field(repr=False, compare=False, metadata=ARRAY)
+    classes: Tensor | None = field(repr=False, compare=False, metadata=ARRAY)
     table: Holes | None = field(repr=False, compare=False, metadata=ARRAY)
     seed: int = field(repr=False, compare=False, metadata=ARRAY)
 
@@ -76,7 +80,8 @@ class Imputed(Answer):
         """
         if self.table is None:
             raise UsageError("a .csv is for the rows of a table, and these came from an array: write an .npz.")
-        return self.table.table(self.x.numpy()[self.table.open], runtime.keyed(self.seed, "cells"))
+        classes = None if self.classes is None else self.classes.numpy()
+        return self.table.table(self.x.numpy()[self.table.open], classes, runtime.keyed(self.seed, "cells"))
 
     @property
     def frame(self) -> Any:
@@ -138,11 +143,16 @@ def impute(
     check_size(n, draws, len(x), x[0].numel())
     generator, given = runtime.keyed(seed, "impute", device=where), None if labels is None else labels.to(where)
     done = filled.impute(fitted.model, x.to(where), seen.to(where), n, draws=draws, given=given, generator=generator)
+    classes = None
+    if table is not None:
+        there, known = torch.from_numpy(table.open), table.labels
+        known = None if known is None else known[there]
+        classes = drawn_labels(fitted.model, done.x[there.to(where)], known, generator=runtime.keyed(seed, "classes"))
     return Imputed(
         kind=done.kind,
         method=done.method,
         diagnostics=rounded(done.diagnostics),
-        missing=int((~seen).sum()),
+        missing=int((~seen).sum()) + (0 if table is None else int(table.unlabelled.sum())),
         rows=len(x),
         n=n,
         notes=(*complaints(done), *(() if table is None else table.notes())),
@@ -152,6 +162,7 @@ def impute(
         std=done.std.cpu(),
         entropy=done.entropy.cpu(),
         mask=seen,
+        classes=classes,
         table=table,
         seed=seed,
     )
