@@ -13,6 +13,7 @@ from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
+from priorcraft.explicit.exact.forest_chain import ForestChain
 from priorcraft.explicit.exact.gaussian_mixture import GaussianMixture
 from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.latent_tree import LatentTree
@@ -44,7 +45,11 @@ MODELS = {
     ),
     "chow-liu": (ChowLiu, {}),
     "latent-tree": (LatentTree, {"members": 2, "latents": 3}),
-    "trees-and-network": (TreesAndNetwork, {"latents": 2, "trees": 1, "orders": 2, "width": 8, "depth": 1}),
+    "trees-and-network": (
+        TreesAndNetwork,
+        {"latents": 2, "trees": 1, "orders": 2, "width": 8, "forests": 2, "leaves": 4},
+    ),
+    "forest-chain": (ForestChain, {"trees": 2, "leaves": 4}),
     "kernel": (KernelDensity, {"rows": 60}),
     "flat-vae": (VAE, {"latent": 2, "hidden": 12, "depth": 1}),
     "ladder-vae": (LadderVAE, {"layers": 2, "latent": 1, "width": 8, "pixel_width": 4, "reach": 1, **DEFORMED}),
@@ -55,7 +60,13 @@ REAL_VALUED = ("mixture", "gaussian-mixture", "ppca", "lda", "qda", "kernel", "g
 APPROXIMATE = ("flat-vae", "ladder-vae", "vq-vae")
 CERTAIN = "vq-vae"  # its q(z | x) is one point: the bound is the same for every k
 IMPLICIT = ("gan",)
-HOLDS_DIGITS = ("masked-mlp", "chow-liu", "latent-tree", "trees-and-network")  # models that know which digits fit
+HOLDS_DIGITS = (
+    "masked-mlp",
+    "chow-liu",
+    "latent-tree",
+    "forest-chain",
+    "trees-and-network",
+)  # models that know which digits fit
 IMAGES_ALONE = ("masked-conv", "ladder-vae")
 EXACT = tuple(name for name in MODELS if name not in (*APPROXIMATE, *IMPLICIT))
 

@@ -47,12 +47,16 @@ Engine = Callable[..., Posterior]
 
 
 def pooled(model: Ensemble, observation: Mask, y: Tensor, given: Tensor | None) -> Posterior:
-    """The members' posteriors, weighted by their evidence."""
+    """The posteriors of those members that have an exact one, weighted by their evidence."""
     parts = [engine_for(member, observation)(member, observation, y, given) for member in model.parts()]
-    exact = [part for part in parts if isinstance(part, ExactPosterior)]
-    if len(exact) < len(parts):
+    exact = {m: part for m, part in enumerate(parts) if isinstance(part, ExactPosterior)}
+    if not exact:
         return Importance(model, observation, y, given)
-    return Pooled(model.log_weights, exact)
+    weights = model.log_weights[list(exact)]
+    answer = Pooled(weights - weights.logsumexp(0), list(exact.values()))
+    if len(exact) < len(parts):
+        answer.diagnostics["unasked_weight"] = 1 - float(weights.exp().sum())
+    return answer
 
 
 def pooled_blocks(model: Ensemble, observation: BlockMean | PixelsAndBlocks, y: Any, given: Tensor | None) -> Posterior:

@@ -11,6 +11,7 @@ from priorcraft.explicit.approximate.vqvae import VQVAE
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.discriminant import Discriminant
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
+from priorcraft.explicit.exact.forest_chain import ForestChain
 from priorcraft.explicit.exact.gaussian_mixture import GaussianMixture
 from priorcraft.explicit.exact.kernel import KernelDensity
 from priorcraft.explicit.exact.latent_tree import LatentTree
@@ -87,9 +88,20 @@ def family(model: type[Generative]) -> str:
 DEFORMED = {"augment": 1.0, "augment_last": 0.5}  # a VAE of few images
 
 
+FOREST_NUMBERS = 2**26  # in the leaves of a chain of forests
+
+
 def trees_and_network(space: Space, n: int) -> Settings:
-    """Tables want a wide network and few states; images the defaults."""
-    return {} if space.is_image else {"width": 512, "dropout": 0.1, "latents": 8, "lr": 4e-3}
+    """Tables want a wide network, few states, and forests unless they are very wide; images the defaults."""
+    leaves = leaves_of(n)
+    forests = 24 if 2 * 24 * leaves * space.dims * (space.levels or 0) <= FOREST_NUMBERS else 0
+    table = {"width": 512, "dropout": 0.1, "latents": 8, "lr": 4e-3, "forests": forests, "leaves": leaves}
+    return {} if space.is_image else table
+
+
+def leaves_of(n: int) -> int:
+    """Most leaves of a tree that is grown on n rows."""
+    return min(max(n // 16, 16), 512)
 
 
 def masked_conv(space: Space, n: int) -> Settings:
@@ -239,10 +251,24 @@ ZOO: dict[str, Entry] = {
         ),
         share=0.0,
     ),
+    "forest-chain": Entry(
+        ForestChain,
+        ExpectationMaximisation,
+        "a chain of forests and regressions over the columns",
+        Suits(
+            "tables: sampling, scores; columns that are nearly sums of others",
+            "200 or more",
+            "to about 100 columns",
+            "seconds to minutes",
+            "a forest a column",
+        ),
+        lambda space, n: {"leaves": leaves_of(n)},
+        share=0.0,
+    ),
     "trees-and-network": Entry(
         TreesAndNetwork,
         Team,
-        "hidden trees and a masked perceptron, exactly averaged",
+        "hidden trees, forests and a masked perceptron, exactly averaged",
         Suits("tables: the best likelihood", "500 or more", "to about 500 columns", "minutes", "as masked-mlp"),
         trees_and_network,
     ),

@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from priorcraft import runtime
 from priorcraft.core import Exact, Space
+from priorcraft.explicit.exact.forest_chain import ForestChain
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
 from priorcraft.settings import Depth, Dropout, Range, Width
@@ -79,13 +80,15 @@ class Ensemble(Exact):
 
 
 class TreesAndNetwork(Ensemble):
-    """Hidden Chow-Liu trees and a masked perceptron as one exact density, for tables and small images of integers.
+    """Hidden Chow-Liu trees, a chain of forests and a masked perceptron as one exact density, for tables of integers.
 
     Args:
         space, context: as in `Generative`.
         latents: states of each latent variable of the trees.
         trees: trees in the mixture.
         width, depth, dropout, orders: of the masked perceptron.
+        forests: trees of each forest of the chain; 0 leaves the chain out, as for images.
+        leaves: most leaves of such a tree.
     """
 
     def __init__(
@@ -99,7 +102,10 @@ class TreesAndNetwork(Ensemble):
         depth: Depth = 1,
         dropout: Dropout = 0.2,
         orders: Annotated[int, Range(1, 64)] = 8,
+        forests: Annotated[int, Range(0, 256)] = 0,
+        leaves: Annotated[int, Range(2, 4096)] = 64,
     ) -> None:
         from_trees = LatentTree(space, context, latents=latents, members=trees)
         network = MaskedAutoregressive(space, context, width=width, depth=depth, dropout=dropout, orders=orders)
-        super().__init__(space, context, members=[from_trees, network])
+        chain = [ForestChain(space, context, trees=forests, leaves=leaves)] if forests else []
+        super().__init__(space, context, members=[from_trees, *chain, network])
