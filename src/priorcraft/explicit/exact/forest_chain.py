@@ -117,7 +117,11 @@ class ForestChain(Exact, ClosedForm):
             held.append(torch.where(of_bag, torch.nan, self.table[i, t, leaf, target]))
             self.table[i, t] = self._frequencies(i, t, leaf, code)
         forest = torch.stack(held).nanmean(0).nan_to_num(1 / self.levels)
-        said = [self._frequency(i, x)[torch.arange(len(x), device=x.device), target], forest, *self._gaussians(i, x, expected, target).T]
+        said = [
+            self._frequency(i, x)[torch.arange(len(x), device=x.device), target],
+            forest,
+            *self._gaussians(i, x, expected, target).T,
+        ]
         self.weights[i] = weighed(torch.stack(said, 1))
 
     def _plant(self, i: int, t: int, known: np.ndarray, goal: np.ndarray, bag: np.ndarray, seed: int) -> Tensor:
