@@ -114,8 +114,7 @@ def tables(place: Path, small: bool) -> None:
 
 def prepared(place: Path, small: bool) -> None:
     """A prepared set that is larger than the memory that the kernel allows."""
-    size = (1 if small else 10) * 10**9
-    limit = LIMIT // (4 if small else 1)
+    size, limit = (3 if small else 10) * 10**9, LIMIT
     n = size // 784
     x = np.lib.format.open_memmap(place / "big.npy", "w+", np.uint8, (n, 28, 28))
     for start in range(0, n, 10**5):

@@ -10,8 +10,8 @@ from priorcraft.datasets import Splits
 from priorcraft.metrics.likelihood import score
 from priorcraft.run import load
 from priorcraft.run.floors import Floors, expected
-from priorcraft.run.pace import ENOUGH, FEWEST, Pace, advice, last_score, measured, narrowed
-from priorcraft.train.loop import VALIDATION_ROWS, VALIDATIONS, Budget
+from priorcraft.run.pace import ENOUGH, FEWEST, Pace, advice, last_score, measured, narrowed, quicker
+from priorcraft.train.loop import VALIDATION_ROWS, VALIDATIONS, Budget, Record
 from priorcraft.verbs.fit import fit
 
 
@@ -30,6 +30,20 @@ def test_a_model_that_is_too_slow_names_one_that_is_not(digits: Splits):
     assert any(f"take {name}, which" in said for name in zoo.ZOO)
     assert advice("ladder-vae", replace(slow, step=0.1), digits, Budget(seconds=90)) == []
     assert advice("ladder-vae", slow, digits, Budget(steps=7)) == []
+
+
+def test_a_quicker_model_is_looked_for_a_while_and_not_longer(digits: Splits, monkeypatch):
+    monkeypatch.setattr("priorcraft.run.pace.ADVICE_SECONDS", 0.0)
+    assert quicker("masked-conv", digits, Budget(seconds=1e-6), 0) == "naive-bayes, which is counted and needs no steps"
+
+
+def test_a_picture_that_takes_too_long_is_given_up_with_a_sentence(digits: Splits, tmp_path, monkeypatch):
+    monkeypatch.setattr("priorcraft.verbs.fit.PICTURE_SECONDS", 0.0)
+    monkeypatch.setattr("priorcraft.run.pace.ADVICE_SECONDS", 0.0)
+    said = list[Record]()
+    fit(digits, "masked-mlp", out=tmp_path / "run", minutes=1e-3, settings={"width": 8}, listen=lambda _: said.append)
+    assert any("no picture of samples: it takes longer than 0 s" in str(each.values.get("message")) for each in said)
+    assert not list((tmp_path / "run" / "samples").glob("*.png"))
 
 
 def test_measuring_a_pace_and_a_score_that_fits_it(digits: Splits):

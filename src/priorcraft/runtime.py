@@ -235,6 +235,26 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+class OutOfTime(Exception):
+    """What was begun `within_time` took longer."""
+
+
+@contextmanager
+def within_time(seconds: float) -> Iterator[None]:
+    """Gives up work of networks that takes longer: whatever calls a module after that ends in `OutOfTime`."""
+    deadline = time.monotonic() + seconds
+
+    def look(module: torch.nn.Module, given: object) -> None:
+        if time.monotonic() > deadline:
+            raise OutOfTime
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(look)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 @contextmanager
 def borrowed_global_generator(*key: Key) -> Iterator[None]:
     """Seeds torch's global generator by `key` (dropout reads it) and gives it back untouched."""

@@ -57,7 +57,7 @@ class ClosedForm(ABC):
 
 
 Total = Callable[[int, Callable[[int, slice], Sequence[Tensor]]], list[Tensor]]  # as `Shards.total`
-AT_ONCE = 2**16  # rows that are summed over at once
+AT_ONCE = 2**14  # rows that are summed over at once
 
 
 def alone(n: int, part: Callable[[int, slice], Sequence[Tensor]]) -> list[Tensor]:
@@ -90,7 +90,7 @@ class Summed(ClosedForm):
     def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None, *, total: Total = alone) -> Tensor:
         """One pass of updates; returns the mean log-likelihood of the rows of each before it, nats.
 
-        Takes memory for 65,536 rows, however many there are.
+        Takes memory for 16,384 rows, however many there are.
 
         Args:
             x, given, seen: as in `expect`.

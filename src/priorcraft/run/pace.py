@@ -18,6 +18,7 @@ from priorcraft.train.team import Team
 
 ENOUGH = 200  # steps, fewer of which make no model
 VALIDATION_SHARE, SCORE_SHARE = 0.1, 0.1  # of the budget that looking at validation rows, and the last score, may take
+ADVICE_SHARE, ADVICE_SECONDS = 0.05, 5.0  # of the budget, or seconds, that a quicker model is looked for
 EARLY_LOOKS = 8  # looks beside the regular ones: after 1, 2, 4 ... epochs
 FEWEST = 8  # rows of a look or a score, however slow they are
 TRIAL_ROWS = 512  # rows that a measurement starts from
@@ -147,19 +148,24 @@ def advice(name: str, pace: Pace, data: Splits, budget: Budget, *, seed: int = 0
 
 
 def quicker(name: str, data: Splits, budget: Budget, seed: int) -> str:
-    """A model that learns within the budget, in words: of the same family if there is one."""
-    n = len(data.train)
+    """A model that learns within the budget, in words: of the same family if there is one; found within a while."""
+    n, seconds, counted = len(data.train), budget.seconds or 1.0, ""
+    deadline = time.monotonic() + max(ADVICE_SECONDS, ADVICE_SHARE * seconds)
     own = zoo.entry(name, data.space, n)[1]
     others = {key: row for key, row in zoo.ZOO.items() if row.model is not own.model}
     for key in sorted(others, key=lambda key: (others[key].family != own.family, others[key].share == 0)):
+        if counted and (others[key].share == 0 or time.monotonic() > deadline):
+            continue
         try:
             model, objective = zoo.build(key, data.space, data.context, n, {}, seed=seed)
-            pace = measured(model, objective, data, Budget(seconds=0.02 * (budget.seconds or 1.0)))
-        except (UsageError, DataError):  # not for such data
+            if not by_gradient(objective):
+                counted = counted or f"{key}, which is counted and needs no steps"
+            if not by_gradient(objective) or isinstance(objective, Team):  # a team begins with all that its members do
+                continue
+            with runtime.within_time(deadline - time.monotonic()):
+                steps = measured(model, objective, data, Budget(seconds=0.02 * seconds)).steps(budget)
+        except (UsageError, DataError, runtime.OutOfTime):  # not for such data, or not for such a while
             continue
-        steps = pace.steps(budget)
-        if steps is None:
-            return f"{key}, which is counted and needs no steps"
-        if steps >= ENOUGH:
+        if steps is not None and steps >= ENOUGH:
             return f"{key}, which makes {steps:,}"
-    return "fewer or smaller rows (--limit, --size)"
+    return counted or "fewer or smaller rows (--limit, --size)"

@@ -4,7 +4,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +35,8 @@ from priorcraft.zoo import Settings
 
 GRID = 40  # samples in one picture
 PICTURES = 0.05  # share of the time that pictures may take
+PICTURE_SHARE, PICTURE_SECONDS = 0.1, 10.0  # of a budget, or seconds, that a picture may take; it is given up then
+UNDRAWN = "no picture of samples: it takes longer than {seconds:.0f} s here; priorcraft sample {path} draws them."
 TRIAL_ROWS = 1000  # from which a batch size is measured
 
 
@@ -168,8 +170,12 @@ def trained(
         together = {"seed": seed, "workers": workers, "resume": resume, "watch": Watch(), "looked_at": looked_at}
         for record in train_together(run, objective, splits, budget, **together):
             if record.kind == "validation" and (drawing <= PICTURES * record.elapsed or record.progress >= 1):
-                began = time.monotonic()
-                draw_samples(run, objective.averaged, splits.valid, seed, record.step)
+                began, patience = time.monotonic(), drawn_within(budget)
+                try:
+                    with nullcontext() if patience is None else runtime.within_time(patience):
+                        draw_samples(run, objective.averaged, splits.valid, seed, record.step)
+                except runtime.OutOfTime:
+                    note(run, "note", UNDRAWN.format(seconds=patience, path=run.path), on_record)
                 drawing += time.monotonic() - began
             on_record(record)
     except Interrupted:
@@ -177,6 +183,11 @@ def trained(
             raise
         return replace(ended(run, splits, where, pace, budget, on_record), interrupted=True)
     return ended(run, splits, where, pace, budget, on_record)
+
+
+def drawn_within(budget: Budget) -> float | None:
+    """Seconds that one picture may take: a tenth of a budget of time, or ten seconds; None for a budget of steps."""
+    return None if budget.seconds is None else max(PICTURE_SECONDS, PICTURE_SHARE * budget.seconds)
 
 
 def note(run: RunFolder, kind: str, message: str, on_record: Callable[[Record], None]) -> None:
