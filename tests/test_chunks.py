@@ -130,6 +130,7 @@ def test_a_question_as_a_function_that_can_be_sent_and_cut_anyhow(run, frame):
     parts = pd.concat([ask(frame[i : i + 300]) for i in range(0, ROWS, 300)])
     np.testing.assert_allclose(whole["log_p"], parts["log_p"], rtol=1e-5)
     assert list(whole) == [*frame, "log_p"]
+    assert parts.index.equals(frame.index)
     filled = asked(run, "impute", seed=1)
     assert filled(frame[:50]).equals(filled(frame[:50]))
     assert not filled(frame[:50]).equals(asked(run, "impute", seed=2)(frame[:50]))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.cells import Cells, is_frame
+from priorcraft.cells.frames import kind_of
 from priorcraft.cells.writing import appended, arrow_table, frame_like
 from priorcraft.classifiers.generative import GenerativeClassifier, drawn_labels
 from priorcraft.condition.dispatch import posterior
@@ -75,7 +76,11 @@ class Asked:
             raise UsageError(f"a batch must be a data frame or an Arrow table, not {type(batch).__name__}.")
         with alone():
             found = self.table(batch, (self.seed, self.question.value, digest(batch)))
-        return found if isinstance(batch, pa.Table) else frame_like(found, "pandas", {})
+        if isinstance(batch, pa.Table):
+            return found
+        frame = frame_like(found, "pandas", {})
+        named = kind_of(batch) == "pandas" and len(frame) == len(batch)  # rows keep their names
+        return frame.set_axis(batch.index) if named else frame
 
     def table(self, batch: Any, key: tuple[Key, ...], words: Mapping[str, list[str]] | None = None) -> pa.Table:
         """The answer to one batch as an Arrow table.
