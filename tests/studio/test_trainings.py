@@ -5,6 +5,9 @@ import signal
 import time
 from pathlib import Path
 
+from priorcraft.studio.trainings import Trainings
+from priorcraft.studio.uploads import Uploads
+from priorcraft.studio.workspace import Workspace
 from studio.conftest import Server
 
 JSON = {"Content-Type": "application/json"}
@@ -62,8 +65,20 @@ def test_a_training_that_cannot_begin_says_why(server: Server):
     assert "latent" in last["error"]
 
 
+def test_the_column_that_is_the_class_goes_along_and_an_upload_keeps_its_name(tmp_path: Path, monkeypatch):
+    trainings, begun = Trainings(Workspace(tmp_path)), list[list[str]]()
+    monkeypatch.setattr(trainings, "_spawn", lambda run, words: begun.append(words))
+    upload = Uploads(tmp_path).begin("../my birds (2).csv")
+    assert upload.startswith("my-birds-2-")
+    (tmp_path / "uploads" / upload / "birds.csv").write_text("kind\na\n")
+    trainings.begin(upload, "chow-liu", {"steps": 1}, {}, "--kind")
+    assert "--label=--kind" in begun[0]
+    assert begun[0][1].endswith("birds.csv")
+
+
 def test_what_is_no_training_is_refused(server: Server):
     for asked in ({"model": "nothing"}, {"data": "/etc"}, {"data": "../x"}, {"minutes": 0}, {"minutes": None},
-                  {"settings": {"--out": "/tmp/x"}}, {"settings": {"latent": "8\n--out"}}, {"steps": 3}):  # fmt: skip
+                  {"settings": {"--out": "/tmp/x"}}, {"settings": {"latent": "8\n--out"}},
+                  {"steps": 3}, {"label": "a\nb"}):  # fmt: skip
         body = {"data": "digits", "model": "gan", "minutes": 5, **asked}
         assert server.request("POST", "/api/fit", json.dumps(body), headers=JSON)[0] in (400, 422), asked

@@ -48,7 +48,14 @@ class Trainings:
         self.workspace = workspace
         self.children: dict[str, Child] = {}
 
-    def begin(self, data: str, model: str, budget: Mapping[str, float], settings: Mapping[str, str]) -> str:
+    def begin(
+        self,
+        data: str,
+        model: str,
+        budget: Mapping[str, float],
+        settings: Mapping[str, str],
+        label: str | None = None,
+    ) -> str:
         """Begins a training; returns the run's id.
 
         Args:
@@ -56,12 +63,15 @@ class Trainings:
             model: a name of the zoo.
             budget: {"minutes": m} or {"steps": n}.
             settings: keywords of the model or its training.
+            label: of a table, the column that is the class.
 
         Raises:
             UsageError: no such data, or too many trainings side by side.
         """
         source, run = self.workspace.source(data), self._new_name(model)
-        words = ["fit", source, model, *(word for key, value in budget.items() for word in (f"--{key}", f"{value:g}"))]
+        reading = [f"--label={label}"] if label else []
+        words = ["fit", source, model, *reading]
+        words += [word for key, value in budget.items() for word in (f"--{key}", f"{value:g}")]
         self._spawn(run, [*words, *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))])
         return run
 

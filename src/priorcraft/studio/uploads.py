@@ -60,9 +60,14 @@ class Uploads:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / UPLOADS
 
-    def begin(self) -> str:
-        """A new, empty upload; returns its id."""
-        name = f"data-{secrets.token_hex(4)}"
+    def begin(self, called: str = "") -> str:
+        """A new, empty upload; returns its id.
+
+        Args:
+            called: what its folder or file was called, from which the id is made.
+        """
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", called.rsplit(".", 1)[0])[:40].strip("-") or "data"
+        name = f"{stem}-{secrets.token_hex(4)}"
         (self.folder / name).mkdir(parents=True)
         return name
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from priorcraft import __version__, zoo
@@ -75,9 +75,9 @@ def routes(floor: Floor) -> APIRouter:
         return await floor.ask("", "", workspace.runs)
 
     @router.post("/uploads", status_code=201)
-    async def begin() -> Received:
-        """A new upload."""
-        return Received(id=uploads.begin())
+    async def begin(name: Annotated[str, Query(max_length=300)] = "") -> Received:
+        """A new upload, and what its folder or file is called."""
+        return Received(id=uploads.begin(name))
 
     @router.post("/uploads/{upload}", status_code=201)
     async def receive(upload: str, name: str, request: Request) -> Received:

@@ -23,6 +23,7 @@ class Fitting(BaseModel):
         model: a name of the zoo.
         minutes, steps: the budget, one of them.
         settings: keywords of the model or its training.
+        label: of a table, the column that is the class.
     """
 
     data: Annotated[str, Field(max_length=400)]
@@ -30,6 +31,7 @@ class Fitting(BaseModel):
     minutes: Annotated[float | None, Field(gt=0, le=MOST_MINUTES)] = None
     steps: Annotated[int | None, Field(gt=0, le=10**7)] = None
     settings: Annotated[dict[str, str | float | bool], Field(max_length=40)] = {}
+    label: Annotated[str | None, Field(max_length=200, pattern=r"^[^\x00-\x1f]+$")] = None
 
 
 class Begun(BaseModel):
@@ -71,7 +73,7 @@ def routes(floor: Floor) -> APIRouter:
             for name, value in asked.settings.items()
         }
         check_settings(settings)
-        return Begun(run=trainings.begin(asked.data, asked.model, budget, settings))
+        return Begun(run=trainings.begin(asked.data, asked.model, budget, settings, asked.label))
 
     @router.post("/runs/{run}/stop", status_code=202)
     async def stop(run: str) -> Begun:

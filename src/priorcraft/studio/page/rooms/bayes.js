@@ -22,7 +22,7 @@ export function room(root) {
   const said = el("p.note", { role: "status" });
   const own = async (/** @type {File} */ chosen) => {
     try {
-      const { id } = await post("uploads");
+      const { id } = await post(`uploads?name=${encodeURIComponent(chosen.name)}`);
       await ask(`uploads/${id}?name=${encodeURIComponent(chosen.name)}`, { method: "POST", body: chosen });
       const { axes, p } = await post("bayes", { source: id });
       said.textContent = t("bayes.read", { cells: p.length });

@@ -24,7 +24,7 @@ export async function room(root) {
   /** @type {string[]} */
   const own = [];
   const drop = dropping(async (files, progress) => {
-    const { id } = await post("uploads");
+    const { id } = await post(`uploads?name=${encodeURIComponent(called(files))}`);
     try {
       for (let i = 0; i < files.length; i++) {
         await ask(`uploads/${id}?name=${encodeURIComponent(files[i].name)}`, { method: "POST", body: files[i].file, signal: watching.signal });
@@ -68,7 +68,7 @@ export async function room(root) {
     try {
       for (const name of models) {
         const settings = Object.fromEntries((models.length > 1 ? "" : setting.value).split(/[\s,]+/).filter(Boolean).map((/** @type {string} */ pair) => pair.split("=", 2)));
-        const { run } = await post("fit", { data: source, model: name, minutes: Number(minutes.value), settings });
+        const { run } = await post("fit", { data: source, model: name, minutes: Number(minutes.value), settings, label: label || null });
         watch(run);
       }
     } catch (e) { said.textContent = /** @type {Error} */ (e).message; }
@@ -85,9 +85,9 @@ export async function room(root) {
 
 /** What data were read as. @param {import("../lib/api.js").Message} message @param {(label: string) => void} labelled */
 function told(message, labelled) {
-  const v = message.values, words = v.shape.length === 3 ? t(v.shape[0] === 1 ? "data.grey" : "data.colour", { h: v.shape[1], w: v.shape[2] }) : t("data.table", { n: v.shape[0] });
+  const v = message.values, words = v.shape.length === 3 ? t(v.shape[0] === 1 ? "data.grey" : "data.colour", { h: v.shape[1], w: v.shape[2] }) : t("data.table", { n: v.columns.length || v.shape[0] });
   const columns = v.columns.length ? el("div.row.gap", {}, field(t("data.label"), select([["", "–"], ...v.columns.map((/** @type {string} */ name) => [name, name])], v.label ?? "", labelled))) : null;
-  return [el("h2", {}, v.name), el("p", {}, `${words}, ${v.levels === null ? t("data.reals") : t("data.levels", { n: v.levels })}`),
+  return [el("h2", {}, v.name), el("p", {}, v.columns.length ? words : `${words}, ${v.levels === null ? t("data.reals") : t("data.levels", { n: v.levels })}`),
     figures([[t("data.train"), v.rows.train], [t("data.valid"), v.rows.valid], [t("data.test"), v.rows.test], [t("data.classes"), v.classes.length || "–"]]),
     message.arrays.pictures ? el("div.pictures.gap", { style: { "--tile": "2.6rem" } }, pictures(message.arrays.pictures)) : columns,
     v.notes.length > 0 && el("ul.notes", { lang: "en" }, v.notes.map((/** @type {string} */ note) => el("li", {}, note)))];
@@ -110,9 +110,19 @@ function dropping(taken) {
   };
   const node = el("div.drop", { on: {
     dragover: (/** @type {DragEvent} */ e) => { e.preventDefault(); node.classList.add("over"); }, dragleave: () => node.classList.remove("over"),
-    drop: async (/** @type {DragEvent} */ e) => { e.preventDefault(); node.classList.remove("over"); take((await Promise.all(Array.from(e.dataTransfer?.items ?? [], (item) => walked(/** @type {any} */ (item.webkitGetAsEntry()), "")))).flat()); },
+    drop: async (/** @type {DragEvent} */ e) => { e.preventDefault(); node.classList.remove("over"); take((await Promise.all(Array.from(e.dataTransfer?.items ?? [], dropped))).flat()); },
   } }, el("p", {}, t("data.drop")), el("div.row", { style: { "justify-content": "center" } }, button(t("data.files"), () => files.click()), button(t("data.folder"), () => folder.click())), files, folder, said);
   return node;
+}
+
+/** What files of an upload are called together: the one file's name, or the folder's. @param {{name: string, file: File}[]} files */
+const called = (files) => (files.length === 1 ? files[0].file.name : files[0].file.webkitRelativePath.split("/")[0] || files[0].name.split("/").slice(0, -1)[0] || "");
+
+/** The files of one thing that was dropped; what comes from another page is a file without a place. @param {DataTransferItem} item */
+function dropped(item) {
+  const entry = item.webkitGetAsEntry?.(), file = item.getAsFile();
+  if (entry) return walked(entry, "");
+  return Promise.resolve(file ? [{ name: file.name, file }] : []);
 }
 
 /**
