@@ -7,7 +7,7 @@ import pytest
 
 import priorcraft as pc
 from priorcraft.datasets import open_data
-from priorcraft.errors import DataError
+from priorcraft.errors import DataError, ImpossibleEvidence, UsageError
 
 RNG = np.random.default_rng(5)
 
@@ -194,3 +194,27 @@ def test_frames_keep_their_types_and_every_cell_that_is_there():
         assert filled[name][there].tolist() == frame[name][there].tolist(), name
         assert list(map(type, filled[name][there])) == list(map(type, frame[name][there])), name
     assert pc.unusual(run, frame.head(40)).n == 40
+
+
+def test_a_model_is_asked_like_a_table(visits):
+    run, _ = visits
+    words = pc.bayes(run, query="churn", given=["browser in (chrome, firefox)", "browser=chrome"])
+    assert (words.kind, words.draws) == ("exact", None)
+    near = pc.bayes(run, query="churn", given="browser in (chrome, firefox), browser=chrome, n>=-1000")
+    assert (near.kind, near.draws) == ("unbiased", 100_000)
+    for exact, counted in zip(words.steps, near.steps[:2], strict=True):
+        assert counted.evidence == pytest.approx(exact.evidence, abs=0.01)
+        assert counted.posterior == pytest.approx(exact.posterior, abs=0.02)
+    assert words.evidence == pytest.approx(words.steps[0].evidence * words.steps[1].evidence)
+    assert sum(pc.bayes(run, query="n", given={"churn": "yes"}).posterior.values()) == pytest.approx(1)
+    older = pc.bayes(run, query="churn", given="n>10")
+    assert older.steps[0].piece == "n>10"
+    for given, sentence in (
+        ("churn=yes", "take it out"),
+        ("brows=x", "no column 'brows'"),
+        ("n>soon", "is a number"),
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            pc.bayes(run, query="churn", given=given)
+    with pytest.raises(ImpossibleEvidence, match="none of 100,000 draws"):
+        pc.bayes(run, query="churn", given="n>100000000")

@@ -30,6 +30,18 @@ class Condition:
     sign: str
     values: tuple[str, ...]
 
+    @property
+    def is_state(self) -> bool:
+        """Whether it names one value."""
+        return self.sign == "=" and len(self.values) == 1
+
+    @property
+    def text(self) -> str:
+        """The condition as it is written."""
+        values = ", ".join(self.values)
+        several = self.sign == "=" and len(self.values) > 1
+        return f"{self.name} in ({values})" if several else f"{self.name}{self.sign}{values}"
+
     def holds(self, column: Column, values: np.ndarray, empty: np.ndarray) -> np.ndarray:
         """Where it holds among decoded values of its column, bool, (N,); never in an empty cell.
 
@@ -78,8 +90,13 @@ class Condition:
         raise UsageError(f"where: '{self.name}' is a date, written like {like}, not '{text}'.")
 
 
-def conditions_of(text: str, columns: Columns) -> tuple[Condition, ...]:
+def conditions_of(text: str, columns: Columns, what: str = "where") -> tuple[Condition, ...]:
     """Conditions that all must hold, separated by commas.
+
+    Args:
+        text: as in the first line of this file.
+        columns: of the table.
+        what: how the user calls them.
 
     Raises:
         UsageError: something else, or a column that is not there.
@@ -89,12 +106,12 @@ def conditions_of(text: str, columns: Columns) -> tuple[Condition, ...]:
         match = SHAPE.match(part)
         if match is None:
             raise UsageError(
-                f"where must be written like \"sex=F, age>60, state in (NY, NJ)\"; found '{part.strip()}'."
+                f"{what} must be written like \"sex=F, age>60, state in (NY, NJ)\"; found '{part.strip()}'."
             )
         name, sign = match["name"], match["sign"] or "="
         known = [*(column.name for column in columns.all), *([columns.label] if columns.label else [])]
         if name not in known:
-            raise UsageError(f"where: there is no column '{name}': {did_you_mean(name, known)}")
+            raise UsageError(f"{what}: there is no column '{name}': {did_you_mean(name, known)}")
         values = match["values"].split(",") if match["values"] is not None else [match["value"]]
         found.append(Condition(name, "=" if sign == "==" else sign, tuple(value.strip() for value in values)))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""`bayes`: what a table says about one variable, after each piece of evidence."""
+"""`bayes`: what a table, or a model of one, says about one variable, after each piece of evidence."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,13 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from priorcraft.answer import Answer, Piece, Rows, Sentence
-from priorcraft.errors import UsageError
+from priorcraft.datasets.conditions import conditions_of
+from priorcraft.errors import ImpossibleEvidence, UsageError
 from priorcraft.probability import Table, update
+from priorcraft.run import Run
+from priorcraft.run.belief import Joint, joint_of
+from priorcraft.run.data import opened
+from priorcraft.train.run_folder import CONFIG
 
 LINES = 10  # states drawn, the most probable in the end
 BAR = 30  # characters of a bar for p = 1
@@ -26,22 +31,24 @@ class Step(Answer):
         likelihood: p(piece | state, earlier pieces); None for a state that was already impossible.
         evidence: p(piece | earlier pieces).
         posterior: the belief after it.
+        condition: the piece as it was written, where it is no variable=state.
     """
 
     given: dict[str, str]
     likelihood: dict[str, float | None]
     evidence: float
     posterior: dict[str, float]
+    condition: str | None = None
 
     @property
     def piece(self) -> str:
         """The evidence in words."""
-        return ", ".join(f"{name}={state}" for name, state in self.given.items())
+        return self.condition or ", ".join(f"{name}={state}" for name, state in self.given.items())
 
 
 @dataclass(frozen=True)
 class Beliefs(Answer):
-    """The belief in one variable before and after the evidence. Exact.
+    """The belief in one variable before and after the evidence.
 
     Args:
         query: the variable.
@@ -49,6 +56,8 @@ class Beliefs(Answer):
         evidence: p of all pieces together.
         posterior: p(state | all pieces).
         steps: one a piece.
+        kind: "exact", or "unbiased" where draws of a model were counted.
+        draws, met: how many draws, and how many of them met all conditions; None where exact.
     """
 
     writes: ClassVar = {"plot": (".png", ".svg", ".pdf")}
@@ -58,6 +67,9 @@ class Beliefs(Answer):
     evidence: float
     posterior: dict[str, float]
     steps: tuple[Step, ...]
+    kind: str = "exact"
+    draws: int | None = None
+    met: int | None = None
 
     def shown(self) -> list[Piece]:
         """Prior, likelihood and posterior with each piece, and the way of the belief."""
@@ -78,6 +90,8 @@ class Beliefs(Answer):
             way = {"prior": self.prior, **{step.piece: step.posterior for step in self.steps}}
             states = [{self.query: state} | {name: p.get(state) for name, p in way.items()} for state in self.prior]
             found.append(Rows(states, "the belief after each piece"))
+        if self.draws is not None:
+            found.append(Sentence(f"{self.kind}: counted among {self.draws:,} draws, of which {self.met:,} met all."))
         return found
 
     def _lines(self, columns: Mapping[str, Mapping[str, float | None]]) -> list[dict[str, Any]]:
@@ -94,13 +108,21 @@ class Beliefs(Answer):
         return buffer.getvalue()
 
 
-def bayes(table: str | Path, *, query: str, given: Mapping[str, str] | Sequence[str] = ()) -> Beliefs:
+def bayes(
+    table: str | Path | Run, *, query: str, given: Mapping[str, str] | Sequence[str] = (), seed: int = 0
+) -> Beliefs:
     """Bayes' theorem on a table of categories: the belief in one variable after each piece of evidence.
 
+    A model that was fitted to a table is asked in the same way, also under ranges: what is of words and classes is
+    exact where the model is, ranges of numbers and dates are counted among 100,000 draws.
+
     Args:
-        table: CSV file: a column a variable, a row an observation; a column `count` or `p` weighs the rows.
+        table: CSV file: a column a variable, a row an observation; a column `count` or `p` weighs the rows. Or the run
+            folder of a model of a table.
         query: the variable asked about.
-        given: a piece of evidence, variable=state; repeat it for more, in order.
+        given: a piece of evidence, variable=state; repeat it for more, in order. Of a run also conditions, with commas
+            between them, as "age>60, sex=F, state in (NY, NJ)".
+        seed: of draws that are counted: the same seed gives the same answer.
 
     Writes:
         plot: .png, .svg or .pdf of the belief after each piece.
@@ -110,12 +132,48 @@ def bayes(table: str | Path, *, query: str, given: Mapping[str, str] | Sequence[
         ImpossibleEvidence: evidence of probability 0.
         UsageError: an unknown variable or state, one named twice, or `query` among the evidence.
     """
+    if isinstance(table, Run) or (Path(table) / CONFIG).is_file():
+        return _of_model(table, query, given, seed)
     evidence = _evidence(given)
     joint = Table.from_csv(table, variables=[query, *evidence])
     prior, steps = joint.marginal(query), update(joint, query, evidence)
     found = tuple(Step(dict(s.given), dict(s.likelihood), s.evidence, s.posterior.to_dict()) for s in steps)
     last = steps[-1].posterior if steps else prior
     return Beliefs(query, prior.to_dict(), joint.probability(evidence), last.to_dict(), found)
+
+
+def _of_model(run: str | Path | Run, query: str, given: Mapping[str, str] | Sequence[str], seed: int) -> Beliefs:
+    fitted, _ = opened(run)
+    if fitted.columns is None:
+        raise UsageError(f"the run {fitted.path} was not fitted to a table; give one that was, or a CSV file.")
+    words = [f"{name}={state}" for name, state in given.items()] if isinstance(given, Mapping) else given
+    text = words if isinstance(words, str) else ", ".join(words)
+    asked = conditions_of(text, fitted.columns, "given") if text else ()
+    joint = joint_of(fitted, fitted.columns, query, asked, seed=seed)
+    sums = joint.p.sum(1)
+    steps = [
+        Step(
+            {condition.name: ", ".join(condition.values)},
+            {k: None if q == 0 else float(p / q) for k, p, q in zip(joint.states, after, before, strict=True)},
+            float(after.sum() / before.sum()),
+            _belief(joint, t + 1),
+            None if condition.is_state else condition.text,
+        )
+        for t, (condition, before, after) in enumerate(zip(asked, joint.p[:-1], joint.p[1:], strict=True))
+    ]
+    told = (joint.kind, joint.draws, joint.met)
+    return Beliefs(query, _belief(joint, 0), float(sums[-1] / sums[0]), _belief(joint, -1), tuple(steps), *told)
+
+
+def _belief(joint: Joint, t: int) -> dict[str, float]:
+    """p(state | first t conditions).
+
+    Raises:
+        ImpossibleEvidence: they cannot all be.
+    """
+    if not joint.p[t].sum() > 0:
+        raise ImpossibleEvidence("the evidence has probability 0; change or leave out a piece.")
+    return dict(zip(joint.states, (joint.p[t] / joint.p[t].sum()).tolist(), strict=True))
 
 
 def draw(answer: Beliefs) -> Figure:
