@@ -68,7 +68,8 @@ function map() {
   canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ e) => { if (e.buttons) pointed(e); });
   canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ e) => {
     const by = /** @type {Record<string, number[]>} */ ({ ArrowLeft: [-0.03, 0], ArrowRight: [0.03, 0], ArrowUp: [0, 0.03], ArrowDown: [0, -0.03] })[e.key];
-    if (by) { e.preventDefault(); go(at[0] + by[0], at[1] + by[1]); }
+    const far = e.shiftKey ? 4 : 1;
+    if (by) { e.preventDefault(); go(at[0] + far * by[0], at[1] + far * by[1]); }
   });
   show();
   return el("div.sides", {}, el("section", {}, el("div.stage", {}, canvas), el("p.note", {}, t("latent.keys"))), el("section.sheet", {}, el("h2", {}, "x"), el("div.stage", { style: { "max-width": "16rem" } }, shown)));
@@ -85,8 +86,13 @@ function classifier() {
     chart.show(p);
     say(t("classifiers.said", { name: values.classes[best], p: percent(p[best]) }));
   };
+  /** @type {number[][]} */
+  const past = [];
+  const undo = () => { const before = past.pop(); if (before) before.forEach((ink, i) => { x[i] = ink; }); pad.show(); classify(); };
   const pad = new Pad({
     columns: width, rows: height, label: t("classifiers.pad"),
+    begin: () => { past.push([...x]); if (past.length > 100) past.shift(); },
+    key: (e) => { if (e.key === "u") { undo(); return true; } return false; },
     touch: ({ x: u, y: v, erase }) => {
       for (let b = Math.max(0, v - 1); b <= Math.min(height - 1, v + 1); b++) for (let a = Math.max(0, u - 1); a <= Math.min(width - 1, u + 1); a++) {
         const ink = Math.round(top * Math.max(0, Math.min(1, 1.35 - Math.hypot(a - u, b - v))));
@@ -97,7 +103,7 @@ function classifier() {
     draw: (context, cell) => { paint(base, bytesOf(x, values.shape, levels), height, width, 1); context.imageSmoothingEnabled = false; context.drawImage(base, 0, 0, width * cell, height * cell); },
   });
   pad.show();
-  return el("div.sides.gap", {}, el("section", {}, pad.node, el("div.row.gap", {}, button(t("clear"), () => { x.fill(0); pad.show(); classify(); })), el("p.note", {}, t("classifiers.keys"))), el("section.sheet", {}, el("h2", {}, t("classifiers.generative")), el("p.formula", {}, "p(c | x) = p(x | c) p(c) / p(x)"), chart.node, el("p.note", {}, t("frozen.classifier"))));
+  return el("div.sides.gap", {}, el("section", {}, pad.node, el("div.row.gap", {}, button(t("clear"), () => { past.push([...x]); x.fill(0); pad.show(); classify(); }), button(t("undo"), undo)), el("p.note", {}, t("classifiers.keys"))), el("section.sheet", {}, el("h2", {}, t("classifiers.generative")), el("p.formula", {}, "p(c | x) = p(x | c) p(c) / p(x)"), chart.node, el("p.note", {}, t("frozen.classifier"))));
 }
 
 /** @param {number[]} log */
