@@ -78,7 +78,7 @@ class ChowLiu(TreeModel):
 
     def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
         """The tables from counts; with every label and entry known, the maximum of the smoothed likelihood."""
-        self.log_transition.copy_(leaning(sums[1], self.smoothing, self._spread()).log())
+        self.log_transition.copy_(leaning(sums[1], self.smoothing, self._spread(), self._fits()).log())
 
     def _count(self, x: Tensor, given: Tensor | None, counts: Tensor) -> Tensor:
         """Adds what whole rows count; returns their log-likelihood."""

@@ -28,9 +28,9 @@ class ForestChain(Exact, ClosedForm):
     """A chain over the entries in raster order whose every factor is a weighted mean of experts; exact.
 
     p(x | c) = prod_i p(x_i | x_1 ... x_{i-1}, c)
-    p(x_i | past) = w_i0 p_i(x_i) + w_i1 1/T sum_t h_it(x_i | leaf) + sum_s w_is N(stretch of x_i; m_i(past), s v_i)
+    p(x_i | past) = w_i0 p_i(x_i | c) + w_i1 1/T sum_t h_it(x_i | leaf) + sum_s w_is N(stretch of x_i; m_i(past), s v_i)
 
-    The experts: the entry's frequencies; T randomised trees, whose leaves hold frequencies that are shrunk towards
+    The experts: the entry's frequencies in c; T randomised trees, whose leaves hold frequencies that are shrunk towards
     those of the nodes above (Breiman 2001; Geurts, Ernst & Wehenkel 2006); and, for an ordered entry, Gaussians
     around a ridge regression on the normal scores of what came before, integrated over the stretch of each state, as in
     a Gaussian copula. The regression is also a number on which trees split. Weights maximise by EM what is said of rows
@@ -52,6 +52,7 @@ class ForestChain(Exact, ClosedForm):
     threshold: Tensor
     child: Tensor
     table: Tensor
+    frequency: Tensor
     weights: Tensor
     grown: Tensor
 
@@ -78,6 +79,7 @@ class ForestChain(Exact, ClosedForm):
             "child", torch.arange(nodes[2], dtype=torch.int32).view(1, 1, -1, 1).repeat(*nodes[:2], 1, 2)
         )
         self.register_buffer("table", evenly(space)[:, None, None].repeat(1, *nodes[1:], 1))
+        self.register_buffer("frequency", evenly(space).unsqueeze(1).repeat(1, max(self.classes, 1), 1))
         self.register_buffer("weights", F.one_hot(torch.zeros(space.dims).long(), 2 + len(SCALES)).float())
         self.register_buffer("grown", torch.tensor(0))
 
@@ -109,6 +111,7 @@ class ForestChain(Exact, ClosedForm):
         rng = np.random.default_rng([self.tree_seed, i])
         bags = rng.random((self.trees, len(x))) < BAG
         bags[:, 0] |= ~bags.any(1)
+        self.frequency[i] = self._in_classes(i, target, given)
         code, held = F.one_hot(target, self.levels).to(self.table), []
         for t, bag in enumerate(bags):
             leaf = self._plant(i, t, known, goals, bag, int(rng.integers(2**31)))
@@ -118,7 +121,7 @@ class ForestChain(Exact, ClosedForm):
             self.table[i, t] = self._frequencies(i, t, leaf, code)
         forest = torch.stack(held).nanmean(0).nan_to_num(1 / self.levels)
         said = [
-            self._frequency(i, x)[torch.arange(len(x), device=x.device), target],
+            self._frequency(i, x, given)[torch.arange(len(x), device=x.device), target],
             forest,
             *self._gaussians(i, x, expected, target).T,
         ]
@@ -194,9 +197,17 @@ class ForestChain(Exact, ClosedForm):
             return (torch.arange(self.levels, device=x.device) < most.unsqueeze(1)).double()
         return (evenly(self.space)[i] > 0).to(x.device).double().expand(len(x), -1)
 
-    def _frequency(self, i: int, x: Tensor) -> Tensor:
-        """The entry's frequencies in all rows, (B, levels)."""
-        own = self.table[i, :, 0].mean(0) * self._possible(i, x).to(self.table)
+    def _in_classes(self, i: int, target: Tensor, given: Tensor | None) -> Tensor:
+        """p(x_i | c), each class with imagined rows that lie as those of all, (K, levels)."""
+        place = target if given is None else given * self.levels + target
+        counts = place.bincount(minlength=self.frequency[i].numel()).view_as(self.frequency[i]).to(self.table)
+        every = counts.sum(0) + evenly(self.space).to(counts)[i]
+        own = counts + self.smoothing * every / every.sum()
+        return own / own.sum(1, keepdim=True)
+
+    def _frequency(self, i: int, x: Tensor, given: Tensor | None) -> Tensor:
+        """The entry's frequencies in the class, of what is possible, (B, levels)."""
+        own = self.frequency[i][0 if given is None else given] * self._possible(i, x).to(self.table)
         return own / own.sum(1, keepdim=True)
 
     def conditional(self, i: int, x: Tensor, given: Tensor | None) -> Tensor:
@@ -213,7 +224,7 @@ class ForestChain(Exact, ClosedForm):
             node = below
         forest = self.table[i][tree, node].mean(0) * self._possible(i, x).to(self.table)
         forest = forest / forest.sum(1, keepdim=True)
-        experts = [self._frequency(i, x), forest, *self._gaussians(i, x, expected).unbind(1)]
+        experts = [self._frequency(i, x, given), forest, *self._gaussians(i, x, expected).unbind(1)]
         return torch.einsum("s,sbl->bl", self.weights[i].to(forest), torch.stack(experts))
 
     def _log_prob(self, x: Tensor, given: Tensor | None) -> Tensor:
