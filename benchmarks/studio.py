@@ -121,6 +121,7 @@ def main() -> None:
         flags = ["--no-sandbox", "--enable-precise-memory-info", "--js-flags=--expose-gc"]
         browser = playwright.chromium.launch(executable_path=given.chromium, args=flags)
         page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-GB")
+        page.set_default_timeout(120_000)  # a machine may be busy; the figures say how long it took
         elsewhere: list[str] = []
         page.on("request", lambda request: elsewhere.append(request.url))
         began = time.perf_counter()
