@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from priorcraft import fit
 from priorcraft.cli import main
@@ -60,6 +61,15 @@ def test_fit_sample_score_and_read_it_all_back(run, capsys, tmp_path):
         assert arrays["x"].dtype.kind == "i"
         assert arrays["y"].tolist() == ["3"] * 7
     assert ask(capsys, "sample", run, "--out", tmp_path / "x.png")["n"] == 16
+    each = ["sample", run, "-n", 2, "--given", "label=3", "--out", tmp_path / "each"]
+    ask(capsys, *each)
+    assert sorted(file.name for file in (tmp_path / "each").iterdir()) == ["0-3.png", "1-3.png"]
+    with Image.open(tmp_path / "each" / "0-3.png") as one:
+        assert one.size == (8, 8)
+    with pytest.raises(SystemExit):
+        main([*map(str, each)])
+    assert "holds files; choose another folder" in capsys.readouterr().err
+    ask(capsys, *each, "--overwrite")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -17,7 +17,8 @@ class Pictures(Answer):
     """An answer that has a picture for each image, which `save(path, "restored")` writes.
 
     A path with the ending of a picture is one file, or several with the images' names behind its own; a path without an
-    ending is a folder, in which the pictures have the names of their images.
+    ending is a folder, in which the pictures have the names of their images; one that holds files takes more with
+    `overwrite` alone.
     """
 
     pictured: ClassVar[Sequence[str]] = ("restored",)  # what is these pictures, and nothing else
@@ -38,6 +39,8 @@ class Pictures(Answer):
             return super().writable(path, what, overwrite=overwrite)
         if path.exists() and not path.is_dir():
             raise UsageError(f"{printable(path)} is a file; a folder, or a name that ends in .png, is needed.")
+        if path.is_dir() and any(path.iterdir()) and not overwrite:
+            raise UsageError(f"{printable(path)} holds files; choose another folder, or add to it with --overwrite.")
         if not path.parent.is_dir():
             raise UsageError(f"{printable(path)} cannot be written: there is no folder {printable(path.parent)}.")
         return path

@@ -9,18 +9,20 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import torch
+from PIL import Image
 from torch import Tensor
 
 from priorcraft import runtime
-from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece, Rows
+from priorcraft.answer import ARRAY, Facts, Picture, Piece, Rows
 from priorcraft.cells.writing import as_parquet, frame_like, written
 from priorcraft.core import Generative
 from priorcraft.datasets.columns import Columns, Decoded
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.explicit.exact.chain import Autoregressive, Method
 from priorcraft.explicit.exact.ensemble import Ensemble
-from priorcraft.outputs import packed
-from priorcraft.report.grid import picture
+from priorcraft.outputs import folder_name, packed
+from priorcraft.report.grid import picture, pixels, png
+from priorcraft.report.pictures import Pictures
 from priorcraft.run import Run
 from priorcraft.run.data import Given, label_of, opened
 from priorcraft.run.where import drawn_where
@@ -30,7 +32,7 @@ LARGEST = 10_000_000  # entries of one answer, n times the entries of a point, i
 
 
 @dataclass(frozen=True)
-class Samples(Answer):
+class Samples(Pictures):
     """Points drawn from a model.
 
     Args:
@@ -48,6 +50,7 @@ class Samples(Answer):
     """
 
     writes: ClassVar = {"out": (".npz", ".png", ".csv", ".parquet")}
+    pictured: ClassVar = ()  # a .png is all of them; a folder has one for each
 
     n: int
     seconds: float
@@ -107,6 +110,22 @@ class Samples(Answer):
             return [Facts(facts)]
         return [Facts(facts), Picture(picture(self.x[: 8 * SHOWN], space), f"samples of {self.run.name}")]
 
+    def images_named(self) -> list[str]:
+        """The number of each, and its class."""
+        digits = len(str(self.n - 1))
+        classes = self.classes or [""] * self.n
+        return [f"{i:0{digits}d}" + (f"-{folder_name(name)}" if name else "") for i, name in enumerate(classes)]
+
+    def restored(self, number: int, suffix: str) -> bytes:
+        """One sample in its own pixels.
+
+        Raises:
+            UsageError: a model of something else than images.
+        """
+        if not self.run.model.space.is_image:
+            raise UsageError("a folder takes images; this model draws rows: give a .csv, .parquet or .npz.")
+        return png(Image.fromarray(pixels(self.x[number : number + 1], self.run.model.space)[0]))
+
     def _bytes(self, what: str, suffix: str) -> bytes:
         if suffix == ".csv":
             return written(table_of(self.run).header, self.cells)
@@ -140,8 +159,8 @@ def sample(
             pass an entry), or auto. The same seed gives the same samples by any of them, but for rounding.
 
     Writes:
-        out (required): .npz for the numbers (x, and the names of classes y), .png for a picture, .csv or .parquet for a
-            table like the one that was fitted, the label drawn like the rest.
+        out (required): .npz for the numbers (x, and the names of classes y), .png for a picture of all, a folder for a
+            .png of each, .csv or .parquet for a table like the one that was fitted, the label drawn like the rest.
 
     Raises:
         UsageError: n below 1 or too large, or an unknown label.
