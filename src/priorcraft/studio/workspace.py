@@ -35,6 +35,7 @@ ABILITIES: dict[str, type] = {
     "order": Autoregressive,
     "mixture": FiniteMixture,
 }
+SAID = ("note", "warning")  # events that are sentences, and no steps
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,8 @@ def described(path: Path) -> RunInfo | None:
         events = last_events(path)
     except (PriorcraftError, KeyError, OSError):
         return None
-    last = events[-1] if events else {}
+    last = next((event for event in reversed(events) if event.get("kind") not in SAID), {})
+    noted = bool(events) and events[-1].get("kind") == "note"
     scores = [event["valid_nats"] for event in events if event.get("valid_nats") is not None]
     return RunInfo(
         id=path.name,
@@ -237,7 +239,7 @@ def described(path: Path) -> RunInfo | None:
         levels=config.space.levels,
         classes=config.classes,
         data=config.data.source,
-        state=state_of(path, last, issubclass(member, ClosedForm)),
+        state=state_of(path, last, noted=noted, converges=issubclass(member, ClosedForm)),
         step=int(last.get("step", 0)),
         progress=float(last.get("progress", 0.0)),
         elapsed=float(last.get("elapsed", 0.0)),
@@ -267,14 +269,14 @@ def parsed(line: bytes) -> dict[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
-def state_of(path: Path, last: dict[str, Any], converges: bool = False) -> str:
+def state_of(path: Path, last: dict[str, Any], *, noted: bool = False, converges: bool = False) -> str:
     """Whether somebody trains it, it is done (because its budget is spent, or it converged), or it can go on."""
     if writer_of(path / LOCK) is not None:
         return "running"
     if not any((path / "checkpoints").glob("step-*")):
         return "empty"
     settled = converges and last.get("kind") == "validation"
-    return "done" if settled or last.get("progress", 0) >= 1 or last.get("kind") == "note" else "stopped"
+    return "done" if settled or last.get("progress", 0) >= 1 or noted else "stopped"
 
 
 def has(model: Generative, ability: str) -> bool:

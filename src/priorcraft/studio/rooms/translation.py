@@ -93,8 +93,20 @@ def routes(floor: Floor) -> APIRouter:
 
 def shown(floor: Floor, run: Run) -> Response:
     """Images of the domain that is translated from, as numbers and as pictures."""
-    seen, a = context_of(run), floor.workspace.data_of(run, paired=True).test.labels[:SHOWN]
+    seen, rows = context_of(run), floor.workspace.data_of(run, paired=True).test.first(SHOWN)
+    a = partners(rows)
     return answer({"shape": seen.event_shape, "levels": seen.levels}, x=a.int(), pictures=pictures(a, seen))
+
+
+def partners(rows: Rows) -> Tensor:
+    """What the rows go with, (N, *its shape).
+
+    Raises:
+        UsageError: rows without partners.
+    """
+    if rows.partner is None:
+        raise UsageError("these rows have no partners.")
+    return rows.partner
 
 
 def context_of(run: Run) -> Space:
@@ -155,7 +167,7 @@ def of_partners(floor: Floor, run: Run) -> Proof:
     if run.data.get("form") != "pairs":
         raise UsageError("these domains have no partners, so nothing says which answer is right; look at the answers.")
     rows: Rows = floor.workspace.data_of(run, paired=True).test
-    a, b = rows.labels[:JUDGED], rows.x[:JUDGED].flatten(1).double()
+    a, b = partners(rows)[:JUDGED], rows.x[:JUDGED].flatten(1).double()
     generator = runtime.keyed("studio proof")
     answers = run.model.sample(ANSWERS * len(a), given=a.repeat_interleave(ANSWERS, 0), generator=generator)
     mean = answers.flatten(1).double().unflatten(0, (len(a), ANSWERS)).mean(1)
