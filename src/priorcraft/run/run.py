@@ -94,9 +94,9 @@ class Run(Answer):
         }
 
     def shown(self) -> list[Piece]:
-        """What was fitted, its score with the kind of number it is, and the last samples."""
+        """What was fitted, its score with the kind of number it is, and the last samples where they are pictures."""
         told = {key: value for key, value in self.to_dict().items() if key not in ("score", "notes", "warnings")}
-        newest = sorted((self.path / "samples").glob("*.png"))[-1:]
+        newest = [] if self.columns else sorted((self.path / "samples").glob("*.png"))[-1:]
         pictures = [Picture(path.read_bytes(), f"samples of {self.name}") for path in newest]
         return [Facts(told | (self.score.facts() if self.score else {})), *pictures]
 

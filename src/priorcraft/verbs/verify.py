@@ -7,7 +7,7 @@ import torch
 
 from priorcraft.answer import Answer, Facts, Piece, Rows, Sentence
 from priorcraft.errors import CheckpointError, PriorcraftError
-from priorcraft.run import rebuild
+from priorcraft.run import Run, rebuild
 from priorcraft.train import checkpoint
 from priorcraft.train.checkpoint import load_into
 from priorcraft.train.recorded import restore
@@ -61,13 +61,13 @@ class Verified(Answer):
         ]
 
 
-def verify(folder: str | Path) -> Verified:
+def verify(folder: str | Path | Run) -> Verified:
     """Check a run from end to end: its description, every checkpoint by its SHA-256, and whether they fit each other.
 
     Nothing is changed; a run that is being trained may be looked at.
 
     Args:
-        folder: of the run.
+        folder: of the run; in Python also what `fit` and `load` return.
 
     Raises:
         CheckpointError: no run folder is there, or a newer version made it.
@@ -76,10 +76,10 @@ def verify(folder: str | Path) -> Verified:
     >>> from priorcraft.verbs.fit import fit
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     made = fit("digits", "naive-bayes", out=folder + "/nb", steps=2)
-    ...     verify(folder + "/nb").advice
+    ...     verify(made).advice
     'The run is sound.'
     """
-    run = RunFolder.open(Path(folder))
+    run = RunFolder.open(folder.path if isinstance(folder, Run) else Path(folder))
     try:
         rebuild(run.config)
     except PriorcraftError as error:
