@@ -163,7 +163,7 @@ def test_text_is_answered_in_chunks_as_the_plain_question_answers(name, bytes_, 
     answer(job, tmp_path / "out")
     found = pyarrow.parquet.read_table(tmp_path / "out").to_pandas()
     kept = list((tmp_path / "cache" / "priorcraft").glob("*/cells.parquet"))
-    assert len(kept) == (bytes_ == 1000)
+    assert bool(kept) == (bytes_ == 1000)  # of the file, and of the run's own rows where a question opens them, too
     if name == "impute":
         whole = frame.dropna(how="all").reset_index(drop=True)
         there = whole["colour"].notna()
