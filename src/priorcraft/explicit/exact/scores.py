@@ -118,7 +118,7 @@ class Scores(nn.Module):
 def score(share: Tensor) -> Tensor:
     """Phi^-1 of shares, finite at 0 and 1.
 
-    >>> score(torch.tensor([0.5, 0.975])).round(decimals=2).tolist()
+    >>> score(torch.tensor([0.5, 0.975]).double()).round(decimals=2).tolist()
     [0.0, 1.96]
     """
     return torch.special.ndtri(share.double().clamp(LEAST, 1 - LEAST)).to(share)
