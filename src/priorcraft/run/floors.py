@@ -41,7 +41,8 @@ class Floors:
         >>> from priorcraft.answer import Kind
         >>> Floors(8.0, 7.2).verdict(Score(Kind.EXACT, 1.0, 6.9, 0.1, 100, None)) is None
         True
-        >>> print(Floors(8.0, 7.2).verdict(Score(Kind.EXACT, 1.0, 7.5, 0.1, 100, None)))
+        >>> poor = Score(Kind.EXACT, 1.0, 7.5, 0.1, 100, None)
+        >>> print(Floors(8.0, 7.2).verdict(poor))  # doctest: +NORMALIZE_WHITESPACE
         = 7.500 ± 0.100 bits/dim is worse than independent entries (7.200): this fit is of no use; give it more time,
         or take another model (priorcraft models).
         """
