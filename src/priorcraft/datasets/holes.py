@@ -96,6 +96,11 @@ class Holes:
         return np.any(self.empty, axis=1) | self.unlabelled
 
     @property
+    def open_labels(self) -> Tensor | None:
+        """The classes of the rows in `open`, -1 where not known; None if the model has none."""
+        return None if self.labels is None else self.labels[torch.from_numpy(self.open)]
+
+    @property
     def unlabelled(self) -> np.ndarray:
         """Rows whose class is an empty cell, (B,)."""
         if self.labels is None or self.columns.label not in self.cells.names:

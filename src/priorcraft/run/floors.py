@@ -43,14 +43,14 @@ class Floors:
         True
         >>> poor = Score(Kind.EXACT, 1.0, 7.5, 0.1, 100, None)
         >>> print(Floors(8.0, 7.2).verdict(poor))  # doctest: +NORMALIZE_WHITESPACE
-        = 7.500 ± 0.100 bits/dim is worse than independent entries (7.200): this fit is of no use; give it more time,
-        or take another model (priorcraft models).
+        = 7.500 ± 0.100 bits/dim is no better than independent entries (7.200): this fit is of no use; give it more
+        time, or take another model (priorcraft models).
         """
         if score.bits_per_dim is None or score.bits_per_dim < min(self.uniform, self.independent):
             return None
         floor, name = min((self.independent, "independent entries"), (self.uniform, "the uniform distribution"))
         return (
-            f"{score} bits/dim is worse than {name} ({floor:.3f}): this fit is of no use; give it more time, "
+            f"{score} bits/dim is no better than {name} ({floor:.3f}): this fit is of no use; give it more time, "
             "or take another model (priorcraft models)."
         )
 

@@ -233,8 +233,7 @@ def imputed(model: Generative, holes: Holes, n: int, key: tuple[Key, ...]) -> pa
         labels = None if holes.labels is None else holes.labels[some]
         found = completed(model, holes.x[some], holes.seen[some], labels, n, (*key, start))
         drawn[start : start + BLOCK] = found.numpy()
-    known = None if holes.labels is None else holes.labels[torch.from_numpy(rows)]
-    classes = drawn_labels(model, torch.from_numpy(drawn), known, generator=runtime.keyed(*key, "classes"))
+    classes = drawn_labels(model, torch.from_numpy(drawn), holes.open_labels, generator=runtime.keyed(*key, "classes"))
     return holes.table(drawn, None if classes is None else classes.numpy(), runtime.keyed(*key, "cells"))
 
 

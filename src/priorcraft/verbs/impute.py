@@ -145,9 +145,8 @@ def impute(
     done = filled.impute(fitted.model, x.to(where), seen.to(where), n, draws=draws, given=given, generator=generator)
     classes = None
     if table is not None:
-        there, known = torch.from_numpy(table.open), table.labels
-        known = None if known is None else known[there]
-        classes = drawn_labels(fitted.model, done.x[there.to(where)], known, generator=runtime.keyed(seed, "classes"))
+        x_open, key = done.x[torch.from_numpy(table.open).to(where)], runtime.keyed(seed, "classes")
+        classes = drawn_labels(fitted.model, x_open, table.open_labels, generator=key)
     return Imputed(
         kind=done.kind,
         method=done.method,
