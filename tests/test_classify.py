@@ -15,7 +15,7 @@ from priorcraft.classifiers.calibrated import confidence_at_risk, fitted_tempera
 from priorcraft.classifiers.curve import hidden, learning_curve
 from priorcraft.classifiers.deformed import Deformed
 from priorcraft.classifiers.discriminative import METHODS, Discriminative
-from priorcraft.classifiers.generative import GenerativeClassifier, checked_prior
+from priorcraft.classifiers.generative import GenerativeClassifier, checked_prior, drawn_labels
 from priorcraft.classifiers.shift import estimated_prior, reweighted
 from priorcraft.cli import main
 from priorcraft.core import UNLABELLED, Space
@@ -330,3 +330,16 @@ def test_both_kinds_abstain_at_a_chosen_risk(run):
         assert found.temperature > 0
         assert found.abstention.answered < 1
         assert found.abstention.risk < 1 - found.accuracy
+
+
+def test_labels_of_filled_rows_are_kept_where_they_are_known_and_else_drawn_by_bayes():
+    model = tiny("mixture")
+    x = model.sample(2, given=torch.tensor([0, 1]), generator=runtime.keyed(0, "x"))
+    n = 4000
+    drawn = drawn_labels(
+        model, x[:, None].repeat_interleave(n, 1), torch.tensor([1, -1]), generator=runtime.keyed(0, "labels")
+    )
+    assert drawn is not None
+    assert (drawn[0] == 1).all()
+    p = GenerativeClassifier(model).log_posterior(x)[1].exp()
+    assert drawn[1].bincount(minlength=len(p)).tolist() == pytest.approx((n * p).tolist(), abs=0.03 * n)

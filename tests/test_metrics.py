@@ -16,6 +16,7 @@ from priorcraft.errors import DataError, UsageError
 from priorcraft.metrics import sights
 from priorcraft.metrics.baselines import baselines
 from priorcraft.metrics.calibration import accuracy_interval, calibration_error, log_loss, wilson
+from priorcraft.metrics.characters import characters
 from priorcraft.metrics.copies import CopyTest, copies
 from priorcraft.metrics.features import Features, draw, noise
 from priorcraft.metrics.fidelity import Judge
@@ -24,7 +25,9 @@ from priorcraft.metrics.likelihood import score
 from priorcraft.metrics.look import Look
 from priorcraft.metrics.relabel import Relabelled, auc
 from priorcraft.metrics.sharpness import sharpness
+from priorcraft.metrics.standard import Standard
 from priorcraft.metrics.two_sample import TwoSample, TwoSampleTest, Verdict, two_sample
+from priorcraft.metrics.values import Values
 from priorcraft.runtime import keyed, normal
 
 BITS = Space((3,), 2)
@@ -481,3 +484,18 @@ def test_frechet_is_the_distance_of_known_gaussians():
     assert frechet(a, a) == pytest.approx(0, abs=1e-9)
     with pytest.raises(UsageError, match="must be features"):
         frechet(a, b[:, :2])
+
+
+def test_every_relabelling_has_as_many_samples_and_the_truth_comes_first():
+    who = Relabelled.of(5, 3, 200, generator=keyed(0, "who")).drawn
+    assert (who.sum(0) == 5).all()
+    assert who[:, 0].tolist() == [True] * 5 + [False] * 3
+    assert len(who.unique(dim=1).T) > 40  # of the 56 choices
+
+
+def test_rows_are_equal_where_their_zeros_have_other_signs_and_where_cells_are_empty():
+    numbers = torch.tensor([[0.0, 1.0], [-0.0, 1.0], [2.0, math.nan], [2.0, math.nan], [2.0, 3.0]]).double()
+    values = Values(numbers, torch.zeros(5, 0, dtype=torch.long), ("a", "b"))
+    found = characters(values, Standard(values, pixels=False))
+    equal = found.figures[:, found.names.index("rows that repeat")]
+    assert equal.exp().round().tolist() == [2, 2, 2, 2, 1]

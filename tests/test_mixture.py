@@ -7,7 +7,7 @@ import torch
 
 from laws.table import BITS, LABELS, PLANE, rows, tiny
 from priorcraft import runtime, zoo
-from priorcraft.core import Space
+from priorcraft.core import Space, Summed
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError
 from priorcraft.explicit.exact.counting import CODES, log_frequencies, one_hot_chunks, table_log_prob, weighted_counts
@@ -141,3 +141,17 @@ def test_rows_of_many_levels_are_counted_in_little_memory():
     chunks = [code.numel() for _, code in one_hot_chunks(wide, 256)]
     assert max(chunks) <= CODES
     assert sum(chunks) == 300 * 784 * 256
+
+
+@pytest.mark.parametrize("name", ["naive-bayes", "chow-liu", "latent-tree", "mixture"])
+def test_an_update_is_the_same_in_whatever_stretches_its_rows_are_summed(name, monkeypatch):
+    x, c = rows(BITS, 40)
+    found = list[dict[str, torch.Tensor]]()
+    for at_once in (7, 1000):
+        monkeypatch.setattr("priorcraft.core.abilities.AT_ONCE", at_once)
+        model = tiny(name)
+        assert isinstance(model, Summed)
+        model.update(x, c)
+        found.append(model.state_dict())
+    for key, value in found[0].items():
+        assert torch.allclose(value.double(), found[1][key].double()), key
