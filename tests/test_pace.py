@@ -68,7 +68,7 @@ def test_a_score_ends_where_it_is_told_to(digits: Splits):
 def test_a_fit_that_is_worse_than_counting_says_so(digits: Splits, tmp_path):
     made = fit(digits, "masked-mlp", out=tmp_path / "bad", steps=1, settings={"width": 8, "depth": 1, "lr": 10.0})
     assert made.warnings == load(made.path).warnings
-    assert "worse than independent entries (2.4" in made.warnings[-1]
+    assert "no better than independent entries (2.4" in made.warnings[-1]
     assert fit(digits, "naive-bayes", out=tmp_path / "good", steps=1).warnings == ()
 
 
