@@ -5,7 +5,6 @@ Every file that the program writes is written by a function of this file (a law)
 
 import errno
 import hashlib
-import json
 import os
 import platform
 import re
@@ -17,16 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from priorcraft.errors import CheckpointError, DataError, PriorcraftError
+from priorcraft.errors import CheckpointError
 
 T = TypeVar("T")
 
 TEMPORARY = ".tmp"
 _OWNED = re.compile(r"\.(?P<pid>\d+)-(?P<host>[0-9a-f]{8})-[0-9a-f]{8}\.tmp")  # a temporary of one process
 _PAUSES = (0.05, 0.2, 0.5)  # seconds between the attempts of a failing write
-_JSON_LIMIT = 64 * 2**20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without second names
 
 
@@ -259,75 +257,3 @@ def discard(folder: Path) -> None:
     os.rename(folder, temporary)
     sync_folder(folder.parent)
     shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def parsing(path: str | Path, what: str, remedy: str = "") -> Iterator[None]:
-    """Whatever a library raises at the bytes of a file becomes one sentence that names the file.
-
-    No list of exceptions would be complete: a decoder that is fed garbage raises whatever it stumbles upon.
-
-    Args:
-        path: the file.
-        what: what it should be, e.g. "an array file".
-        remedy: a sentence.
-
-    Raises:
-        DataError: in place of any exception within that is not a sentence already.
-    """
-    try:
-        yield
-    except (PriorcraftError, ImportError):
-        raise
-    except Exception as error:
-        said = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "") or type(error).__name__
-        sentence = f"{printable(path)} cannot be read as {what}: {escaped(str(said)).rstrip('.'):.200}. {remedy}"
-        raise DataError(sentence.rstrip()) from error
-
-
-def escaped(name: str | Path) -> str:
-    """A name that any terminal can print: what is no character, or none that can be seen, by its number.
-
-    >>> escaped("a\\0b\\n")
-    'a\\\\x00b\\\\n'
-    """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def printable(path: str | Path) -> str:
-    """The same, shortened in its middle."""
-    name = escaped(path)
-    return name if len(name) <= 120 else f"{name[:60]}...{name[-57:]}"
-
-
-def read_bytes(path: Path) -> bytes:
-    """The content of a regular file.
-
-    Raises:
-        CheckpointError: it is missing, something other than a file, or unreadable.
-    """
-    if not os.path.isfile(path):
-        raise CheckpointError(f"{path} is {'not a file' if os.path.exists(path) else 'missing'}.")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        CheckpointError: as `read_bytes`, or the file does not hold one JSON object.
-    """
-    data = read_bytes(path)
-    if len(data) > _JSON_LIMIT:
-        raise CheckpointError(f"{path} has {len(data):,} bytes; at most {_JSON_LIMIT:,} were expected.")
-    try:
-        value = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} does not hold JSON: {error}.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} must hold one JSON object, not {type(value).__name__}.")
-    return value

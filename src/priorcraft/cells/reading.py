@@ -20,7 +20,7 @@ from priorcraft.cells.column import Cells, column_of_texts
 from priorcraft.cells.dialect import Dialect, dialect_of
 from priorcraft.cells.frames import cells_of_frame, is_frame
 from priorcraft.cells.stored import Unusual, stored
-from priorcraft.disk import parsing
+from priorcraft.contents import parsing
 from priorcraft.errors import DataError
 
 PARQUET = ".parquet"

@@ -15,10 +15,11 @@ import pyarrow.parquet
 
 from priorcraft.cells.reading import files_of
 from priorcraft.cells.stored import StoredCells, stored
+from priorcraft.contents import printable
 from priorcraft.datasets.prepared import CELLS, FORMAT, about, is_prepared, open_prepared, save, stored_table
 from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.datasets.splits import Splits
-from priorcraft.disk import WriteFailed, printable, tree
+from priorcraft.disk import WriteFailed, tree
 from priorcraft.errors import DataError
 
 LARGE_BYTES, LARGE_FILES = 2**26, 10_000  # of a source, from which on a copy is kept

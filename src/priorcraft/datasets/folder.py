@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 import torch
 
+from priorcraft.contents import escaped, printable
 from priorcraft.datasets.image import SUFFIXES, BadImage, decoded, head, to_pixels
 from priorcraft.datasets.progress import by_processes, processors, tell
 from priorcraft.datasets.raw import Raw
 from priorcraft.datasets.shelf import MEMORY, Shelf
-from priorcraft.disk import escaped, printable
 from priorcraft.errors import DataError
 from priorcraft.mapped import array_of, let_go, tensor_of
 

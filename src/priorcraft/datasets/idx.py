@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from priorcraft.contents import parsing
 from priorcraft.datasets.arrays import open_file
 from priorcraft.datasets.plain import MOST_BYTES
 from priorcraft.datasets.raw import Raw
-from priorcraft.disk import parsing
 from priorcraft.errors import DataError
 
 CLASSES = {

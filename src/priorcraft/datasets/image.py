@@ -12,9 +12,9 @@ import torch
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from priorcraft.contents import printable
 from priorcraft.core import Space
 from priorcraft.datasets.points import over_white, rescale
-from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")

@@ -8,6 +8,7 @@ from typing import Unpack
 import numpy as np
 from PIL import Image
 
+from priorcraft.contents import printable
 from priorcraft.core import Space
 from priorcraft.datasets import Reading, open_data
 from priorcraft.datasets.folder import SIDE_CAP, find_images
@@ -15,7 +16,6 @@ from priorcraft.datasets.image import decode, to_pixels
 from priorcraft.datasets.plain import read_arrays
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.splits import Rows, Splits
-from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 
 Source = str | Path | Mapping[str, np.ndarray]

@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from torch import Tensor
 
-from priorcraft.disk import parsing, printable
+from priorcraft.contents import parsing, printable
 from priorcraft.errors import DataError
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY")  # of .npz, of an empty one, of .npy

@@ -13,12 +13,12 @@ from torch import Tensor
 from priorcraft import disk
 from priorcraft.cells import Cells
 from priorcraft.cells.stored import StoredCells, kept
+from priorcraft.contents import printable
 from priorcraft.core import Finer, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.datasets.splits import BESIDE, Rows, Splits
-from priorcraft.disk import printable
 from priorcraft.errors import DataError
 from priorcraft.mapped import tensor_of
 

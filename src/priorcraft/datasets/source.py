@@ -12,6 +12,7 @@ from torch import Tensor
 from priorcraft.cells import SUFFIXES as TABLES
 from priorcraft.cells import is_frame
 from priorcraft.cells.reading import is_folder_of_tables
+from priorcraft.contents import printable
 from priorcraft.datasets.arrays import Array, open_file, open_named
 from priorcraft.datasets.build import build
 from priorcraft.datasets.cached import large, through_cache
@@ -26,7 +27,6 @@ from priorcraft.datasets.raw import Raw
 from priorcraft.datasets.shelf import MEMORY, Shelf
 from priorcraft.datasets.splits import Splits
 from priorcraft.datasets.tables import Missing, open_table
-from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.settings import Range, whole
 

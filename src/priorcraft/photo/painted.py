@@ -9,8 +9,8 @@ from PIL import Image, ImageColor, ImageOps
 from scipy import ndimage
 from torch import Tensor
 
+from priorcraft.contents import printable
 from priorcraft.datasets.image import image_file
-from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 from priorcraft.photo.picture import Picture
 

@@ -11,8 +11,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from priorcraft.contents import printable
 from priorcraft.datasets.image import BadImage, image_file, sixteen_bits
-from priorcraft.disk import printable
 from priorcraft.errors import UsageError
 
 KEPT = ("1", "L", "LA", "RGB", "RGBA", "P")  # modes of Pillow that are written as they are read

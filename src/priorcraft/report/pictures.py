@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from priorcraft import disk
 from priorcraft.answer import Answer
-from priorcraft.disk import printable
+from priorcraft.contents import printable
 from priorcraft.errors import UsageError
 from priorcraft.outputs import check_out, write_bytes
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from priorcraft.contents import printable
 from priorcraft.core import UNLABELLED, Space
 from priorcraft.datasets import Splits, read_image
 from priorcraft.datasets.image import decode
-from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 from priorcraft.run import Run
 from priorcraft.run.data import data_of

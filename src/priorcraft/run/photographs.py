@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from priorcraft.contents import printable
 from priorcraft.core import Space
 from priorcraft.datasets.folder import find_images
 from priorcraft.datasets.image import SUFFIXES
-from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 from priorcraft.observe.named import named_mask
 from priorcraft.photo.painted import Painted, erased, read_mask

@@ -10,10 +10,10 @@ import torch
 import priorcraft
 from priorcraft import runtime, typed, zoo
 from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece, plain
+from priorcraft.contents import read_json
 from priorcraft.core import Generative, Space
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.splits import Splits
-from priorcraft.disk import read_json
 from priorcraft.errors import CheckpointError, UsageError, within_memory
 from priorcraft.metrics.likelihood import Score
 from priorcraft.train.checkpoint import load_into

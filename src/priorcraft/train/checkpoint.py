@@ -19,6 +19,7 @@ from typing import Annotated, Any, TypeVar
 from torch import Tensor
 
 from priorcraft import disk, typed
+from priorcraft.contents import read_bytes, read_json
 from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.settings import Range
 from priorcraft.train import formats
@@ -254,7 +255,7 @@ def _verified(path: Path) -> tuple["Manifest", dict[str, bytes]]:
     """The manifest and the bytes of its files, each of the size and SHA-256 that the manifest says."""
     if not os.path.isdir(path):
         raise CheckpointError(f"{path} is not a checkpoint: a folder with {MANIFEST} was expected.")
-    found = disk.read_json(path / MANIFEST)
+    found = read_json(path / MANIFEST)
     formats.check(found, "checkpoint", path / MANIFEST)
     unsealed = {key: value for key, value in found.items() if key != "sha256"}
     if found.get("sha256") != _sha256(json.dumps(unsealed).encode()):
@@ -273,7 +274,7 @@ def _content(path: Path, entry: "FileOf") -> bytes:
     found = path.stat().st_size if os.path.isfile(path) else None
     if found is not None and found != entry.size:
         raise CheckpointError(f"{path.name} has {found:,} bytes, {entry.size:,} were expected ({path}).")
-    data = disk.read_bytes(path)
+    data = read_bytes(path)
     if _sha256(data) != entry.sha256:
         raise CheckpointError(f"{path.name} does not match its SHA-256 ({path}).")
     return data

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 from torch import Tensor
 
 from priorcraft import disk, typed
+from priorcraft.contents import read_bytes, read_json
 from priorcraft.errors import CheckpointError, DataError, UsageError, did_you_mean
 from priorcraft.settings import Range
 from priorcraft.train import checkpoint, formats
@@ -91,7 +92,7 @@ class RunFolder:
             beside = [other.parent.name for other in path.parent.glob(f"*/{CONFIG}")] if path.parent.is_dir() else []
             hint = f"beside it: {did_you_mean(path.name, beside)}" if beside else "priorcraft fit makes one."
             raise CheckpointError(f"there is no run folder {path}, or it is not yours to read; {hint}")
-        record = disk.read_json(path / CONFIG)
+        record = read_json(path / CONFIG)
         formats.check(record, "run", path / CONFIG)
         if not isinstance(record.get("config"), dict):
             raise CheckpointError(f"{path / CONFIG} must hold an object 'config'.")
@@ -149,7 +150,7 @@ class RunFolder:
             CheckpointError: the file cannot be read.
         """
         path = self.path / EVENTS
-        lines = disk.read_bytes(path).split(b"\n")[:-1] if path.exists() else []
+        lines = read_bytes(path).split(b"\n")[:-1] if path.exists() else []
         events = [_parsed(line) for line in lines]
         if lost := [i for i, event in enumerate(events, 1) if event is None]:
             said = f"line {lost[0]} of {path} is no event" + (f", nor are {len(lost) - 1} others" * (len(lost) > 1))
@@ -226,7 +227,7 @@ def _check_vacant(path: Path, overwrite: bool) -> None:
 
 def _is_run(path: Path) -> bool:
     try:
-        return disk.read_json(path / CONFIG).get("kind") == "run"
+        return read_json(path / CONFIG).get("kind") == "run"
     except CheckpointError:
         return False
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from priorcraft import disk, runtime, typed, zoo
 from priorcraft.answer import Answer, Picture, Piece, Sentence
 from priorcraft.answer import Rows as Table
+from priorcraft.contents import read_json
 from priorcraft.datasets import Reading, Rows, Splits, open_data
-from priorcraft.disk import read_json
 from priorcraft.errors import Interrupted, Stopped, UsageError
 from priorcraft.metrics.baselines import baselines
 from priorcraft.metrics.classification import Contest

@@ -17,9 +17,9 @@ from priorcraft.cells.writing import as_parquet, as_text, frame_of, of_table
 from priorcraft.classifiers.generative import drawn_labels
 from priorcraft.condition import filled
 from priorcraft.condition.restoration import complaints
+from priorcraft.contents import printable
 from priorcraft.datasets.holes import Holes
 from priorcraft.datasets.plain import read_arrays
-from priorcraft.disk import printable
 from priorcraft.errors import DataError, UsageError
 from priorcraft.outputs import packed
 from priorcraft.report.restored import rounded
