@@ -15,6 +15,7 @@ from priorcraft.cells.numerals import Numeral, numeral_of
 from priorcraft.datasets import open_data
 from priorcraft.datasets.columns import Column, Columns, recognised, stated
 from priorcraft.datasets.columns.aside import Identifier
+from priorcraft.datasets.columns.codec import Leaves
 from priorcraft.datasets.columns.date import Date
 from priorcraft.datasets.columns.number import Number, number_from
 from priorcraft.datasets.columns.word import Word
@@ -119,27 +120,68 @@ WHOLE = {
 def test_a_density_inside_a_leaf_sums_to_one_and_agrees_with_its_draws(name, decimals):
     values, counts = np.unique(WHOLE[name] / 10**decimals, return_counts=True)
     codec = number_from(values, counts, Numeral(decimals, False), 16)
-    inside = codec.inside
-    far = 60 * inside.reach
+    unit = 1.0 if codec.grid is None else codec.grid.pitch
+    weight = codec.step if codec.grid is None else 1.0
+    far = 60 * codec.inside.reach * unit
     every = np.arange(np.rint((values[0] - far) / codec.step), np.rint((values[-1] + far) / codec.step)) * codec.step
     every = every[:: max(1, len(every) // 10**6)] if len(every) < 10**6 else every
-    leaf = inside.leaf(every)
-    mass = np.exp(inside.log_density(every, leaf)) * codec.step
+    leaf = codec.leaf(every)
+    mass = np.exp(codec.log_density(every, leaf)) * weight
     assert np.allclose(np.bincount(leaf, mass, minlength=len(codec.lows)), 1, atol=2e-3)
     own = np.arange(len(codec.lows)).repeat(400)
-    u = np.random.default_rng(1).random((2, len(own)))
-    drawn = inside.draw(own, u[0], u[1])
-    assert (inside.leaf(drawn) == own).all()
-    expected = np.exp(inside.log_density(values, inside.leaf(values))) * codec.step
+    drawn = codec.decode(Leaves(codec.firsts).digits(own), runtime.keyed(1))
+    assert (codec.leaf(drawn) == own).all()
+    expected = np.exp(codec.log_density(values, codec.leaf(values))) * weight
     seen = np.array(
-        [
-            (np.abs(drawn[own == k] - v) < codec.step / 2).mean()
-            for v, k in zip(values, inside.leaf(values), strict=True)
-        ]
+        [(np.abs(drawn[own == k] - v) < codec.step / 2).mean() for v, k in zip(values, codec.leaf(values), strict=True)]
     )
     assert np.abs(seen - expected).max() < 0.12
+    assert codec.grid is None or codec.grid.holds(drawn).all()
     if values[0] >= 0:
         assert drawn.min() >= 0
+
+
+ON_GRIDS = {
+    "prices": ([str(50 * k) for k in RNG.integers(1, 200, 400)], "a multiple of 50", 50, 0),
+    "99 cents": ([f"{10 * k + 9}.99" for k in RNG.permutation(400)], "9.99 more than a multiple of 10.00", 10, 9.99),
+    "quarters": ([f"{k / 4:.2f}" for k in RNG.integers(-90, 90, 200)], "a multiple of 0.25", 0.25, 0),
+    "outliers": (["0"] * 300 + [str(5 * k) for k in range(3, 60)] + ["99995"], "a multiple of 5", 5, 0),
+    "thousands": ([f"{500 * k:,}" for k in range(1, 60)] * 2, "a multiple of 500", 500, 0),
+    "dollars": ([f"${k / 2:.2f}" for k in range(80)] * 2, "a multiple of $0.50", 0.5, 0),
+    "hours": ([f"{k}:{q:02}" for k in range(30) for q in (0, 15, 30, 45)], "a multiple of", 15, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ON_GRIDS)
+def test_numbers_on_a_grid_are_drawn_on_it_and_said_to_be(name):
+    texts, reason, pitch, origin = ON_GRIDS[name]
+    found = recognised(column(texts), 16)
+    codec = found.codec
+    assert reason in found.reason
+    assert "in steps of" in codec.described()
+    assert (codec.grid.pitch, codec.grid.origin) == pytest.approx((pitch, origin))
+    assert codec.of_json(json.loads(json.dumps(codec.as_json()))) == codec
+    coded = codec.encode(column(texts))
+    drawn = codec.decode(coded.x.repeat(5, 0), runtime.keyed(0))
+    again = codec.encode(column(codec.write(drawn)))
+    assert np.isfinite(again.rest).all()
+    assert codec.grid.holds(drawn).all()
+    assert np.allclose((drawn - origin) / pitch, np.rint((drawn - origin) / pitch))
+
+
+def test_numbers_that_one_of_them_leaves_have_no_grid_and_what_lies_beside_a_grid_is_improbable():
+    prices = [str(50 * k) for k in RNG.integers(1, 200, 400)]
+    assert recognised(column([*prices, "127"]), 16).codec.grid is None
+    assert recognised(column([1, 3, 5, 9] * 50), 16).codec.grid is None  # four numbers are odd by chance
+    assert recognised(column([f"{k / 5e6:.7f}" for k in RNG.integers(0, 10**6, 200)]), 16).codec.continuous
+    assert recognised(column([0.1 * k for k in range(60)]), 16).reason.endswith(
+        "a multiple of 0.1"
+    )  # 0.30000000000000004
+    codec = recognised(column(prices), 16).codec
+    assert not codec.continuous
+    on, beside = codec.encode(column(["5000", "5001"])).rest
+    assert on > -4
+    assert -15 < beside < on - 8
 
 
 def test_point_masses_keep_their_share_and_outliers_are_improbable():

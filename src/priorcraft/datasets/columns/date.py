@@ -81,11 +81,11 @@ class Date(Codec):
         x, rest, beyond = list[np.ndarray](), np.zeros(len(seconds)), (seconds < self.first) | (seconds > self.last)
         odd = np.zeros(len(seconds))
         for part, values in zip(self.parts, told(seconds, self.days), strict=True):
-            leaf = part.inside.leaf(values)
+            leaf = part.leaf(values)
             known = (values >= np.array(part.lows)[leaf]) & (values <= np.array(part.highs)[leaf])
             single = np.array(part.lows)[leaf] == np.array(part.highs)[leaf]
             new = single & ~known  # a month or a weekday that never was
-            within = np.where(new, -np.log(sum(part.counts) + 1.0), part.inside.log_density(values, leaf))
+            within = np.where(new, -np.log(sum(part.counts) + 1.0), part.log_density(values, leaf))
             odd = odd + np.where(new, -within, part.inside.strange(within))
             beyond = beyond | new
             if len(part.lows) > 1:

@@ -45,16 +45,16 @@ class Inside(NamedTuple):
     @classmethod
     def of(
         cls,
-        lows: Sequence[float],
-        highs: Sequence[float],
+        low: np.ndarray,
+        high: np.ndarray,
         counts: Sequence[int],
-        heaps: Sequence[float],
+        heaps: np.ndarray,
         heights: Sequence[int],
         coarse: np.ndarray,
         step: float,
     ) -> Self:
         """From what was seen, see `Number`; `coarse` is the coarse state of each leaf."""
-        low, high, rows = np.array(lows), np.array(highs), np.array(counts, dtype=float)
+        rows = np.array(counts, dtype=float)
         edges = np.array([-np.inf, *_between(high[:-1], low[1:], step), np.inf])
         alone = (low == high) & (rows > 1)  # a leaf of one value that was there more than once is its own heap
         values = np.concatenate([heaps, low[alone]])

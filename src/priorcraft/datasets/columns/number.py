@@ -15,6 +15,7 @@ from priorcraft.cells import CellColumn
 from priorcraft.cells.numerals import Numeral
 from priorcraft.core import Finer
 from priorcraft.datasets.columns.codec import Codec, Coded, Leaves
+from priorcraft.datasets.columns.grid import Grid, grid_of
 from priorcraft.datasets.columns.inside import Inside, spread
 
 HEAPS = 4096  # values that are kept because they are there more than once
@@ -28,7 +29,7 @@ class Number(Codec):
     """Numbers in leaves: a point mass, or a bin of neighbouring values, of which a coarse state holds some.
 
     log p(v) = log p(coarse, fine) + log p(v | leaf): the model gives the former, `Inside` the latter, the same for
-    every model. For whole numbers both are probabilities, for decimals the latter is a density.
+    every model. For whole numbers, and on a grid, both are probabilities, for other decimals the latter is a density.
 
     Args:
         firsts: the first leaf of each coarse state, see `Leaves`.
@@ -38,6 +39,7 @@ class Number(Codec):
         step: the distance between numbers as they are written; 1 for whole numbers.
         whole: whether all of them are whole.
         numeral: how they are written.
+        grid: what all of them lie on, if it is coarser than `step`; none is drawn beside it.
     """
 
     firsts: tuple[int, ...]
@@ -49,6 +51,7 @@ class Number(Codec):
     step: float = 1.0
     whole: bool = True
     numeral: Numeral = field(default_factory=Numeral)
+    grid: Grid | None = None
     kind: ClassVar[str] = "number"
 
     def __post_init__(self) -> None:
@@ -70,14 +73,19 @@ class Number(Codec):
 
     @property
     def continuous(self) -> bool:
-        """Whether the numbers have decimals."""
-        return not self.whole
+        """Whether the numbers have decimals, and no grid."""
+        return not self.whole and self.grid is None
 
     @cached_property
     def inside(self) -> Inside:
-        """The density of a number within its leaf."""
+        """The density of a number within its leaf; on a grid, of the number's place there."""
         coarse = np.searchsorted(self.firsts, np.arange(len(self.lows)), side="right") - 1
-        return Inside.of(self.lows, self.highs, self.counts, self.heaps, self.heights, coarse, self.step)
+        lows, highs, heaps = (self._placed(np.array(found)) for found in (self.lows, self.highs, self.heaps))
+        step = self.step if self.grid is None else 1.0
+        return Inside.of(lows, highs, self.counts, heaps, self.heights, coarse, step)
+
+    def _placed(self, values: np.ndarray) -> np.ndarray:
+        return values if self.grid is None else self.grid.place(values)
 
     def described(self) -> str:
         """How many, and from where to where."""
@@ -86,27 +94,50 @@ class Number(Codec):
         points = int((np.diff(self.firsts) == 1).sum()) if len(self.lows) > len(self.firsts) - 1 else 0
         told = f", {points} point mass{'es' * (points > 1)}" if points else ""
         digits = " x ".join(map(str, self.sizes))
-        return f"{kind} from {ends[0]} to {ends[1]} in {digits} states{told}"
+        steps = "" if self.grid is None else f" in steps of {self._written(self.grid.pitch)}"
+        return f"{kind} from {ends[0]} to {ends[1]}{steps} in {digits} states{told}"
+
+    @property
+    def reason(self) -> str:
+        """What every cell is."""
+        if self.grid is None:
+            return "every cell is a number"
+        pitch, origin = self._written(self.grid.pitch), self._written(self.grid.origin)
+        more = f"{origin} more than " if self.grid.origin else ""
+        return f"every cell is a number, {more}a multiple of {pitch}"
+
+    def _written(self, value: float) -> str:
+        return self.numeral.write(np.array([value]))[0]
+
+    def leaf(self, values: np.ndarray) -> np.ndarray:
+        """The leaf of each number, (V,)."""
+        return self.inside.leaf(self._placed(values))
 
     def inside_digits(self, values: np.ndarray) -> np.ndarray:
         """Both digits of numbers, (V, 1 or 2)."""
-        return Leaves(self.firsts).digits(self.inside.leaf(values))
+        return Leaves(self.firsts).digits(self.leaf(values))
+
+    def log_density(self, values: np.ndarray, leaf: np.ndarray) -> np.ndarray:
+        """log p(v | leaf), exact, nats, (V,)."""
+        found = self.inside.log_density(self._placed(values), leaf)
+        return found if self.grid is None else found + self.grid.log_share(values, sum(self.counts))
 
     def encode_distinct(self, column: CellColumn) -> Coded:
         """Both digits of each number, and what its leaf says of it."""
         values = numbers_of(column, self.numeral)
         if (wrong := np.isnan(values)).any():
             raise ValueError(str(column.texts[int(wrong.argmax())]))
-        leaf = self.inside.leaf(values)
+        leaf = self.leaf(values)
         beyond = (values < self.lows[0] - self.step / 2) | (values > self.highs[-1] + self.step / 2)
-        rest = self.inside.log_density(values, leaf)
+        rest = self.log_density(values, leaf)
         return Coded(Leaves(self.firsts).digits(leaf), rest, beyond, self.inside.strange(rest))
 
     def decode(self, x: np.ndarray, generator: Generator) -> np.ndarray:
         """A number from the density of each leaf."""
         like = torch.zeros(0, dtype=torch.float64)
         u = runtime.uniform((2, len(x)), generator=generator, like=like).numpy()
-        return self.inside.draw(Leaves(self.firsts).leaf(x), u[0], u[1])
+        found = self.inside.draw(Leaves(self.firsts).leaf(x), u[0], u[1])
+        return found if self.grid is None else self.grid.number(found)
 
     def write(self, values: np.ndarray) -> list[str]:
         """Numbers as they were written."""
@@ -158,6 +189,7 @@ def number_from(values: np.ndarray, counts: np.ndarray, numeral: Numeral, bins: 
     many = np.array([leaf.stop - leaf.start > 1 for leaf in leaves]).repeat([leaf.stop - leaf.start for leaf in leaves])
     heaped = np.flatnonzero(many & (n > 1))
     heaped = np.sort(heaped[np.argsort(-n[heaped], kind="stable")[:HEAPS]])
+    step = 1.0 if whole else spread(v, numeral.decimals)
     return Number(
         tuple(firsts),
         tuple(float(v[leaf.start]) for leaf in leaves),
@@ -165,9 +197,10 @@ def number_from(values: np.ndarray, counts: np.ndarray, numeral: Numeral, bins: 
         tuple(int(n[leaf].sum()) for leaf in leaves),
         tuple(v[heaped].tolist()),
         tuple(n[heaped].tolist()),
-        1.0 if whole else spread(v, numeral.decimals),
+        step,
         whole,
         numeral,
+        grid_of(v, 0 if whole else numeral.decimals, step),
     )
 
 

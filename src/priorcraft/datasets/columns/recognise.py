@@ -14,7 +14,7 @@ from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import Codec
 from priorcraft.datasets.columns.date import Date, date_of
 from priorcraft.datasets.columns.moments import formats_of, nearly
-from priorcraft.datasets.columns.number import number_from, numbers_of
+from priorcraft.datasets.columns.number import Number, number_from, numbers_of
 from priorcraft.datasets.columns.scales import scale_of
 from priorcraft.datasets.columns.word import MOST, words_of
 
@@ -75,10 +75,10 @@ def _from_texts(column: CellColumn, bins: int, comma: bool) -> Recognised:
     codec = number_from(values, column.counts, numeral, bins) if len(np.unique(values)) == len(values) else _merged(
         column, values, numeral, bins
     )  # fmt: skip
-    return Recognised(codec, "every cell is a number")
+    return Recognised(codec, codec.reason)
 
 
-def _merged(column: CellColumn, values: np.ndarray, numeral: Numeral, bins: int) -> Codec:
+def _merged(column: CellColumn, values: np.ndarray, numeral: Numeral, bins: int) -> Number:
     distinct, where = np.unique(values, return_inverse=True)
     return number_from(distinct, np.bincount(where, column.counts).astype(int), numeral, bins)
 
