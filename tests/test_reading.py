@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import priorcraft as pc
+from priorcraft.cells import read_cells
 from priorcraft.core import Space
 from priorcraft.datasets.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
@@ -98,3 +99,34 @@ def test_a_sheet_says_what_it_leaves_out(tmp_path):
     answer = pc.inpaint(tmp_path / "run", n=10, **how).save(sheet)
     assert "8 of 10 completions of 2 of 2 images" in " ".join(answer.remarks)
     assert not pc.inpaint(tmp_path / "run", n=2, **how).save(sheet, overwrite=True).remarks
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "first"),
+    [
+        ('x    y    name\n1.5  2    "John Smith"\n20   NA Mary\n', ["x", "y", "name"], ["1.5", "2", "John Smith"]),
+        ('"a" "b" "kind"\n"1" 2 3.5 "x y"\n"2" 4 5.5 "z"\n', ["", "a", "b", "kind"], ["1", "2", "3.5", "x y"]),
+        ("# x y\r\n1 2\r\n\r\n3 4", ["x", "y"], ["1", "2"]),
+        ("x\t\ty\n1\t\t2\n3\t4", ["x", "y"], ["1", "2"]),
+        ("a b\n1,5 2\n3,5 4,25\n", ["a", "b"], ["1,5", "2"]),
+        ("  town   kind\n  Ulm    'a b'\n  Rom    it's\n", ["town", "kind"], ["Ulm", "a b"]),
+        ("full name\nJohn Smith\nMary Jones\n", ["full name"], ["John Smith"]),
+        ("comment\nvery good\nbad\n", ["comment"], ["very good"]),
+        ("weight kg\n1\n2\n", ["weight kg"], ["1"]),
+        ("a b\tc d\n1 2\t3 4\n", ["a b", "c d"], ["1 2", "3 4"]),
+    ],
+)
+def test_white_space_separates_cells_where_nothing_else_does(tmp_path, text, names, first):
+    path = tmp_path / "t.dat"
+    path.write_text(text)
+    cells = read_cells(path)
+    assert cells.names == names
+    assert [column.cell(0) for column in cells.columns] == first
+    assert ("cells are separated by white space." in cells.notes) == (len(names) > 1 and " " not in names[0])
+
+
+def test_a_line_of_another_length_is_named_where_white_space_separates(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("a b\n" + "1 2\n" * 9 + "3 4 5\n")
+    with pytest.raises(DataError, match="line 11: 2 cells are needed, as in the header, not 3"):
+        read_cells(path)

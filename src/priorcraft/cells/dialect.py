@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from priorcraft.cells.spaced import spaced
 from priorcraft.errors import DataError
 
 SEPARATORS = ",;\t|"
@@ -24,6 +25,7 @@ class Dialect:
         separator: between cells.
         line: number of the line of names.
         notes: what was found.
+        spaced: whether the file has white space where `text` has separators.
     """
 
     text: bytes
@@ -31,6 +33,7 @@ class Dialect:
     separator: str
     line: int
     notes: tuple[str, ...]
+    spaced: bool = False
 
 
 def dialect_of(raw: bytes, source: str) -> Dialect:
@@ -52,10 +55,15 @@ def dialect_of(raw: bytes, source: str) -> Dialect:
     else:
         raise DataError(f"{source} is empty; a line of column names and at least one row are needed.")
     text = text[start:]
-    separator = separator or _separator(text)
+    apart = None
+    if not separator:
+        separator, fits = _separator(text)
+        apart = None if fits else spaced(text)
+    if apart is not None:
+        text, separator, notes = apart, "\t", (*notes, "cells are separated by white space.")
     head = _parsed(text, separator)
     names = [name.strip() for name in head[0]]
-    return Dialect(text, _fitting(names, head[1:]), separator, line, notes)
+    return Dialect(text, _fitting(names, head[1:]), separator, line, notes, apart is not None)
 
 
 def _utf8(raw: bytes, source: str) -> tuple[bytes, tuple[str, ...]]:
@@ -101,15 +109,20 @@ def _parsed(text: bytes, separator: str) -> list[list[str]]:
         return [text[: _end(text, 0)].decode().split(separator)]
 
 
-def _separator(text: bytes) -> str:
-    """The one that cuts the first lines into most cells, equally many in each; else that of the line of names."""
+def _separator(text: bytes) -> tuple[str, bool]:
+    """The one that cuts the first lines into most cells, equally many in each; else that of the line of names.
+
+    And whether it does so, and leaves no gap among the names.
+    """
 
     def fitness(separator: str) -> tuple[bool, int]:
         rows = _parsed(text, separator)
         width = len(rows[0])
         return (width > 1 and all(len(row) in (width, width + 1) for row in rows[1:]), width)
 
-    return max(SEPARATORS, key=fitness)
+    best = max(SEPARATORS, key=fitness)
+    names = [name.strip() for name in _parsed(text, best)[0]]
+    return best, fitness(best)[0] and all(names[1:-1])
 
 
 def _fitting(names: list[str], rows: Sequence[Sequence[str]]) -> list[str | None]:

@@ -24,7 +24,7 @@ from priorcraft.contents import parsing
 from priorcraft.errors import DataError
 
 PARQUET = ".parquet"
-SUFFIXES = (".csv", ".tsv", ".txt", PARQUET)
+SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", PARQUET)
 MOST_COLUMNS = 10_000
 LOOKED_AT = 64  # files of a folder that say of what kind it is
 
@@ -34,8 +34,8 @@ def read_cells(source: str | Path | Any) -> Cells:
 
     Args:
         source: a path, also of a folder of files of one kind; or a data frame of pandas, polars or Arrow. Text may be
-            separated by comma, semicolon, tab or a bar, with or without a line `sep=;`, in UTF-8, UTF-16 or
-            Windows-1252.
+            separated by comma, semicolon, tab, a bar or white space, with or without a line `sep=;`, in UTF-8, UTF-16
+            or Windows-1252.
 
     Raises:
         DataError: a file that cannot be read, or is no table: names that are missing or there twice, rows of another

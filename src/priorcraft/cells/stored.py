@@ -107,6 +107,8 @@ def stored(files: Sequence[Path], source: str, path: Path) -> StoredCells:
     """
     text = files[0].suffix.lower() != ".parquet"
     dialect = dialect_of(_head(files[0]), source) if text else None
+    if dialect is not None and dialect.spaced:
+        raise Unusual("cells are separated by white space")
     schema, batches = _texts(files, dialect) if dialect is not None else _typed(files)
     rows = 0
     try:
