@@ -9,7 +9,7 @@ from priorcraft import runtime
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.discriminant import Discriminant
-from priorcraft.explicit.exact.scatter import Scatter
+from priorcraft.explicit.exact.scatter import Moments
 
 PLANE, LABELS = Space((3,)), Space((), 2)
 
@@ -31,7 +31,7 @@ def fitted(x, y, space=PLANE, shared=True) -> Discriminant:
 def test_shrinkage_is_ledoit_and_wolfs(n):
     x = drawn(n)[0] / torch.tensor([1, 1, 1e4])
     x = x - x.mean(0)
-    scatter = Scatter(x, torch.ones(n).double())
+    scatter = Moments.of(x - 7, torch.ones(n, 1).double(), x[:1]).about(-7 - x[:1])[0]
     target = scatter.covariance.diagonal().mean() * torch.eye(3).double()
     expected = torch.from_numpy(ledoit_wolf(x.numpy(), assume_centered=True)[0])
     assert torch.allclose(scatter.shrunk(target), expected)

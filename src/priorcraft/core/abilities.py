@@ -99,20 +99,36 @@ class Summed(ClosedForm):
         each, likely = self.rounds(len(x)), list[Tensor]()
         for of in each:
 
-            def part(_: int, own: slice, of: slice = of) -> list[Tensor]:
-                found = list[Tensor]()
-                for start in range(own.start, own.stop, AT_ONCE):
-                    stop = min(start + AT_ONCE, own.stop)
-                    rows = slice(of.start + start * of.step, of.start + stop * of.step, of.step)
-                    sums = self.expect(x[rows], *(None if other is None else other[rows] for other in (given, seen)))
-                    found = [a + b for a, b in zip(found, sums, strict=True)] if found else sums
-                    let_go(x)
+            def expected(rows: slice) -> list[Tensor]:
+                found = self.expect(x[rows], *(None if other is None else other[rows] for other in (given, seen)))
+                let_go(x)
                 return found
 
-            sums = total(len(range(*of.indices(len(x)))), part)
+            sums = in_stretches(of, len(x), expected, total)
             likely.append(sums[0])
             self.maximise(sums, len(each))
         return torch.stack(likely).sum() / len(x)
+
+
+def in_stretches(of: slice, n: int, expected: Callable[[slice], list[Tensor]], total: Total) -> list[Tensor]:
+    """The sums over some of n rows, 16,384 of them at once.
+
+    Args:
+        of: which rows.
+        n: how many there are.
+        expected: the sums over a stretch.
+        total: as in `Summed.update`.
+    """
+
+    def part(_: int, own: slice) -> list[Tensor]:
+        found = list[Tensor]()
+        for start in range(own.start, own.stop, AT_ONCE):
+            stop = min(start + AT_ONCE, own.stop)
+            sums = expected(slice(of.start + start * of.step, of.start + stop * of.step, of.step))
+            found = [a + b for a, b in zip(found, sums, strict=True)] if found else sums
+        return found
+
+    return total(len(range(*of.indices(n))), part)
 
 
 class LearnsFromHoles(ClosedForm):

@@ -1,19 +1,23 @@
 """Linear and quadratic discriminants: one Gaussian a class, with a covariance that they share or one each."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.core import ClosedForm, Exact, Space
+from priorcraft.core import Exact, Space, Summed
+from priorcraft.core.abilities import Total, alone, in_stretches
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around, tops_of
-from priorcraft.explicit.exact.scatter import Scatter
+from priorcraft.explicit.exact.scatter import Moments, Scatter, origins
 
 FEW = 1e-3  # imagined rows of a class at the mean of all rows: a class without rows has a mean too
 ROUNDING = 1e-6  # added to every variance, in the units of the data: a constant entry has one too
+CONSTANT = 1e-12  # share of its mean up to which an entry's spread is rounding
 
 
-class Discriminant(Exact, ClosedForm):
+class Discriminant(Exact, Summed):
     """A Gaussian in each class: linear discriminants if the classes share its covariance, quadratic ones if not.
 
     p(x | c) = N(x; m_c, S),   S = (1 - r) S_within + r v I   (linear; Fisher 1936)
@@ -44,27 +48,45 @@ class Discriminant(Exact, ClosedForm):
         self.register_buffer("means", torch.zeros(classes, space.dims))
         self.register_buffer("roots", torch.eye(space.dims).repeat(1 if shared else classes, 1, 1))
 
-    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
-        """Means and shrunken covariances; one round of EM over the labels that are not known."""
-        x = self.space.check(x)
-        before = self.log_prob(x, given).mean()
-        flat, share = x.flatten(1).double(), self.class_weights(x, given).double()
-        scale = self._scale(flat)
-        flat, total = flat / scale, share.sum(0)
-        means = (share.T @ flat + FEW * flat.mean(0)) / (total + FEW).unsqueeze(1)
-        roots = self._covariance_roots([Scatter(flat - m, weight) for m, weight in zip(means, share.T, strict=True)])
-        self.means.copy_(means * scale)
-        self.roots.copy_(roots * scale.unsqueeze(1))
-        return before
+    @torch.no_grad()
+    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None, *, total: Total = alone) -> Tensor:
+        """Means and shrunken covariances; one round of EM over the labels that are not known.
 
-    def _scale(self, x: Tensor) -> Tensor:
+        Args as in `Summed.update`.
+        """
+        self._origins = origins(x, given, self.classes)
+        self._units = self._spreads(x, total)
+        return super().update(x, given, seen, total=total)
+
+    def _spreads(self, x: Tensor, total: Total) -> Tensor:
         """Units in which one variance suits all entries: one level, or the spread of a real-valued column, (D,)."""
+        centre = self._origins.mean(0)
         if self.space.levels is not None:
-            return torch.ones_like(x[0])
-        spread = x.std(0, correction=0)
-        return torch.where(spread > 0, spread, x.abs().amax(0).clamp_min(1.0) * ROUNDING)
+            return torch.ones_like(centre)
 
-    def _covariance_roots(self, scatters: list["Scatter"]) -> Tensor:
+        def columns(rows: slice) -> list[Tensor]:
+            y = x[rows].flatten(1).double() - centre
+            return [y.sum(0), y.square().sum(0)]
+
+        first, second = (each / len(x) for each in in_stretches(slice(0, len(x), 1), len(x), columns, total))
+        spread, mean = (second - first.square()).clamp_min(0).sqrt(), (centre + first).abs()
+        return torch.where(spread > CONSTANT * mean, spread, mean.clamp_min(1.0) * ROUNDING)
+
+    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
+        """The log-likelihood of some rows, and the moments of each class."""
+        x, weights = self.space.check(x), self.class_weights(x, given).double()
+        moments = Moments.of(x.flatten(1).double() / self._units, weights, self._origins / self._units)
+        return [self.log_prob(x, given).double().sum(), *moments]
+
+    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
+        """Means and roots from the moments."""
+        moments, origins = Moments(*sums[1:]), self._origins / self._units
+        means = moments.means(origins, FEW)
+        roots = self._covariance_roots(moments.about(means - origins))
+        self.means.copy_(means * self._units)
+        self.roots.copy_(roots * self._units.unsqueeze(1))
+
+    def _covariance_roots(self, scatters: list[Scatter]) -> Tensor:
         """L of every covariance L L', (1 or K, D, D)."""
         within = sum(scatters[1:], scatters[0])
         eye = torch.eye(len(within.products), dtype=within.products.dtype, device=within.products.device)

@@ -1,5 +1,6 @@
 """A mixture of Gaussians with full covariances, also on integers."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -11,7 +12,7 @@ from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.components import GaussianComponents
 from priorcraft.explicit.exact.gaussian_cells import log_kernels, sample_around
 from priorcraft.explicit.exact.mixture import FiniteMixture
-from priorcraft.explicit.exact.scatter import Scatter
+from priorcraft.explicit.exact.scatter import Moments
 from priorcraft.settings import Count
 
 CELL = 1 / 12  # variance of a cell of width 1
@@ -32,14 +33,18 @@ class CellComponents(GaussianComponents):
         super().__init__(space, count, smoothing=0.0)
         self.tops = space.tops
 
-    def maximise(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> None:
-        """Weighted means and shrunken covariances, of the integers taken as real numbers."""
+    def expect(self, x: Tensor, weights: Tensor, seen: Tensor | None = None) -> list[Tensor]:
+        """Moments about the means so far, of the integers taken as real numbers."""
         _whole(seen)
-        x, weights = x.double(), weights.double()
-        means = (weights.T @ x + FEW * x.mean(0)) / (weights.sum(0) + FEW).unsqueeze(1)
-        scatters = [Scatter(x - mean, weight) for mean, weight in zip(means, weights.T, strict=True)]
+        return list(Moments.of(x.double(), weights.double(), self.means[: self.used].double()))
+
+    def settle(self, sums: Sequence[Tensor]) -> None:
+        """Weighted means and shrunken covariances."""
+        moments, before = Moments(*sums), self.means[: self.used].double()
+        means = moments.means(before, FEW)
+        scatters = moments.about(means - before)
         within = sum(scatters[1:], scatters[0])
-        eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        eye = torch.eye(means.shape[1], dtype=means.dtype, device=means.device)
         common = within.shrunk(within.covariance.diagonal().mean() * eye)
         covariances = torch.stack([scatter.shrunk(common) for scatter in scatters]) + CELL * eye
         self.means[: self.used] = means.to(self.means)

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import probability, runtime
-from priorcraft.core import UNLABELLED, ClosedForm, Exact, LatentVariable, Space, Summed
+from priorcraft.core import UNLABELLED, Exact, LatentVariable, Space, Summed
 from priorcraft.explicit.exact.components import CategoricalComponents, Components, GaussianComponents, column_moments
 from priorcraft.explicit.exact.holes import seen_points
 from priorcraft.settings import Count, Smoothing
@@ -17,7 +17,7 @@ ABSENT = -1e30  # log weight of a component that takes no part; finite, as every
 INTEGER_SIZES, REAL_SIZES = (5, 10, 20, 40), (1, 2, 4, 8, 16, 32)  # among which validation rows choose
 
 
-class FiniteMixture(Exact, ClosedForm, LatentVariable):
+class FiniteMixture(Exact, Summed, LatentVariable):
     """Components shared by the classes, weighted anew in each of them.
 
     p(x | c) = sum_z p(z | c) p(x | z), fitted by EM (Dempster, Laird & Rubin 1977)
@@ -48,7 +48,7 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
     def initialise(self, x: Tensor, given: Tensor | None, *, generator: Generator, seen: Tensor | None = None) -> None:
         """Counts p(c) and starts the smallest number of components.
 
-        Args as in `update`, and
+        Args as in `expect`, and
             generator: source of the first centres.
         """
         super().initialise(x, given, generator=generator)
@@ -77,19 +77,22 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
         """Numbers by which the first components are told apart, (B, D)."""
         return self.space.to_network(x).flatten(1)
 
-    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> Tensor:
-        """One round of EM.
+    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
+        """The log-likelihood of some rows, how many belong to each component, and what the components need of them.
 
         Args:
-            x: rows, (N, *event_shape); real numbers may be nan where they are missing.
-            given: labels, (N,), or None.
-            seen: False where an entry is missing, (N, *event_shape); None if all are there or missing ones are nan.
+            x: rows, (B, *event_shape); real numbers may be nan where they are missing.
+            given: labels, (B,), or None.
+            seen: False where an entry is missing, (B, *event_shape); None if all are there or missing ones are nan.
         """
         x, seen = self._observed(x, seen)
         joint, likely = self._shares(x, given, seen)
-        self._weigh(joint.sum(0))
-        self.components.maximise(x.flatten(1), joint.sum(1), seen)
-        return likely.mean()
+        return [likely.double().sum(), joint.sum(0), *self.components.expect(x.flatten(1), joint.sum(1), seen)]
+
+    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
+        """Weights and components from the sums over all rows."""
+        self._weigh(sums[1])
+        self.components.settle(sums[2:])
 
     def _shares(self, x: Tensor, given: Tensor | None, seen: Tensor | None) -> tuple[Tensor, Tensor]:
         """p(c, z | x, label), (B, max(K, 1), used), and log p(x | label), (B,)."""
@@ -104,7 +107,7 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
     def log_marginal(self, x: Tensor, seen: Tensor | None = None, given: Tensor | None = None) -> Tensor:
         """log p(x_seen | given), the missing entries summed or integrated out. Exact, nats, (B,).
 
-        Args as in `update`.
+        Args as in `expect`.
         """
         x, seen = self._observed(x, seen)
         if not self.classes:
@@ -170,7 +173,7 @@ class FiniteMixture(Exact, ClosedForm, LatentVariable):
         return self.components.sample(z, generator).view(n, *self.space.event_shape)
 
 
-class Mixture(Summed, FiniteMixture):
+class Mixture(FiniteMixture):
     """Independent entries, or Gaussians, in each component.
 
     p(x | c) = sum_z p(z | c) prod_i p(x_i | z) on integers, p(x | c) = sum_z p(z | c) N(x; m_z, S_z) on real numbers
@@ -187,18 +190,7 @@ class Mixture(Summed, FiniteMixture):
         self, space: Space, context: Space | None = None, *, components: Count | None = None, smoothing: Smoothing = 2.0
     ) -> None:
         kind = GaussianComponents if space.levels is None else CategoricalComponents
-        FiniteMixture.__init__(self, space, context, lambda count: kind(space, count, smoothing), components)
-
-    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
-        """The log-likelihood of some rows, how many belong to each component, and what the components need of them."""
-        x, seen = self._observed(x, seen)
-        joint, likely = self._shares(x, given, seen)
-        return [likely.double().sum(), joint.sum(0), *self.components.expect(x.flatten(1), joint.sum(1), seen)]
-
-    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
-        """Weights and components from the sums over all rows."""
-        self._weigh(sums[1])
-        self.components.settle(sums[2:])
+        super().__init__(space, context, lambda count: kind(space, count, smoothing), components)
 
 
 def spread_rows(x: Tensor, k: int, generator: Generator) -> Tensor:

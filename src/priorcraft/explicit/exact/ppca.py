@@ -1,16 +1,21 @@
 """Probabilistic PCA: a continuous latent variable, integrated exactly."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.core import ClosedForm, Encoder, Exact, Space
+from priorcraft.core import Encoder, Exact, Space, Summed
+from priorcraft.core.abilities import Total, alone
+from priorcraft.explicit.exact.scatter import Moments, Scatter, origins
 from priorcraft.settings import Smoothing, Width
 
+FEW = 1e-3  # imagined rows of a class at the mean of all rows
 
-class PPCA(Exact, ClosedForm, Encoder):
+
+class PPCA(Exact, Summed, Encoder):
     """A linear-Gaussian latent variable model, per class; the exact oracle for the VAE.
 
     p(z) = N(0, I),   p(x | z) = N(W z + mu, sigma^2 I),   p(x) = N(mu, W W' + sigma^2 I)
@@ -40,24 +45,31 @@ class PPCA(Exact, ClosedForm, Encoder):
         self.register_buffer("weight", torch.zeros(classes, space.dims, self.latent))
         self.register_buffer("noise", torch.ones(classes))
 
-    def update(self, x: Tensor, given: Tensor | None) -> Tensor:
-        """The closed-form maximum; one round of EM over the labels that are not known."""
-        x = self.space.check(x)
-        before = self.log_prob(x, given).mean()
-        shares = self.class_weights(x, given)
-        flat = x.flatten(1).to(torch.float64)
-        common = torch.cov(flat.T, correction=0).reshape(flat.shape[1], flat.shape[1])
-        for c in range(len(self.means)):
-            self._fit_class(c, flat, shares[:, c].to(flat), common)
-        return before
+    @torch.no_grad()
+    def update(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None, *, total: Total = alone) -> Tensor:
+        """The closed-form maximum; one round of EM over the labels that are not known. Args as in `Summed.update`."""
+        self._origins = origins(x, given, self.classes)
+        return super().update(x, given, seen, total=total)
 
-    def _fit_class(self, c: int, x: Tensor, share: Tensor, common: Tensor) -> None:
-        total = share.sum().clamp_min(1e-9)
-        mean = (share @ x + 1e-3 * x.mean(0)) / (total + 1e-3)
+    def expect(self, x: Tensor, given: Tensor | None, seen: Tensor | None = None) -> list[Tensor]:
+        """The log-likelihood of some rows, and the moments of each class."""
+        x, origins = self.space.check(x), self._origins
+        moments = Moments.of(x.flatten(1).double(), self.class_weights(x, given).double(), origins)
+        return [self.log_prob(x, given).double().sum(), *moments]
+
+    def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
+        """Means, weights and noise from the moments."""
+        moments, origins = Moments(*sums[1:]), self._origins
+        overall = moments.about(moments.overall(origins) - origins)
+        common, means = sum(overall[1:], overall[0]).covariance, moments.means(origins, FEW)
+        for c, (mean, scatter) in enumerate(zip(means, moments.about(means - origins), strict=True)):
+            self._settle(c, mean, scatter, common)
+
+    def _settle(self, c: int, mean: Tensor, scatter: Scatter, common: Tensor) -> None:
         extra = self.smoothing if self.classes else 0.0
-        scatter = ((x - mean) * share.unsqueeze(1)).T @ (x - mean) + extra * common
-        values, vectors = torch.linalg.eigh(scatter / (total + extra))
-        noise = values[: -self.latent].mean().clamp_min(1e-6) if x.shape[1] > 1 else values.mean().clamp_min(1e-6)
+        total = scatter.weight.clamp_min(1e-9) + extra
+        values, vectors = torch.linalg.eigh((scatter.products + extra * common) / total)
+        noise = values[: -self.latent].mean().clamp_min(1e-6) if len(mean) > 1 else values.mean().clamp_min(1e-6)
         gains = (values[-self.latent :] - noise).clamp_min(0).sqrt()
         self.means[c], self.noise[c] = mean.to(self.means), noise.to(self.noise)
         self.weight[c] = (vectors[:, -self.latent :] * gains).to(self.weight)
