@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,10 @@ from priorcraft.datasets import Rows, open_data
 from priorcraft.datasets.pairs import open_pairs
 from priorcraft.errors import DataError, UsageError
 from priorcraft.metrics.gain import Gain, classically, interval, moved, prove, smote
+from priorcraft.scale.adding import vetted
+from priorcraft.scale.answering import answer, augment_job
+from priorcraft.scale.content import content
+from priorcraft.scale.questions import alone
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +217,32 @@ def test_a_pair_without_its_partner_is_refused():
         open_pairs({"a": np.zeros((5, 2, 2), int), "b": np.zeros((4, 2, 2), int)})
     with pytest.raises(DataError, match="no partner"):
         open_pairs({"a_train": np.zeros((5, 2, 2), int)})
+
+
+def chunks_of(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("part-*"))}
+
+
+def test_samples_in_chunks_are_checked_like_those_at_once_and_do_not_depend_on_their_order(small, tmp_path):
+    run = pc.load(small / "run")
+    job = replace(augment_job(run, small / "few.npz", 12), size=50)
+    assert job.count == 3
+    with alone():
+        backwards = {chunk: content(job, chunk) for chunk in (2, 1, 0)}
+    answer(job, tmp_path / "out")
+    assert list(chunks_of(tmp_path / "out").values()) == [backwards[chunk] for chunk in range(3)]
+    parts = [np.load(path) for path in sorted((tmp_path / "out").glob("part-*.npz"))]
+    x, y = (np.concatenate([part[name] for part in parts]) for name in "xy")
+    assert np.bincount(y.astype(int), minlength=10).tolist() == [12] * 10
+    source = vetted(str(run.path.absolute()), str((small / "few.npz").absolute()), 0)
+    assert bool(source._passes(torch.from_numpy(x), torch.from_numpy(y.astype(int))).all())
+
+
+@pytest.mark.slow
+def test_samples_in_chunks_by_the_command_are_the_same_bytes_for_one_and_two_workers_also_on_ray(small, tmp_path):
+    pytest.importorskip("ray")
+    words = ["augment", str(small / "few.npz"), str(small / "run"), "--per-class", "2000", "--json"]
+    for name, more in (("1", ["--workers", "1"]), ("2", ["--workers", "2"]), ("ray", ["--on", "local"])):
+        main([*words, *more, "--out", str(tmp_path / name)])
+    assert len(chunks_of(tmp_path / "1")) == 3
+    assert chunks_of(tmp_path / "1") == chunks_of(tmp_path / "2") == chunks_of(tmp_path / "ray")

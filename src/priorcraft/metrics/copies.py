@@ -19,6 +19,7 @@ MAX_ROWS = 1_000  # of each kind that is compared with all training rows
 MIN_SAMPLES = 50
 QUANTILE = 0.005
 NEIGHBOURS = 5
+AT_ONCE = 4096  # rows that are compared with as many
 POWER = 0.95  # share of disguised training rows that has to be found
 DISGUISE = 0.05  # share of entries that the disguise changes
 MAX_FALSE = 0.05  # largest false positive rate with which samples are acquitted
@@ -121,9 +122,12 @@ class CopyTest:
 
     def _relative(self, x: Tensor) -> Tensor:
         """Distance to the nearest training row over the mean distance to the next ones; 1 where those are all equal."""
+        return torch.cat([self._relative_of(part) for part in x.split(AT_ONCE)])
+
+    def _relative_of(self, x: Tensor) -> Tensor:
         f = self._features(x)
         near = torch.full((len(f), NEIGHBOURS + 1), torch.inf)
-        for rows in self.splits.train.x.split(4096):
+        for rows in self.splits.train.x.split(AT_ONCE):
             distances = torch.cdist(f, self._features(rows))
             near = torch.cat([near, distances], 1).topk(NEIGHBOURS + 1, largest=False).values
         first, rest = near[:, 0], near[:, 1:].mean(1)

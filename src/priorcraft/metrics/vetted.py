@@ -8,9 +8,9 @@ from torch import Generator, Tensor
 from priorcraft import runtime
 from priorcraft.answer import Answer
 from priorcraft.classifiers.discriminative import Discriminative
-from priorcraft.core import Generative
+from priorcraft.core import UNLABELLED, Generative
 from priorcraft.datasets import Rows, Splits
-from priorcraft.errors import PriorcraftError
+from priorcraft.errors import DataError, PriorcraftError, UsageError
 from priorcraft.metrics.copies import CopyTest
 from priorcraft.metrics.gain import known
 
@@ -48,17 +48,27 @@ class Vetted:
     """
 
     def __init__(self, model: Generative, splits: Splits, seed: int) -> None:
-        self.model, self.copies = model, CopyTest(splits, seed=seed)
+        self.model, self.splits, self.copies = model, splits, CopyTest(splits, seed=seed)
         self.judge = Discriminative("logistic", splits.space, len(splits.classes))
         self.judge.fit(splits.train.x, known(splits.train))
         self.refused = Refused()
 
     def draw(self, wanted: Tensor, generator: Generator) -> Rows:
-        """One sample for each label, (n,); labels that six rounds could not serve are left out.
+        """As `served`.
 
         Raises:
             PriorcraftError: a class of which no sample passes.
         """
+        found = self.served(wanted, generator)
+        if len(found.labels.unique()) < len(wanted.unique()):
+            raise PriorcraftError(
+                "no sample of some class passes the copy check and the confidence rule; train longer or take another "
+                "model."
+            )
+        return found
+
+    def served(self, wanted: Tensor, generator: Generator) -> Rows:
+        """One sample for each label, (n,); labels that six rounds could not serve are left out."""
         missing, x, y = wanted, [], []
         for attempt in range(ATTEMPTS):
             device = self.model.device
@@ -70,13 +80,7 @@ class Vetted:
             missing = missing[~fine]
             if not len(missing):
                 break
-        served = torch.cat(y)
-        if len(served.unique()) < len(wanted.unique()):
-            raise PriorcraftError(
-                "no sample of some class passes the copy check and the confidence rule; train longer or take another "
-                "model."
-            )
-        return Rows(torch.cat(x), served)
+        return Rows(torch.cat(x), torch.cat(y))
 
     def _passes(self, x: Tensor, y: Tensor) -> Tensor:
         suspected = self.copies.suspects(x)
@@ -86,3 +90,28 @@ class Vetted:
             old.drawn + len(x), old.suspected + int(suspected.sum()), old.doubted + int(doubted.sum())
         )
         return ~(suspected | doubted)
+
+
+def wanted_counts(splits: Splits, per_class: int, *, balance: bool = False) -> Tensor:
+    """How many samples of each class are to be added to the training rows, (K,).
+
+    Args:
+        splits: the data.
+        per_class: so many of each class.
+        balance: instead, as many as are missing until each class has so many rows.
+
+    Raises:
+        DataError: a class without labelled rows.
+        UsageError: nothing to add.
+    """
+    y = known(splits.train)
+    counts = torch.bincount(y[y != UNLABELLED], minlength=len(splits.classes))
+    empty = [splits.classes[c] for c in (counts == 0).nonzero().flatten().tolist()]
+    if empty:
+        raise DataError(f"class '{empty[0]}' has no labelled training row, so nothing says what it is; label some.")
+    if per_class < 1:
+        raise UsageError(f"per_class must be at least 1, not {per_class}.")
+    missing = (per_class - counts).clamp_min(0) if balance else torch.full_like(counts, per_class)
+    if not int(missing.sum()):
+        raise UsageError(f"every class has {per_class} rows or more; there is nothing to balance.")
+    return missing

@@ -12,6 +12,7 @@ from typing import Any
 from priorcraft import runtime
 from priorcraft.errors import PriorcraftError
 from priorcraft.run import Run
+from priorcraft.scale.adding import AUGMENT, ROWS, asked_counts, named
 from priorcraft.scale.chunks import Job, begin, chunk_rows
 from priorcraft.scale.content import SAMPLE, compute
 from priorcraft.scale.on_ray import by_ray
@@ -54,6 +55,18 @@ def question_job(run: Run, asked: Asked, source: str | Path, *, part: str = "tes
     options |= {"rate": asked.rate} if asked.question is Question.UNUSUAL else {}
     size = chunk_rows(run.model.space.dims)
     return Job(asked.question.value, asked.run, mark(run), len(rows_of(where, part)), size, asked.seed, where, options)
+
+
+def augment_job(run: Run, data: str | Path, per_class: int, *, balance: bool = False, seed: int = 0) -> Job:
+    """Samples to add to each class of a training set, in the order of the classes.
+
+    Raises:
+        DataError, UsageError, PriorcraftError: as `asked_counts`.
+    """
+    where, source = str(run.path.absolute()), named(data)
+    options = asked_counts(where, source, per_class, balance, seed)
+    suffix, size = ".npz" if run.columns is None else ".parquet", min(ROWS, chunk_rows(run.model.space.dims))
+    return Job(AUGMENT, where, mark(run), sum(options["counts"]), size, seed, source, options, suffix)
 
 
 def mark(run: Run) -> str:

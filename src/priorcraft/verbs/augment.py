@@ -29,12 +29,13 @@ from priorcraft.metrics.gain import (
     known,
     prove,
 )
-from priorcraft.metrics.vetted import RULE, Refused, Vetted
+from priorcraft.metrics.vetted import RULE, Refused, Vetted, wanted_counts
 from priorcraft.report.training_set import TrainingSet
 from priorcraft.run import Run
 from priorcraft.run.data import labelled_data, opened, own_data
 
 MOST = 100_000  # rows added
+LONG = "--workers N --out FOLDER draws any number in chunks."
 SEEN = 1e-6  # distance up to which two rows are the same
 
 
@@ -172,6 +173,8 @@ def augment(
     its class a probability of at least 0.05. In the proof the same classifier learns from real rows, real + classical,
     real + synthetic, and synthetic rows alone, and is asked about test rows.
 
+    With --workers or --on, samples alone are drawn, any number of them, into a folder of chunks, without a proof.
+
     Args:
         data: the data to add to, with labels.
         run: the run folder of a model that was fitted to them, of any family, or what `fit` and `load` return.
@@ -232,16 +235,10 @@ def augment(
 def wanted_labels(splits: Splits, per_class: int, balance: bool) -> Tensor:
     """Labels of the samples to add, (n,)."""
     if not 1 <= per_class * len(splits.classes) <= MOST:
-        raise UsageError(f"per_class must lie in 1 ... {MOST // max(len(splits.classes), 1)}, not {per_class}.")
-    y = known(splits.train)
-    counts = torch.bincount(y[y != UNLABELLED], minlength=len(splits.classes))
-    empty = [splits.classes[c] for c in (counts == 0).nonzero().flatten().tolist()]
-    if empty:
-        raise DataError(f"class '{empty[0]}' has no labelled training row, so nothing says what it is; label some.")
-    missing = (per_class - counts).clamp_min(0) if balance else torch.full_like(counts, per_class)
-    if not int(missing.sum()):
-        raise UsageError(f"every class has {per_class} rows or more; there is nothing to balance.")
-    return torch.arange(len(counts)).repeat_interleave(missing)
+        most = MOST // max(len(splits.classes), 1)
+        raise UsageError(f"per_class must lie in 1 ... {most}, not {per_class}; {LONG}")
+    counts = wanted_counts(splits, per_class, balance=balance)
+    return torch.arange(len(counts)).repeat_interleave(counts)
 
 
 def unseen(run: Run, splits: Splits) -> tuple[Rows, int]:

@@ -8,12 +8,14 @@ from priorcraft.answer import Answer
 from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.run import Run
 from priorcraft.run.data import Given, label_of, opened
-from priorcraft.scale.answering import answer, question_job, sample_job
+from priorcraft.scale.adding import AUGMENT
+from priorcraft.scale.answering import answer, augment_job, question_job, sample_job
 from priorcraft.scale.content import SAMPLE
 from priorcraft.scale.questions import Question, asked
 from priorcraft.train.loop import Listener, Record, silent
 
 LINES = 20  # about the progress
+UNPROVED = "samples alone are drawn here; augment without --workers and --on proves whether they help."
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,13 @@ class Bulk(Answer):
 
 def bulk(
     run: str | Path | Run,
-    question: Literal["sample", "score", "classify", "encode", "impute", "unusual"],
+    question: Literal["sample", "score", "classify", "encode", "impute", "unusual", "augment"],
     source: str | Path | None = None,
     *,
     out: str | Path,
     n: int = 1,
+    per_class: int | None = None,
+    balance: bool = False,
     given: Given | None = None,
     split: str = "test",
     samples: int = 64,
@@ -54,7 +58,7 @@ def bulk(
     overwrite: bool = False,
     listen: Listener = silent,
 ) -> Bulk:
-    """Answer about any number of rows, in chunks: sample, score, classify, encode, impute or unusual.
+    """Answer about any number of rows, in chunks: sample, score, classify, encode, impute, unusual or augment.
 
     The commands of these names do the same with --workers or --on, and --out FOLDER.
 
@@ -63,10 +67,14 @@ def bulk(
 
     Args:
         run: the run folder, or what `fit` and `load` return.
-        question: sample, score, classify, encode, impute or unusual.
-        source: the rows: a .parquet or .csv file, a folder of them, or prepared data; none for sample.
+        question: sample, score, classify, encode, impute, unusual, or augment: samples that pass its checks, without
+            its proof.
+        source: the rows: a .parquet or .csv file, a folder of them, or prepared data; none for sample. For augment
+            the data to add to.
         out (required): a folder, for parquet files; of samples of arrays, for .npz files.
         n: samples in all, or imputations of each row.
+        per_class: samples to add to each class, for augment.
+        balance: instead, fill each class up to per_class rows.
         given: label=CLASS, for sample.
         split: of prepared data, train, valid or test.
         samples: k, draws of the bound, for approximate models.
@@ -85,22 +93,29 @@ def bulk(
         PriorcraftError: a worker was ended; what is finished stays.
     """
     fitted, _ = opened(run, "cpu")
-    if question not in (SAMPLE, *Question):
-        raise UsageError(f"there is no question '{question}': {did_you_mean(question, (SAMPLE, *Question))}")
+    questions = (SAMPLE, *Question, AUGMENT)
+    if question not in questions:
+        raise UsageError(f"there is no question '{question}': {did_you_mean(question, questions)}")
     if n < 1 or workers < 1:
         raise UsageError(f"n and workers must be at least 1, not {n} and {workers}.")
     if (source is None) != (question == SAMPLE):
         raise UsageError(
             "sample takes no source; every other question needs one: .parquet or .csv files or prepared data."
         )
+    if (per_class is not None or balance) != (question == AUGMENT):
+        raise UsageError("per_class says how many samples augment adds to each class; other questions take none.")
     if source is None:
         label = label_of(fitted, given)
         job = sample_job(fitted, n, seed=seed, label=None if label is None else int(label))
+    elif question == AUGMENT:
+        job = augment_job(fitted, source, per_class or 0, balance=balance, seed=seed)
     else:
         job = question_job(
             fitted, asked(fitted, question, seed=seed, samples=samples, n=n, rate=rate), source, part=split
         )
     told = listen(question)
+    if question == AUGMENT:
+        told(Record("note", 0, 0.0, 0.0, {"message": UNPROVED}))
 
     def done(chunks: int, of: int) -> None:
         if chunks * LINES // of > (chunks - 1) * LINES // of:
