@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import priorcraft as pc
 from priorcraft.sklearn import PriorImputer, PriorSampler
 
 N = 90
@@ -90,3 +91,27 @@ def test_new_identifiers_are_as_many_as_are_drawn():
     names = PriorSampler("chow-liu", steps=1).fit(frame).sample(20_000)["id"]
     assert names.is_unique
     assert names.str.fullmatch(r"n\d+").all()
+
+
+@pytest.mark.parametrize("missing", ["fill", "keep"])
+def test_columns_that_say_one_thing_or_nothing(missing):
+    tick = WHOLE > 3
+    frame = pl.DataFrame(
+        {
+            "x": WHOLE,
+            "number": [7 if there else None for there in tick],
+            "word": ["yes" if there else None for there in tick],
+            "true": [True if there else None for there in tick],
+            "nothing": pl.Series([None] * N),
+        }
+    )
+    run = pc.fit(frame, "chow-liu", steps=2, reading={"missing": missing})
+    drawn = pc.sample(run, n=400).frame
+    assert drawn.schema == frame.schema
+    for name, value in (("number", 7), ("word", "yes"), ("true", True)):
+        assert set(drawn[name].drop_nulls()) == {value}
+        if missing == "fill":
+            assert drawn[name].null_count() == 0
+            assert any(f"'{name}' says" in note and "--missing keep" in note for note in run.notes)
+        else:
+            assert (drawn[name].is_not_null() == (drawn["x"] > 3)).mean() > 0.8

@@ -44,6 +44,8 @@ def as_named(values: pa.Array | pa.ChunkedArray, name: str) -> pa.Array | pa.Chu
     wanted = type_named(name)
     if wanted is None or wanted == values.type:
         return values
+    if pa.types.is_null(wanted):
+        return pa.nulls(len(values)) if values.null_count == len(values) else values
     try:
         return pc.cast(values, wanted, safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

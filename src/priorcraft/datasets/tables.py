@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from priorcraft.cells import SUFFIXES, CellColumn, Cells, read_cells
 from priorcraft.cells.emptiness import emptied
@@ -15,7 +16,7 @@ from priorcraft.cells.stored import Unusual
 from priorcraft.datasets.blocks import open_blocks, told_of_holes, told_of_silent
 from priorcraft.datasets.columns import Column, Columns, Recognised, Types, as_stated, recognised, stated
 from priorcraft.datasets.columns.aside import Constant, Identifier
-from priorcraft.datasets.columns.word import MOST
+from priorcraft.datasets.columns.word import MOST, words_of
 from priorcraft.datasets.labels import by_number
 from priorcraft.datasets.raw import Raw
 from priorcraft.datasets.shelf import MEMORY, Shelf
@@ -157,7 +158,7 @@ def columns_of(
         if column.name not in (label, weight)
     }
     all_ = tuple(_column(cells[name], kind, missing) for name, kind in kinds.items())
-    notes = [_told(column) for column in all_ if not column.sizes]
+    notes = [_told(column, int(cells[column.name].empty.sum())) for column in all_ if not column.sizes]
     if weight is not None:
         notes.append(
             f"column '{weight}' says how often each row counts, and is no variable; --types {weight}=number if it is."
@@ -180,11 +181,20 @@ def columns_of(
 
 
 def _column(column: CellColumn, kind: Recognised, missing: Missing) -> Column:
-    keeps = missing == "keep" and bool(column.empty.any()) and bool(kind.codec.sizes)
+    holes = missing == "keep" and bool(column.empty.any())
+    if holes and isinstance(kind.codec, Constant) and kind.codec.value:  # a word, or nothing
+        boolean = pa.types.is_boolean(column.distinct.type)
+        kind = Recognised(words_of(column, boolean=boolean), f"{kind.reason}, or nothing")
+    keeps = holes and bool(kind.codec.sizes)
     return Column(column.name, kind.codec, kind.reason, column.dtype, keeps, column.categories)
 
 
-def _told(column: Column) -> str:
+def _told(column: Column, empty: int) -> str:
+    if isinstance(column.codec, Constant) and column.codec.value and empty:
+        return (
+            f"column '{column.name}' says {column.codec.value} or nothing ({empty:,} empty cells) and is left out of "
+            f"p(x): it says {column.codec.value} throughout samples; --missing keep draws its empty cells, too."
+        )
     why = f": {column.reason}" if not isinstance(column.codec, Constant) else ""
     kept = "" if isinstance(column.codec, (Identifier, Constant)) else "; impute keeps it"
     return f"column '{column.name}' is left out of p(x), {column.codec.described()}{why}{kept}."

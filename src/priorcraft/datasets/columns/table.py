@@ -51,7 +51,13 @@ class Column:
     def sizes(self) -> tuple[int, ...]:
         """States of its entries; () where it is left out of p(x)."""
         sizes = self.codec.sizes
-        return (sizes[0] + 1, *sizes[1:]) if self.keeps and sizes else sizes
+        return (self.gone + 1, *sizes[1:]) if self.keeps and sizes else sizes
+
+    @property
+    def gone(self) -> int:
+        """The state of an empty cell in its first entry, where it has one."""
+        alone = isinstance(self.codec, Word) and len(self.codec.states) == 1
+        return 1 if alone else self.codec.sizes[0]
 
     @property
     def finer(self) -> tuple[Finer, ...]:
@@ -79,7 +85,7 @@ class Column:
         if not (self.keeps and self.codec.sizes):
             return coded
         missing = np.zeros(coded.x.shape[1], dtype=np.int64)
-        missing[0] = self.codec.sizes[0]
+        missing[0] = self.gone
         return coded._replace(x=np.where(column.empty[:, None], missing, coded.x))
 
     def decode(self, x: np.ndarray, generator: Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +95,7 @@ class Column:
             return values, np.ones(len(x), dtype=bool)
         if not (self.keeps and self.codec.sizes):
             return values, np.zeros(len(x), dtype=bool)
-        return values, x[:, 0] == self.codec.sizes[0]
+        return values, x[:, 0] == self.gone
 
     def as_json(self) -> dict[str, Any]:
         """For a run's config.json."""
