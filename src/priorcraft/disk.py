@@ -66,18 +66,24 @@ def publish(path: Path, data: bytes, *, overwrite: bool) -> None:
         FileExistsError: something is there by now, and may not be replaced; it is as it was.
         WriteFailed: the disk refuses.
     """
+    with aside(path) as temporary, explained(path.name, path.parent, len(data)):
+        write_synced(temporary, data)
+        if overwrite:
+            os.replace(temporary, path)
+        free = overwrite or named(temporary, path)
+    if not free:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A hidden name beside `path` for what is not whole yet: what has it at the end is taken away."""
     sweep(path.parent)
     temporary = _temporary(path)
     try:
-        with explained(path.name, path.parent, len(data)):
-            write_synced(temporary, data)
-            if overwrite:
-                os.replace(temporary, path)
-            free = overwrite or _linked(temporary, path)
+        yield temporary
     finally:
         _remove(temporary)
-    if not free:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _temporary(path: Path) -> Path:
@@ -118,8 +124,8 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _linked(source: Path, path: Path) -> bool:
-    """Gives a file a second name, if that is free; returns whether it was."""
+def named(source: Path, path: Path) -> bool:
+    """Gives a whole file its name, if that is free; returns whether it was."""
     try:
         os.link(source, path)
     except FileExistsError:

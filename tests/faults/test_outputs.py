@@ -1,8 +1,11 @@
 """An answer is on the disk whole, or not at all; nothing is replaced unasked, and nothing is left beside it."""
 
+import asyncio
 import errno
+import io
 import os
 import stat
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,8 +14,9 @@ from crash import operations, run_until_operation
 from faults.injected import failing
 from priorcraft import disk
 from priorcraft.disk import WriteFailed
-from priorcraft.errors import UsageError
+from priorcraft.errors import PriorcraftError, UsageError
 from priorcraft.outputs import write_arrays, write_bytes
+from priorcraft.studio.uploads import Unwelcome, Uploads
 
 OLD, NEW = b"old", b"new and longer"
 
@@ -123,3 +127,57 @@ def test_a_tree_is_complete_or_absent(tmp_path):
         (folder / "two").write_bytes(b"2")
     assert os.listdir(tmp_path) == ["out"]
     assert os.listdir(tmp_path / "out") == ["one"]
+
+
+def upload(uploads: Uploads, folder: str, name: str, *chunks: bytes) -> int:
+    """One file from a page."""
+
+    async def body():
+        for chunk in chunks:
+            yield chunk
+
+    return asyncio.run(uploads.receive(folder, name, body()))
+
+
+def packed(*names: str) -> bytes:
+    """An archive of files that hold their own names."""
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w") as archive:
+        for name in names:
+            archive.writestr(zipfile.ZipInfo(name), name)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kept"),
+    [("p/a.png", b"ab", {"a.png"}), ("p.zip", packed("p/a.png", "b.png"), {"a.png", "b.png"})],
+)
+def test_an_error_at_any_operation_of_an_upload_leaves_nothing(tmp_path, name, content, kept):
+    uploads = Uploads(tmp_path)
+
+    def received(k: int | None) -> tuple[list[str], set[str], str]:
+        folder, said = uploads.begin(), ""
+        with failing(k, errno.ENOSPC) as done:
+            try:
+                assert upload(uploads, folder, name, content[:1], content[1:]) == len(content)
+            except PriorcraftError as error:
+                said = str(error)
+        return done, {p.name for p in (tmp_path / "uploads" / folder).rglob("*.*")}, said
+
+    operations, whole, _ = received(None)
+    assert whole == kept
+    for k in (k for k, operation in enumerate(operations) if operation not in ("unlink", "rmdir")):
+        done, found, said = received(k)
+        assert (found, "could not be written" in said) in [(set(), True), (kept, False)], (k, done)
+        assert found != kept or operations[k] == "mkdir", "of a folder that is there already"
+
+
+def test_an_archive_gives_all_of_its_files_or_none(tmp_path):
+    uploads = Uploads(tmp_path)
+    upload(uploads, folder := uploads.begin(), "b.png", b"own")
+    with pytest.raises(Unwelcome, match="of this name"):
+        upload(uploads, folder, "p.zip", packed("a.png", "b.png"))
+    with pytest.raises(Unwelcome, match="rename it"):
+        upload(uploads, folder, "p.zip", packed("a.png", "b.png/c.png"))
+    with pytest.warns(UserWarning, match="Duplicate"), pytest.raises(Unwelcome, match="once"):
+        upload(uploads, folder, "p.zip", packed("a.png", "a.png"))
+    assert [(p.name, p.read_bytes()) for p in (tmp_path / "uploads" / folder).iterdir()] == [("b.png", b"own")]

@@ -1,14 +1,15 @@
 """Files from the page: names and sizes are checked before they are kept, archives before they are opened."""
 
-import os
 import re
 import secrets
 import shutil
 import stat
 import zipfile
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from priorcraft import disk
 from priorcraft.errors import DataError, UsageError
 from priorcraft.studio.workspace import NAME, PICTURES, UPLOADS
 
@@ -87,9 +88,9 @@ class Uploads:
         What cannot be kept whole is not kept at all.
         """
         folder, relative = self.path(upload), checked_name(name)
-        part, size = folder / f".{secrets.token_hex(8)}.part", 0
-        try:
-            with open(part, "xb") as file:
+        size = 0
+        with disk.aside(folder / relative.name) as part, disk.explained(relative.name, folder):
+            with disk.stream(part) as file:
                 async for chunk in body:
                     size += file.write(chunk)
             if relative.suffix.lower() == ARCHIVE:
@@ -97,9 +98,7 @@ class Uploads:
             else:
                 if relative.suffix.lower() == ".npz":
                     check_archive(part)
-                keep(part, folder / relative)
-        finally:
-            part.unlink(missing_ok=True)
+                keep({folder / relative: part})
         return size
 
     def forget(self, upload: str) -> None:
@@ -107,15 +106,20 @@ class Uploads:
         shutil.rmtree(self.path(upload))
 
 
-def keep(part: Path, target: Path) -> None:
-    """Gives a received file its name; an earlier one of that name stays."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def keep(received: Mapping[Path, Path]) -> None:
+    """Gives whole files their names, all or none; an earlier file of a name stays."""
+    done: list[Path] = []
     try:
-        os.link(part, target)
-    except FileExistsError:
-        raise Unwelcome("there is a file of this name in the upload already.") from None
-    except OSError:
+        for target, part in received.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not disk.named(part, target):
+                raise Unwelcome("there is a file of this name in the upload already.")
+            done.append(target)
+    except (FileExistsError, NotADirectoryError):
         raise Unwelcome("the file cannot be kept under this name; rename it.") from None
+    finally:
+        for path in done if len(done) < len(received) else ():
+            path.unlink(missing_ok=True)
 
 
 def check_archive(path: Path) -> list[zipfile.ZipInfo]:
@@ -150,36 +154,29 @@ def unpack(path: Path, folder: Path) -> None:
     for entry, name in zip(entries, names, strict=True):
         if entry.flag_bits & 1 or stat.S_ISLNK(entry.external_attr >> 16) or name.suffix.lower() == ARCHIVE:
             raise Unwelcome("an archive must hold plain files: no links, no passwords, no archives in it.")
-    written: list[Path] = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for entry, name in zip(entries, names, strict=True):
-                extract(archive, entry, folder / name, written)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        remove(written)
-        raise Unwelcome("the archive is damaged; pack the files anew.") from error
-    except Unwelcome:
-        remove(written)
-        raise
+    if len({*names}) < len(names):
+        raise Unwelcome("an archive must hold each name once.")
+    with disk.aside(folder / "unpacked") as place:
+        parts = {folder / name: place / str(i) for i, name in enumerate(names)}
+        place.mkdir()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for entry, part in zip(entries, parts.values(), strict=True):
+                    extract(archive, entry, part)
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+            raise Unwelcome("the archive is damaged; pack the files anew.") from error
+        keep(parts)
 
 
-def extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, written: list[Path]) -> None:
+def extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, part: Path) -> None:
     """One file of an archive, no longer than its entry says."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     left = entry.file_size
-    with archive.open(entry) as source, open(target, "xb") as file:
-        written.append(target)
+    with archive.open(entry) as source, disk.stream(part) as file:
         while chunk := source.read(CHUNK):
             left -= len(chunk)
             if left < 0:
                 raise Unwelcome("the archive holds more than it says; pack the files anew.")
             file.write(chunk)
-
-
-def remove(paths: list[Path]) -> None:
-    """Takes back what was written."""
-    for path in paths:
-        path.unlink(missing_ok=True)
 
 
 def is_side_effect(name: str) -> bool:
