@@ -41,7 +41,19 @@ def _loaded(module: str, name: str) -> Any:
     runtime = import_module("priorcraft.runtime")
     with runtime.borrowed_process():
         found = getattr(import_module(module), name)
-    return found if isinstance(found, type) else runtime.undisturbed(_reading_named(found))
+    return found if isinstance(found, type) else runtime.undisturbed(_reading_named(_numbers_checked(found)))
+
+
+def _numbers_checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose whole numbers and numbers may be of any library, and nothing else."""
+    as_declared, names = import_module("priorcraft.settings").as_declared, inspect.signature(function).parameters
+
+    @wraps(function)
+    def called(*args: Any, **given: Any) -> Any:
+        first = as_declared(function, dict(zip(names, args, strict=False)))
+        return function(*first.values(), *args[len(first) :], **as_declared(function, given))
+
+    return called
 
 
 def _reading_named(function: Callable[..., Any]) -> Callable[..., Any]:

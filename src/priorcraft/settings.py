@@ -107,8 +107,8 @@ def check(constructor: Callable[..., object], given: Mapping[str, object]) -> No
             raise UsageError(f"{name} must lie in {limits}, not {value!r}.")
 
 
-def whole(name: str, value: object, limits: Range) -> int:
-    """A whole number in a range, of whatever integer type, as int; 2.0 is one and 2.5 is not.
+def whole(name: str, value: object, limits: Range | None = None) -> int:
+    """A whole number (in a range), of whatever integer type, as int; 2.0 is one and 2.5 is not.
 
     Raises:
         UsageError: anything else; nothing is rounded.
@@ -116,10 +116,44 @@ def whole(name: str, value: object, limits: Range) -> int:
     >>> whole("n", 3.0, Range(1, 10))
     3
     """
-    exact = isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not exact or value not in limits:
-        raise UsageError(f"{name} must be a whole number in {limits}, not {value!r:.60}.")
+    exact = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
+    if isinstance(value, bool) or not exact or (limits is not None and value not in limits):
+        where = "" if limits is None else f" in {limits}"
+        raise UsageError(f"{name} must be a whole number{where}, not {value!r:.60}.")
     return int(typing.cast(int, value))
+
+
+def as_declared(function: Callable[..., object], given: Mapping[str, object]) -> dict[str, object]:
+    """Arguments by name, those that are declared as int or float as such numbers, of whatever library they are.
+
+    Raises:
+        UsageError: another thing in their place; nothing is rounded.
+
+    >>> def draw(n: int, *, rate: float | None = None): ...
+    >>> as_declared(draw, {"n": 3.0, "rate": 1})
+    {'n': 3, 'rate': 1.0}
+    >>> as_declared(draw, {"n": 1.5})
+    Traceback (most recent call last):
+    priorcraft.errors.UsageError: n must be a whole number, not 1.5.
+    """
+    kinds = _numbers(function).items()
+    found = {name: (kind, given[name]) for name, kind in kinds if given.get(name) is not None}
+    numbers = {name: whole(name, x) if kind is int else _number(name, x) for name, (kind, x) in found.items()}
+    return {**given, **numbers}
+
+
+@cache
+def _numbers(function: Callable[..., object]) -> Mapping[str, type]:
+    """The arguments that are an int or a float, or None."""
+    hints = {name: typing.get_args(hint) or (hint,) for name, hint in typing.get_type_hints(function).items()}
+    kinds = {name: [kind for kind in found if kind is not type(None)] for name, found in hints.items()}
+    return {name: kind for name, found in kinds.items() for kind in (int, float) if found == [kind]}
+
+
+def _number(name: str, value: object) -> float:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise UsageError(f"{name} must be a number, not {value!r:.60}.")
+    return float(value)
 
 
 def defaults(constructor: Callable[..., object]) -> dict[str, Any]:

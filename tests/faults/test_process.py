@@ -3,6 +3,7 @@
 import inspect
 import os
 import random
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 import torch
 
 import priorcraft as pc
-from priorcraft import runtime, sklearn
+from priorcraft import declared, runtime, sklearn
 from priorcraft.errors import OutOfMemory, UsageError
 from priorcraft.runtime import keyed, mix
+from priorcraft.settings import as_declared
 
 
 def state():
@@ -121,6 +123,24 @@ def test_where_memory_runs_out_a_python_user_reads_a_sentence():
 
     with pytest.raises(OutOfMemory, match="not enough memory for this; try a smaller n"):
         large()
+
+
+@pytest.mark.parametrize("name", declared.names())
+def test_no_number_of_a_verb_is_rounded_and_those_of_any_library_are_taken(name):
+    found, function = declared.verb(name).arguments, getattr(import_module(f"priorcraft.verbs.{name}"), name)
+    lacking = {each.name: 3 for each in found if each.default is declared.REQUIRED}
+    for each in found:
+        if each.types not in (("int",), ("float",)):
+            continue
+        for value in ("3", True, [1], *[1.5, float("nan"), np.float32(1.5), np.True_] * (each.types == ("int",))):
+            with pytest.raises(UsageError, match=rf"^{each.name} must be a (whole )?number, not"):
+                getattr(pc, name)(**lacking | {each.name: value})
+        for number in (np.int64(3), np.uint8(3), 3.0, np.float32(3)):
+            taken = as_declared(function, {each.name: number})[each.name]
+            assert (type(taken).__name__,) == each.types
+            assert taken == 3
+    with pytest.raises(TypeError, match=rf"{name}\(\) got an unexpected"):
+        getattr(pc, name)(**lacking, fancy=1)
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, int])
