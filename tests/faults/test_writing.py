@@ -7,7 +7,7 @@ import pytest
 
 from crash import run_until_operation
 from faults.injected import unreadable
-from faults.writing import COMMANDS, Command, again, cleared, kept, prepared, typed, words
+from faults.writing import COMMANDS, Command, again, cleared, kept, prepared, told, typed, words
 from priorcraft import declared
 
 SLOW = {
@@ -65,3 +65,19 @@ def test_a_file_that_cannot_be_read_is_a_sentence(place, name):
         assert "a fault of this program" not in said, (done[k], said)
         cleared(place)
         assert kept(place) == before
+
+
+SAYING = (  # what the commands that write do not print
+    "", "--help", "fit --help", "models", "schema fit", "verify {}/nb", "score {}/nb 한", "한 {}",
+    "fit {}/x.npz 한", "fit {}/x.npz naive-bayes --set 한=1", "data {}/한.csv",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", SAYING)
+def test_a_terminal_that_knows_ascii_alone_is_told_everything(place, line):
+    """As the commands that write are in every test of this file."""
+    (place / "한.csv").write_text("é,kind\n" + "ü,cat\nß,dog\n" * 20, "utf-8")
+    code, printed, said = told(*words(line, place))
+    assert code == (2 if "한" in line and "csv" not in line else 0), said
+    assert printed or said.startswith("priorcraft: ")
+    assert "Unicode" not in said

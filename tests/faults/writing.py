@@ -105,14 +105,21 @@ def cleared(place: Path) -> None:
 
 
 def typed(*typed_words: object) -> tuple[int, str]:
-    """Runs a command in this process: its exit code, and what it says on stderr."""
-    errors = io.StringIO()
-    with redirect_stderr(errors), redirect_stdout(io.StringIO()):
+    """Runs a command in this process, in a terminal of ASCII alone: its exit code, and what it says on stderr."""
+    code, _, said = told(*typed_words)
+    return code, said
+
+
+def told(*typed_words: object) -> tuple[int, str, str]:
+    """The same, and what it prints."""
+    output, errors = (io.TextIOWrapper(io.BytesIO(), "ascii", write_through=True) for _ in range(2))
+    code = 0
+    with redirect_stderr(errors), redirect_stdout(output):
         try:
             main([str(word) for word in typed_words])
         except SystemExit as left:
-            return int(left.code or 0), errors.getvalue()
-    return 0, errors.getvalue()
+            code = int(left.code or 0)
+    return (code, *(stream.buffer.getvalue().decode() for stream in (output, errors)))
 
 
 def essence(place: Path) -> dict[str, bytes]:
