@@ -38,7 +38,7 @@ def test_a_quicker_model_is_looked_for_a_while_and_not_longer(digits: Splits, mo
 
 
 def test_a_picture_that_takes_too_long_is_given_up_with_a_sentence(digits: Splits, tmp_path, monkeypatch):
-    monkeypatch.setattr("priorcraft.verbs.fit.drawn_within", lambda budget: 1e-4)
+    monkeypatch.setattr("priorcraft.scale.trained.drawn_within", lambda budget: 1e-4)
     monkeypatch.setattr("priorcraft.run.pace.ADVICE_SECONDS", 0.0)
     said = list[Record]()
     fit(digits, "masked-mlp", out=tmp_path / "run", minutes=1e-3, settings={"width": 8}, listen=lambda _: said.append)

@@ -55,7 +55,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, few: Splits) -> dict[str, Pa
 @pytest.mark.parametrize("name", SMALL)
 def test_killed_between_any_two_file_operations_and_resumed(name, whole, few, tmp_path, monkeypatch):
     """Six instants drawn over the operations of the whole training."""
-    monkeypatch.setattr("priorcraft.verbs.fit.PICTURES", 1e9)  # the same operations however fast the machine is
+    monkeypatch.setattr("priorcraft.scale.trained.PICTURES", 1e9)  # the same operations however fast the machine is
     run = tmp_path / "run"
 
     def start() -> None:

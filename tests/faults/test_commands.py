@@ -19,7 +19,7 @@ from priorcraft.cli import main
 from priorcraft.datasets import open_data
 from priorcraft.errors import DataError, RunBusy
 from priorcraft.outputs import folder_name
-from priorcraft.verbs import fit as fitting
+from priorcraft.scale import trained as fitting
 
 
 def typed(*words: object) -> tuple[int, str]:

@@ -1,0 +1,112 @@
+"""How a run begins: its data, its settings and its budget are found good before a folder is made for them."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+
+from priorcraft import runtime, zoo
+from priorcraft.core import ClosedForm
+from priorcraft.datasets import Reading, Splits
+from priorcraft.errors import UsageError
+from priorcraft.run import describe
+from priorcraft.run.forms import DOMAINS, PAIRS, REVERSED, ROWS, open_as
+from priorcraft.train.batch import fastest_batch
+from priorcraft.train.launch import launched
+from priorcraft.train.loop import Budget, whole
+from priorcraft.train.run_folder import RunFolder
+from priorcraft.train.shards import DEFAULT, Shards
+from priorcraft.zoo import Settings
+
+TRIAL_ROWS = 1000  # from which a batch size is measured
+
+
+def form_of(pairs: bool, domains: bool, reverse: bool) -> str:
+    """The form of the data that the flags name.
+
+    Raises:
+        UsageError: flags that contradict each other.
+    """
+    if pairs and domains:
+        raise UsageError("give --pairs or --domains, not both: rows belong together one by one, or they do not.")
+    if reverse and not domains:
+        raise UsageError("--reverse belongs to --domains; with --pairs, exchange A and B.")
+    return PAIRS if pairs else (REVERSED if reverse else DOMAINS) if domains else ROWS
+
+
+def cut_into(shards: int | None, workers: int | None) -> int:
+    """Parts of the rows of a step: as asked, or four where several processes shall share them."""
+    asked = workers is not None or launched()
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers must be at least 1, not {workers}.")
+    found = DEFAULT if shards is None and asked else shards or 1
+    Shards.check(found, workers or 1)
+    return found
+
+
+def begin(
+    data: str | Path | Splits | None,
+    model: str | None,
+    out: Path,
+    held: ExitStack,
+    budget: Budget,
+    *,
+    seed: int,
+    overwrite: bool,
+    settings: Settings,
+    reading: Reading,
+    form: str,
+    shards: int,
+) -> tuple[RunFolder, Splits]:
+    """A new run folder for data that can be read and a model that can be built; `held` holds its lock."""
+    if data is None or model is None:
+        raise UsageError("fit needs DATA and MODEL, as in: priorcraft fit digits vae --out runs/vae.")
+    if isinstance(data, str) and data in zoo.names() and model not in zoo.names():
+        raise UsageError(f"first the data, then the model: priorcraft fit {model} {data} --out {out}.")
+    splits = opened_as(form, data, seed, reading)
+    check_context(model, splits)
+    source = str(data) if isinstance(data, str | Path) else splits.name
+    settings, chosen = sized(model, splits, settings, seed, budget)
+    found = {"source": source, "form": form, "reading": reading}
+    config = describe(model, splits, settings, seed=seed, budget=budget, **found)
+    zoo.build(model, splits.space, splits.context, len(splits.train), settings, seed=seed)  # refuses bad settings first
+    config |= {"shards": shards} if shards > 1 else {}
+    run = held.enter_context(RunFolder.created(out, config, overwrite=overwrite))
+    told = [] if isinstance(data, Splits) else splits.notes  # who opened the data has heard of them
+    for message in [*told, *chosen]:
+        run.append({"kind": "note", "step": 0, "progress": 0.0, "elapsed": 0.0, "message": message})
+    return run, splits
+
+
+def opened_as(form: str, data: str | Path | Splits | None, seed: int | None, reading: Reading | None) -> Splits:
+    """Data in a form, opened or as they are."""
+    return data if isinstance(data, Splits) else open_as(form, data or "", seed=seed or 0, **(reading or {}))
+
+
+def sized(model: str, splits: Splits, settings: Settings, seed: int, budget: Budget) -> tuple[Settings, list[str]]:
+    """The settings with the batch size that this machine likes in place of "auto", and a sentence about it.
+
+    Raises:
+        UsageError: "auto" with a budget of steps, whose result would depend on the machine's mood.
+    """
+    if settings.get("batch_size") != "auto":
+        return settings, []
+    if budget.seconds is None:
+        raise UsageError("batch_size=auto measures this machine and goes with --minutes; give a number with --steps.")
+    rest = {key: value for key, value in settings.items() if key != "batch_size"}
+    trial, objective = zoo.build(model, splits.space, splits.context, len(splits.train), rest, seed=seed)
+    rows = whole(splits.train.first(TRIAL_ROWS), torch.device("cpu"))
+    trial.initialise(rows.x, rows.given, generator=runtime.keyed(seed, "trial"))
+    objective.prepare(rows)
+    speeds = fastest_batch(objective, splits.train)
+    chosen, shown = next(iter(speeds)), ", ".join(f"{size}: {speeds[size]:,.0f}" for size in sorted(speeds))
+    return rest | {"batch_size": chosen}, [f"batch_size {chosen} was chosen by rows a second ({shown})."]
+
+
+def check_context(model: str, splits: Splits) -> None:
+    """Raises a UsageError for a model that is fitted by counting and takes no image as context."""
+    if splits.context is None or splits.context.is_label:
+        return
+    kind = zoo.entry(model, splits.space, len(splits.train))[1].model
+    if issubclass(kind, ClosedForm):
+        raise UsageError(f"{model} is fitted by counting and takes labels alone as context; use gan or masked-mlp.")
