@@ -43,6 +43,7 @@ class Spent:
     wall: float
     cpu: float
     peak: int  # bytes: the largest process, mapped pages that were touched among them
+    anon: int  # bytes: of these, what is no page of a file; looked at twenty times a second
 
 
 def priorcraft(*words: object, cgroup: Path | None = None, threads: int = 1, log: Path | None = None) -> Spent:
@@ -59,17 +60,34 @@ def priorcraft(*words: object, cgroup: Path | None = None, threads: int = 1, log
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         print(done.stderr[-500:], file=sys.stderr)
-    peak = next((int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("PEAK ")), 0)
+    peaks = next((line.split()[1:] for line in done.stderr.splitlines() if line.startswith("PEAK ")), (0, 0))
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Spent(done.returncode, time.monotonic() - began, cpu, peak)
+    return Spent(done.returncode, time.monotonic() - began, cpu, *map(int, peaks))
 
 
-WRAP = (
-    "import resource, subprocess, sys\n"
-    "code = subprocess.run([sys.executable, '-m', 'priorcraft', *sys.argv[1:]]).returncode\n"
-    "print('PEAK', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, file=sys.stderr)\n"
-    "sys.exit(code)"
-)
+WRAP = """
+import resource, subprocess, sys, time
+from pathlib import Path
+
+def family(pid):
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [pid, *(p for task in tasks for child in task.read_text().split() for p in family(child))]
+
+def anonymous(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return max([int(line.split()[1]) for line in lines if line.startswith("RssAnon")], default=0)
+
+process, anon = subprocess.Popen([sys.executable, "-m", "priorcraft", *sys.argv[1:]]), 0
+while process.poll() is None:
+    try:
+        anon = max([anon, *map(anonymous, family(process.pid))])
+    except OSError:  # one of them has just ended
+        pass
+    time.sleep(0.05)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print("PEAK", peak * 1024, anon * 1024, file=sys.stderr)
+sys.exit(process.returncode)
+"""
 
 
 def rows(n: int, seed: int) -> pa.Table:
@@ -82,13 +100,13 @@ def rows(n: int, seed: int) -> pa.Table:
     return pa.table(columns | {"day": np.datetime64("2020-01-01") + rng.integers(0, 1500, n)})
 
 
-def write(path: Path, n: int) -> Path:
+def write(path: Path, n: int, seed: int = 0) -> Path:
     """So many rows as text or parquet."""
     schema = rows(1, 0).schema
     text = path.suffix == ".csv"
     with (pyarrow.csv.CSVWriter if text else pyarrow.parquet.ParquetWriter)(path, schema) as writer:
         for start in range(0, n, STEP):
-            writer.write_table(rows(min(STEP, n - start), start))
+            writer.write_table(rows(min(STEP, n - start), seed * 10**8 + start))
     return path
 
 
@@ -105,14 +123,26 @@ def gb(size: float) -> str:
 def tables(place: Path, small: bool) -> None:
     """Peak memory of a fit to a text file and to parquet."""
     nothing = priorcraft("--version")
-    for name, n, floor in (("a.csv", 10**6, "0.6 GB"), ("b.parquet", 10**7, "1 GB")):
+    sizes = [("a.csv", 10**6, "0.6 GB"), ("b", 25 * 10**5, "1 GB"), ("c", 10**7, "1 GB, flat in rows")]
+    for name, n, floor in sizes:
         n //= 4 if small else 1
-        source = write(place / name, n)
-        first = priorcraft("fit", source, "chow-liu", "--steps", 1, "--quiet", "--out", place / f"{name}.run")
-        again = priorcraft("fit", source, "chow-liu", "--steps", 1, "--quiet", "--out", place / f"{name}.again")
-        found = f"{gb(first.peak)} reading and fitting ({first.cpu:.0f} CPU s), {gb(again.peak)} from the copy"
-        say(f"fit chow-liu, {n:,} rows, {source.suffix}", f"{found} ({again.cpu:.0f} CPU s)", f"≤ {floor}")
+        source = write(place / name, n) if name.endswith(".csv") else folder_of_parquet(place / name, n)
+        ways = {"reading and fitting": place / f"{name}.run", "from the copy": place / f"{name}.again"}
+        found = list[str]()
+        for way, run in ways.items():
+            took = priorcraft("fit", source, "chow-liu", "--steps", 1, "--quiet", "--out", run)
+            found.append(f"{gb(took.peak)} ({gb(took.anon)} without pages of files) {way}, {took.cpu:.0f} CPU s")
+        kind = ".csv" if source.is_file() else "a folder of .parquet"
+        say(f"fit chow-liu, {n:,} rows, {kind}", "; ".join(found), f"≤ {floor}")
     say("the program alone (--version)", gb(nothing.peak), "-")
+
+
+def folder_of_parquet(folder: Path, n: int) -> Path:
+    """So many rows as four files."""
+    folder.mkdir()
+    for part in range(4):
+        write(folder / f"{part}.parquet", n // 4, seed=part)
+    return folder
 
 
 def prepared(place: Path, small: bool) -> None:

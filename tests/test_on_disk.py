@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 import priorcraft as pc
+from priorcraft import mapped, runtime
 from priorcraft.cells import stored as cells_stored
-from priorcraft.datasets import blocks, cached, folder, open_data, plain
+from priorcraft.datasets import Rows, blocks, cached, divide, folder, open_data, plain
 from priorcraft.datasets.prepared import open_prepared, save
 
 ROWS = 900
@@ -189,3 +190,25 @@ def test_long_tables_are_asked_about_as_short_ones_are(tmp_path, monkeypatch):
         assert found.n == expected.n == ROWS
         assert found.log_p == pytest.approx(expected.log_p)
         assert set(expected.notes) <= set(found.notes)
+
+
+@pytest.mark.parametrize("labels", [None, torch.arange(1000) % 7 % 3 - 1, torch.full((1000,), -1)])
+def test_rows_are_divided_a_stretch_at_a_time_as_if_they_were_sorted_by_class(labels, monkeypatch):
+    monkeypatch.setattr(divide, "AT_ONCE", 64)
+    found = divide.choose(Rows(torch.zeros(1000, 1), labels), 150, generator=runtime.keyed(1))
+    order = torch.randperm(1000, generator=runtime.keyed(1))
+    order = order if labels is None else order[labels[order].argsort(stable=True)]
+    place = torch.arange(1000)
+    assert torch.equal(found[order], (place + 1) * 150 // 1000 > place * 150 // 1000)
+
+
+def test_rows_of_a_mapped_array_are_gathered_a_few_at_a_time_and_their_pages_let_go(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.arange(30_000).reshape(10_000, 3))
+    source, let_go = mapped.tensor_of(np.load(tmp_path / "x.npy", mmap_mode="r")), []
+    monkeypatch.setattr(mapped, "GATHERED", 100)
+    monkeypatch.setattr(mapped, "let_go", let_go.append)
+    number = torch.randint(10_000, (450,), generator=runtime.keyed(0))
+    assert torch.equal(Rows(source).where(number).x, source[number])
+    assert len(let_go) == 5
+    mask = torch.zeros(10_000, dtype=torch.bool).index_fill(0, number, True)
+    assert torch.equal(Rows(source).where(mask).x, source[mask])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 BLOCK_BYTES = 2**24  # of an array that are worked on at once
+GATHERED = 1024  # rows, each of which may touch 64 KB
 MAP = "_priorcraft_map"  # the attribute of a tensor that names the array that it is
 
 
@@ -26,6 +27,18 @@ def let_go(array: np.ndarray | Tensor | None) -> None:
     pages = own._mmap if isinstance(own, np.memmap) else None  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         pages.madvise(mmap.MADV_DONTNEED)
+
+
+def gathered(source: Tensor, which: Tensor) -> Tensor:
+    """source[which], by mask or by number; of a mapped array a few rows at a time, whose pages are then let go."""
+    if getattr(source, MAP, None) is None:
+        return source[which]
+    number = which.nonzero().squeeze(1) if which.dtype == torch.bool else which
+    found = torch.empty((len(number), *source.shape[1:]), dtype=source.dtype)
+    for start in range(0, len(number), GATHERED):
+        found[start : start + GATHERED] = source[number[start : start + GATHERED]]
+        let_go(source)
+    return found
 
 
 def everywhere(array: np.ndarray, test: Callable[[np.ndarray], np.ndarray]) -> bool:

@@ -1,5 +1,7 @@
 """Rows drawn by seed for validation and test, in proportion to the classes."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Generator, Tensor
 
@@ -35,11 +37,22 @@ def choose(rows: Rows, count: int, *, generator: Generator) -> Tensor:
     Systematic sampling along the classes: position i is taken where floor((i + 1) count / N) > floor(i count / N).
     """
     n = len(rows)
-    order = torch.randperm(n, generator=generator)
-    if rows.y is not None:
-        order = order[rows.y[order].argsort(stable=True)]
+    order = torch.randperm(n, dtype=torch.int32 if n < 2**31 else torch.int64, generator=generator)
     mask = torch.zeros(n, dtype=torch.bool)
-    for start in range(0, n, AT_ONCE):
-        i = torch.arange(start, min(start + AT_ONCE, n))
-        mask[order[start : start + AT_ONCE]] = (i + 1) * count // n > i * count // n
+    for number, i in _along(order, rows.y):
+        mask[number] = (i + 1) * count // n > i * count // n
     return mask
+
+
+def _along(order: Tensor, y: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Numbers of rows, and their positions when rows in this order are sorted by class, a stretch at a time."""
+    begins = None if y is None else torch.bincount(y + 1).cumsum(0).roll(1).index_fill(0, torch.tensor(0), 0)
+    for start in range(0, len(order), AT_ONCE):
+        number = order[start : start + AT_ONCE].long()
+        if y is None or begins is None:
+            yield number, torch.arange(start, start + len(number))
+            continue
+        label, here = (y[number] + 1).sort(stable=True)
+        counts = torch.bincount(label, minlength=len(begins))
+        yield number[here], torch.arange(len(label)) + (begins - (counts.cumsum(0) - counts))[label]
+        begins = begins + counts

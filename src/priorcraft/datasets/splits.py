@@ -15,6 +15,7 @@ from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.datasets.raw_values import RawValues, raw_values
 from priorcraft.errors import DataError, UsageError, did_you_mean
+from priorcraft.mapped import gathered
 
 BESIDE = ("y", "seen", "rest", "strange", "place", "partner")  # what `Rows` hold beside x
 
@@ -56,7 +57,7 @@ class Rows:
 
     def where(self, mask: Tensor) -> "Rows":
         """The rows that a mask (N,), or their numbers, take."""
-        return self._each(lambda part: part[mask])
+        return self._each(lambda part: gathered(part, mask))
 
     def first(self, n: int | None) -> "Rows":
         """The first n rows; all if None."""

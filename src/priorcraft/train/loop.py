@@ -169,7 +169,8 @@ def permutation(n: int, seed: int, epoch: int) -> Tensor:
 
 def whole(rows: Rows, device: torch.device) -> Batch:
     """All rows as one batch; on the CPU they are not copied."""
-    return Batch(rows.x.to(device), None if rows.context is None else rows.context.to(device), torch.arange(len(rows)))
+    number = torch.arange(len(rows), dtype=torch.int32 if len(rows) < 2**31 else torch.int64)
+    return Batch(rows.x.to(device), None if rows.context is None else rows.context.to(device), number)
 
 
 def taken(rows: Rows, index: Tensor, device: torch.device) -> Batch:

@@ -56,7 +56,7 @@ def mutual_information(x: Tensor, weights: Weights, bins: int, levels: int | Non
     """
     of = weights.__getitem__ if isinstance(weights, Tensor) else weights
     stretches = [slice(start, start + ROWS) for start in range(0, len(x), ROWS)]
-    total = torch.stack([of(rows).double().sum(0) for rows in stretches]).sum(0)
+    total = torch.stack([_weight(x, of(rows)) for rows in stretches]).sum(0)
     counts = (
         _pair_counts(x, stretches, lambda rows, c=c: of(rows)[:, c], bins, levels or bins) for c in range(len(total))
     )
@@ -64,6 +64,11 @@ def mutual_information(x: Tensor, weights: Weights, bins: int, levels: int | Non
     return sum(
         (share * _information(pairs, bins) for share, pairs in zip(shares, counts, strict=True)), torch.tensor(0.0)
     )
+
+
+def _weight(x: Tensor, weights: Tensor) -> Tensor:
+    let_go(x)
+    return weights.double().sum(0)
 
 
 def _information(pairs: Tensor, bins: int) -> Tensor:
