@@ -3,12 +3,16 @@
 import errno
 import random
 
+import pyarrow as pa
+import pyarrow.csv
 import pytest
 
+import priorcraft as pc
 from crash import run_until_operation
 from faults.injected import unreadable
 from faults.writing import COMMANDS, Command, again, cleared, kept, prepared, told, typed, words
 from priorcraft import declared
+from priorcraft.scale.questions import asked
 
 SLOW = {
     "classify",
@@ -81,3 +85,16 @@ def test_a_terminal_that_knows_ascii_alone_is_told_everything(place, line):
     assert code == (2 if "한" in line and "csv" not in line else 0), said
     assert printed or said.startswith("priorcraft: ")
     assert "Unicode" not in said
+
+
+def test_a_table_with_classes_has_the_same_scores_in_chunks(place):
+    """Of all its rows and of one, with and without the classes; `score` itself asks about the rows of the test."""
+    table = pa.csv.read_csv(place / "pets.csv")
+    found, one, bare = (
+        asked(place / "pets", "score")(rows)["log_p"].to_pylist()
+        for rows in (table, table.slice(0, 1), table.drop_columns("kind"))
+    )
+    assert bare == pytest.approx(found, abs=1e-5)
+    assert one == pytest.approx(found[:1], abs=1e-5)
+    test = pc.score(place / "pets").log_p.tolist()
+    assert all(min(abs(p - q) for q in found) < 1e-5 for p in test)

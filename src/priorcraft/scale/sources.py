@@ -18,7 +18,7 @@ from priorcraft.datasets.cached import kept_cells, large
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.prepared import is_prepared, open_prepared
 from priorcraft.datasets.splits import Rows, Splits
-from priorcraft.disk import WriteFailed
+from priorcraft.disk import WriteFailed, parsing
 from priorcraft.errors import DataError
 
 PARTS = ("train", "valid", "test")
@@ -51,10 +51,8 @@ class ParquetRows:
         files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
         if not files:
             raise DataError(f"{path} holds no parquet files.")
-        try:
+        with parsing(path, "parquet"):
             found = [pyarrow.parquet.ParquetFile(file) for file in files]
-        except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(f"{path} cannot be read as parquet: {str(error).splitlines()[0]}.") from None
         names = {tuple(file.schema_arrow.names) for file in found}
         if len(names) > 1:
             raise DataError(f"the parquet files in {path} have different columns; put tables of one kind there.")
