@@ -10,6 +10,7 @@ import pytest
 import priorcraft as pc
 from crash import run_until_operation
 from faults.injected import unreadable
+from faults.said import alike, content, essence, golden
 from faults.writing import COMMANDS, Command, again, cleared, kept, prepared, told, typed, words
 from priorcraft import declared
 from priorcraft.scale.questions import asked
@@ -34,6 +35,15 @@ def test_every_command_that_writes_is_tried():
     asked = {name: declared.verb(name) for name in declared.names()}
     writing = {v.name for v in asked.values() if v.writes or any(a.name == "out" for a in v.arguments)}
     assert writing - {"demo"} == {name.partition(" ")[0] for name in COMMANDS}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_command_says_and_writes_what_it_did(place, name):
+    """`PRIORCRAFT_GOLDENS=write python -m pytest tests/faults/test_writing.py -k says` where a change is meant."""
+    command = Command.run(name, place)
+    files = {each: content(each, data, place) for each, data in command.whole.items()}
+    found = {"said": essence(command.said, place), "files": files}
+    assert alike(golden("written.json", name, found), found), found
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,7 @@ class Command:
         place: a folder of `prepared`.
         whole: what it writes.
         rest: every other file there.
+        said: what it prints.
         operations: how many operations it takes.
         seconds: and how long.
     """
@@ -156,23 +158,25 @@ class Command:
     place: Path
     whole: dict[str, bytes]
     rest: dict[str, bytes]
+    said: str
     operations: int
     seconds: float
 
     @classmethod
+    @cache
     def run(cls, name: str, place: Path) -> "Command":
         """Runs it undisturbed."""
         cleared(place)
         rest = kept(place)
         began = time.monotonic()
         with failing(None) as done:
-            code, said = typed(*words(COMMANDS[name], place))
+            code, printed, said = told(*words(COMMANDS[name], place))
         seconds = time.monotonic() - began
         assert code == 0, (name, said)
         whole = essence(place)
         assert whole, name
         cleared(place)
-        return cls(name, place, whole, rest, len(done), seconds)
+        return cls(name, place, whole, rest, printed, len(done), seconds)
 
     def disturbed(self, k: int, code: int) -> list[str]:
         """What goes otherwise than it must when the k-th operation fails, with an old answer there, too."""

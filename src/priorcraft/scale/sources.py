@@ -13,12 +13,13 @@ import torch
 from priorcraft.cells import SUFFIXES, Cells, read_cells
 from priorcraft.cells.reading import files_of, is_folder_of_tables
 from priorcraft.cells.stored import StoredCells, Unusual
+from priorcraft.contents import parsing
 from priorcraft.datasets.blocks import SAMPLE, words_of
 from priorcraft.datasets.cached import kept_cells, large
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.prepared import is_prepared, open_prepared
 from priorcraft.datasets.splits import Rows, Splits
-from priorcraft.disk import WriteFailed, parsing
+from priorcraft.disk import WriteFailed
 from priorcraft.errors import DataError
 
 PARTS = ("train", "valid", "test")
