@@ -10,10 +10,10 @@ import pytest
 import priorcraft as pc
 from crash import run_until_operation
 from faults.injected import unreadable
-from faults.said import alike, content, essence, golden
 from faults.writing import COMMANDS, Command, again, cleared, kept, prepared, told, typed, words
 from priorcraft import declared
 from priorcraft.scale.questions import asked
+from said import alike, content, essence, golden
 
 SLOW = {
     "classify",

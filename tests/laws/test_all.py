@@ -1,15 +1,18 @@
 """Laws that every model obeys, whatever is known of its density."""
 
+from functools import cache
+
 import pytest
 import torch
 
 from laws.table import BITS, COLUMNS, IMAGES_ALONE, MODELS, PLANE, REAL_VALUED, rows, tiny
 from priorcraft import runtime, zoo
-from priorcraft.core import Exact
+from priorcraft.core import Approximate, Encoder, Exact, Generative, Space
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
 from priorcraft.train.checkpoint import load_into
 from priorcraft.train.loop import Budget, Progress, train, whole
+from said import alike, golden, measured
 
 CASES = [(name, BITS) for name in MODELS] + [(name, PLANE) for name in REAL_VALUED]
 CASES += [(name, COLUMNS) for name in MODELS if name not in IMAGES_ALONE]
@@ -19,10 +22,35 @@ def test_the_table_has_every_model_of_the_zoo():
     assert set(MODELS) == set(zoo.ZOO)
 
 
+@cache
+def known(name: str, space: Space, labels: bool) -> Generative:
+    """A tiny model that is asked and not changed."""
+    return tiny(name, space=space, labels=labels)
+
+
+@pytest.mark.parametrize(("name", "space"), CASES)
+@pytest.mark.parametrize("labels", [True, False])
+def test_a_model_says_the_numbers_that_it_said(name, space, labels):
+    """`PRIORCRAFT_GOLDENS=write python -m pytest tests/laws -k numbers` where a change is meant."""
+    model, (x, y) = known(name, space, labels), rows(space, 6)
+    found = {"sample": model.sample(20, generator=runtime.keyed(1))}
+    if labels:
+        found["sample of classes"] = model.sample(6, given=y, generator=runtime.keyed(1))
+    if isinstance(model, Exact):
+        found |= {"log p": model.log_prob(x), "log p given": model.log_prob(x, y if labels else None)}
+    if isinstance(model, Approximate):
+        found["weights"] = model.log_weights(x, 3, y if labels else None, generator=runtime.keyed(1))
+    if isinstance(model, Encoder):
+        found["z"] = model.encode(x, y if labels else None)
+    said = {key: measured(value.detach().numpy()) for key, value in found.items()}
+    dims = "x".join(map(str, space.event_shape))
+    assert alike(golden("numbers.json", f"{name} {dims} {labels}", said), said), said
+
+
 @pytest.mark.parametrize(("name", "space"), CASES)
 @pytest.mark.parametrize("labels", [True, False])
 def test_same_seed_same_bits_and_the_global_generator_is_untouched(name, space, labels):
-    model, before = tiny(name, space=space, labels=labels), torch.get_rng_state()
+    model, before = known(name, space, labels), torch.get_rng_state()
     first = model.sample(20, generator=runtime.keyed(1))
     again = model.sample(20, generator=runtime.keyed(1))
     other = model.sample(20, generator=runtime.keyed(2))
@@ -34,7 +62,7 @@ def test_same_seed_same_bits_and_the_global_generator_is_untouched(name, space, 
 
 @pytest.mark.parametrize(("name", "space"), CASES)
 def test_samples_lie_in_the_space(name, space):
-    x = tiny(name, space=space).sample(50, generator=runtime.keyed(0))
+    x = known(name, space, True).sample(50, generator=runtime.keyed(0))
     assert x.shape == (50, *space.event_shape)
     assert x.is_floating_point() == (space.levels is None)
     space.check(x)
@@ -68,6 +96,9 @@ def test_every_parameter_moves_when_it_is_trained(name):
     before = {key: value.clone() for key, value in model.named_parameters()}
     objective.prepare(whole(Rows(x, y), x.device))
     list(train(objective, Rows(x, y), Rows(x, y), Budget(steps=6), seed=0, at=Progress()))
+    said = {key: measured(value.detach().numpy()) for key, value in sorted(model.named_parameters())}
+    said |= {key: measured(value.numpy()) for key, value in sorted(model.named_buffers())}
+    assert alike(golden("numbers.json", f"{name} trained", said), said), said
     still = [key for key, value in model.named_parameters() if torch.equal(value, before[key])]
     assert not still
 

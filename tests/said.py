@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet
 from PIL import Image
 
-GOLDEN = Path(__file__).parents[1] / "goldens"
+GOLDEN = Path(__file__).parent / "goldens"
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
 TIMES = re.compile(r"seconds\S*\s+\S+|\d+(\.\d+)? m?s\b|\d+(\.\d+)? GFLOP/s")
 
