@@ -46,6 +46,28 @@ def test_a_command_says_and_writes_what_it_did(place, name):
     assert alike(golden("written.json", name, found), found), found
 
 
+ANSWERED = (  # what the commands that write do not show
+    "evaluate {}/x.npz {}/x.npz", "evaluate {}/pets.csv {}/pets.csv --label kind", "verify {}/nb", "data {}/pets.csv",
+    "classify {}/nb --beside logistic --calibrate --risk 0.1", "score {}/vae --samples 10", "score {}/pairs",
+    "score {}/nb --limit 5", "score {}/pairs --order reverse", "unusual {}/nb --against {}/x.npz", "models",
+    "bayes {}/p.csv --query x --given y=1", "calibrate {}/nb --sets 12 --draws 9",
+    "inpaint {}/vae {}/image.png --mask left -n 2 --draws 4", "upscale {}/vae {}/small.png -n 2 --draws 4",
+    "impute {}/pets {}/holes.csv -n 2 --draws 4 --out {}/out.csv",
+    "sample {}/pets -n 4 --where weight>5 --out {}/out.csv",
+    "translate {}/vae {}/image.png --to 1 -n 2 --out {}/out.npz", "sample {}/vae -n 3 --given label=1 --out {}/out.npz",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ANSWERED)
+def test_a_command_answers_in_json_what_it_did(place, line):
+    """`PRIORCRAFT_GOLDENS=write python -m pytest tests/faults/test_writing.py -k json` where a change is meant."""
+    cleared(place)
+    code, printed, said = told(*words(line, place), "--json")
+    assert code == 0, said
+    found = essence(printed, place)
+    assert alike(golden("answers.json", line, found), found), found
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_an_error_at_any_operation_of_any_command_loses_nothing_and_leaves_nothing(place, name):
     command, draw = Command.run(name, place), random.Random(name)
