@@ -1,5 +1,6 @@
 """Long answers in chunks: the same bytes for any number of workers, on any engine, and after any kill."""
 
+import os
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from priorcraft.datasets import Splits, cached, open_data
 from priorcraft.datasets.columns.aside import Identifier
 from priorcraft.datasets.columns.naming import Stretch
 from priorcraft.datasets.prepared import open_prepared, save
-from priorcraft.errors import DataError, PriorcraftError, UsageError
+from priorcraft.errors import DataError, PriorcraftError, RunBusy, UsageError
 from priorcraft.run import Run, load
 from priorcraft.run.data import data_of
 from priorcraft.scale.answering import answer, question_job, sample_job
@@ -114,6 +115,18 @@ def test_a_folder_of_something_else_is_refused(run, parquet, tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("text")
     with pytest.raises(UsageError, match=r"holds other files \(thesis.txt\)"):
         answer(sampling, tmp_path / "mine", overwrite=True)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_two_calls_at_a_time_on_one_folder_are_refused(run, parquet, tmp_path):
+    sampling, scoring, _ = jobs(run, parquet)
+
+    def another_call(chunks: int, of: int) -> None:
+        with pytest.raises(RunBusy, match=rf"out is being written by process {os.getpid()}"):
+            answer(scoring, tmp_path / "out", overwrite=True)
+
+    answer(replace(sampling, rows=SIZE), tmp_path / "out", done=another_call)
+    assert set(files(tmp_path / "out")) == {"part-000000.parquet"}
 
 
 def test_imputing_fills_empty_cells_and_touches_no_other(run, parquet, frame, tmp_path):

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,6 +20,7 @@ from priorcraft.datasets.prepared import open_prepared, save
 from priorcraft.errors import DataError, UsageError
 from priorcraft.run.run import describe, rebuild
 from priorcraft.scale.training import train_together
+from priorcraft.train.lock import writer_of
 from priorcraft.train.loop import Budget, Record, spread, whole
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.train.shards import Shards
@@ -192,6 +194,45 @@ def test_torchrun_gives_the_same_weights(tmp_path):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     run_command(*launcher, *COMMAND, "--out", str(tmp_path / "2"))
     assert weights(RunFolder.open(tmp_path / "1")) == weights(RunFolder.open(tmp_path / "2"))
+
+
+@pytest.mark.slow
+def test_workers_of_a_launcher_that_see_other_data_are_refused_before_the_first_step(few, tmp_path):
+    x = few.train.x.numpy().copy()
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29533"}
+    words = [sys.executable, "-m", "priorcraft", "fit", "x.npz", *GAN[1:], "--out", str(tmp_path / "run")]
+    each = list[subprocess.Popen[str]]()
+    for rank in range(2):
+        (tmp_path / str(rank)).mkdir()
+        np.savez(tmp_path / str(rank) / "x.npz", x=x, levels=17)
+        x[3, 0, 0, 0] = 16 - x[3, 0, 0, 0]
+        how = {"env": os.environ | place | {"RANK": str(rank)}, "cwd": tmp_path / str(rank)}
+        each.append(subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **how))
+    for process in each:
+        assert "worker 1 sees other data than the first one" in process.communicate(timeout=200)[1]
+        assert process.returncode == DataError.exit_code
+    assert RunFolder.open(tmp_path / "run").newest() is None
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_the_same_weights_and_a_lost_worker_is_a_sentence(tmp_path):
+    pytest.importorskip("ray")
+    run_command(*COMMAND, "--workers", "1", "--out", str(tmp_path / "1"))
+    run_command(*COMMAND, "--on", "local", "--workers", "2", "--out", str(tmp_path / "2"))
+    assert weights(RunFolder.open(tmp_path / "1")) == weights(RunFolder.open(tmp_path / "2"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+    long = [word if word != "4" else "1000000" for word in COMMAND]
+    words = [sys.executable, *long, "--on", "local", "--workers", "2", "--out", str(tmp_path / "lost")]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 200
+    while (first := writer_of(tmp_path / "lost" / "lock")) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert first is not None
+    time.sleep(3)
+    os.kill(first, signal.SIGKILL)
+    said = process.communicate(timeout=200)[1]
+    assert process.returncode == WorkerLost.exit_code, said
+    assert f"Go on with: priorcraft fit --resume --on local --workers 2 --out {tmp_path / 'lost'}" in said
 
 
 def test_validation_rows_miss_no_stretch():

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,11 +24,6 @@ def vetted(run: str, data: str, seed: int) -> Vetted:
     """What samples are checked by, made once in each process."""
     fitted = loaded(run)
     return Vetted(fitted.model, labelled_data(fitted, data), seed)
-
-
-def named(data: str | Path) -> str:
-    """Where data lie, whichever folder a worker runs in; a bundled data set keeps its name."""
-    return str(Path(data).absolute()) if Path(data).exists() else str(data)
 
 
 def asked_counts(run: str, data: str, per_class: int, balance: bool, seed: int) -> Mapping[str, Any]:

@@ -12,12 +12,13 @@ from typing import Any
 from priorcraft import runtime
 from priorcraft.errors import PriorcraftError
 from priorcraft.run import Run
-from priorcraft.scale.adding import AUGMENT, ROWS, asked_counts, named
-from priorcraft.scale.chunks import Job, begin, chunk_rows
+from priorcraft.scale.adding import AUGMENT, ROWS, asked_counts
+from priorcraft.scale.chunks import LOCK, Job, begin, chunk_rows, made
 from priorcraft.scale.content import SAMPLE, compute
 from priorcraft.scale.on_ray import by_ray
 from priorcraft.scale.questions import Asked, Question
-from priorcraft.scale.sources import rows_of
+from priorcraft.scale.sources import reached, rows_of
+from priorcraft.train.lock import RunLock
 
 Done = Callable[[int, int], None]
 
@@ -63,7 +64,7 @@ def augment_job(run: Run, data: str | Path, per_class: int, *, balance: bool = F
     Raises:
         DataError, UsageError, PriorcraftError: as `asked_counts`.
     """
-    where, source = str(run.path.absolute()), named(data)
+    where, source = str(run.path.absolute()), reached(data)
     options = asked_counts(where, source, per_class, balance, seed)
     suffix, size = ".npz" if run.columns is None else ".parquet", min(ROWS, chunk_rows(run.model.space.dims))
     return Job(AUGMENT, where, mark(run), sum(options["counts"]), size, seed, source, options, suffix)
@@ -92,14 +93,16 @@ def answer(
 
     Raises:
         UsageError: as `begin`.
+        RunBusy: another call is writing there.
         PriorcraftError: a worker was ended; what is finished stays.
     """
-    target, began = Path(folder), time.monotonic()
-    todo = begin(job, target, overwrite=overwrite)
-    done(job.count - len(todo), job.count)
-    each = _by_pool(job, target, todo, workers) if on is None else by_ray(job, target, todo, workers, on)
-    for count, _ in enumerate(each, job.count - len(todo) + 1):
-        done(count, job.count)
+    target, began = made(Path(folder)), time.monotonic()
+    with RunLock(target / LOCK):
+        todo = begin(job, target, overwrite=overwrite)
+        done(job.count - len(todo), job.count)
+        each = _by_pool(job, target, todo, workers) if on is None else by_ray(job, target, todo, workers, on)
+        for count, _ in enumerate(each, job.count - len(todo) + 1):
+            done(count, job.count)
     return Answered(target, job.rows, job.count, len(todo), time.monotonic() - began)
 
 

@@ -10,6 +10,7 @@ from priorcraft import disk
 from priorcraft.errors import DataError, UsageError
 
 JOB, KIND, FORMAT = "_job.json", "priorcraft answers", 1
+LOCK = "_lock"  # of who is writing
 ROWS, ENTRIES = 65_536, 2**22  # of one chunk at most
 
 
@@ -62,6 +63,29 @@ def chunk_rows(entries: int) -> int:
     return 1 << min(ROWS, max(1, ENTRIES // entries)).bit_length() - 1
 
 
+def made(folder: Path) -> Path:
+    """The folder of an answer, which is there now, and nothing of another kind in it.
+
+    Raises:
+        UsageError: it is a file, or holds other files.
+        WriteFailed: the disk refuses.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; an answer in chunks is written into a folder.")
+    with disk.explained(folder.name, folder.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    there = _there(folder)
+    if there and JOB not in there:
+        raise UsageError(f"{folder} holds other files ({there[0]}); choose another --out, or empty it yourself.")
+    return folder
+
+
+def _there(folder: Path) -> list[str]:
+    """The files of an answer, or of whatever else the folder holds."""
+    names = sorted(entry.name for entry in folder.iterdir())
+    return [name for name in names if name != LOCK and not name.endswith(disk.TEMPORARY)]
+
+
 def begin(job: Job, folder: Path, *, overwrite: bool = False) -> list[int]:
     """The chunks that are still to be done; a folder of the same job is gone on with.
 
@@ -69,15 +93,10 @@ def begin(job: Job, folder: Path, *, overwrite: bool = False) -> list[int]:
         UsageError: a folder that holds something else, or the answer to another question.
         WriteFailed: the disk refuses.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file; an answer in chunks is written into a folder.")
     with disk.explained(folder.name, folder.parent):
-        folder.mkdir(parents=True, exist_ok=True)
         disk.sweep(folder)
-        there = sorted(entry.name for entry in folder.iterdir() if not entry.name.endswith(disk.TEMPORARY))
+        there = _there(folder)
     own = {"kind": KIND, "format": FORMAT, **json.loads(json.dumps(asdict(job)))}
-    if there and JOB not in there:
-        raise UsageError(f"{folder} holds other files ({there[0]}); choose another --out, or empty it yourself.")
     if there and _read(folder / JOB) != own:
         if not overwrite:
             raise UsageError(f"{folder} holds the answer to another question; choose another --out, or --overwrite.")

@@ -20,7 +20,19 @@ from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.prepared import is_prepared, open_prepared
 from priorcraft.datasets.splits import Rows, Splits
 from priorcraft.disk import WriteFailed
-from priorcraft.errors import DataError
+from priorcraft.errors import DataError, UsageError
+
+
+def reached(data: object) -> str:
+    """Data by a path that any process can open, whichever folder it runs in; a bundled data set keeps its name.
+
+    Raises:
+        UsageError: data in memory.
+    """
+    if not isinstance(data, str | Path):
+        raise UsageError("other processes open the data themselves: give a name or a path, not data in memory.")
+    return str(Path(data).absolute()) if Path(data).exists() else str(data)
+
 
 PARTS = ("train", "valid", "test")
 

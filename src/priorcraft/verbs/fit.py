@@ -2,15 +2,18 @@
 
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from priorcraft import runtime
 from priorcraft.datasets import Reading, Splits
 from priorcraft.datasets.progress import telling
 from priorcraft.errors import UsageError
-from priorcraft.run import Run
+from priorcraft.run import Run, load
 from priorcraft.run.begun import begin, cut_into, form_of, opened_as
 from priorcraft.run.resume import again, budget_of, elsewhere, reopen
+from priorcraft.scale.ray_training import by_cluster
+from priorcraft.scale.sources import reached
 from priorcraft.scale.trained import trained
 from priorcraft.scale.training import follow, follows
 from priorcraft.train.holes import filled
@@ -36,6 +39,7 @@ def fit(
     overwrite: bool = False,
     allow_data_change: bool = False,
     workers: int | None = None,
+    on: str | None = None,
     shards: int | None = None,
     device: str = "auto",
     listen: Listener = silent,
@@ -61,6 +65,8 @@ def fit(
         allow_data_change: go on although the data changed.
         workers: processes of this machine that train together; the weights are the same, bit for bit, for every number
             that divides the shards. On several machines: torchrun ... -m priorcraft fit ...
+        on: the address of a Ray cluster on which the workers train, ray://HOST:10001 or auto; local starts one here.
+            Every node must reach the data and the run folder.
         shards: parts into which the rows of a step are cut; 4 with workers, which must divide it. The run keeps it.
         device: auto, cpu, cuda or mps.
         listen: gives a consumer of the loop's records for the model's name.
@@ -85,6 +91,14 @@ def fit(
     if allow_data_change and not resume:
         raise UsageError("--allow-data-change goes with --resume; a run that begins has no other data.")
     form = form_of(pairs, domains, reverse)
+    if on is not None:
+        told = {"minutes": minutes, "steps": steps, "seed": seed, "settings": settings, "reading": reading}
+        told |= {"pairs": pairs, "domains": domains, "reverse": reverse, "device": device}
+        told |= {"resume": resume, "overwrite": overwrite, "allow_data_change": allow_data_change}
+        told["shards"] = shards if resume else cut_into(shards, workers or 1)
+        work = partial(fit, None if data is None else reached(data), model, out=folder.absolute(), **told)
+        by_cluster(work, workers or 1, on, folder, where)
+        return load(folder, device=where)
     if follows():
         here = again(folder, data) if resume else opened_as(form, data, seed, reading)
         own = int(RunFolder.open(folder).config["seed"]) if resume else seed or 0
