@@ -90,4 +90,5 @@ def _own(error: BaseException | None) -> PriorcraftError | None:
 
 
 def _last(error: BaseException) -> str:
-    return str(error).strip().splitlines()[-1].strip()
+    """The first sentence of the last line of what Ray says."""
+    return str(error).strip().splitlines()[-1].strip().partition(". ")[0]
