@@ -11,6 +11,7 @@ from priorcraft.core import UNLABELLED, Space
 from priorcraft.errors import DataError, UsageError
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.latent_tree import LatentTree
+from priorcraft.explicit.exact.left_out import backed_off, evenly_shared, leaned
 from priorcraft.explicit.exact.structure import centre, chow_liu_tree, hang, mutual_information, spanning_tree
 from priorcraft.runtime import keyed
 
@@ -285,3 +286,41 @@ def test_many_levels_are_binned_for_the_structure():
     x[:, 1] = x[:, 0]
     tree = chow_liu_tree(x, torch.ones(50, 1), 256)
     assert tree.parent[1] == 0 or tree.parent[0] == 1
+
+
+def test_what_is_said_of_left_out_rows_is_what_the_tables_without_them_say(monkeypatch):
+    monkeypatch.setattr("priorcraft.explicit.exact.left_out.STRENGTHS", (3.0,))
+    monkeypatch.setattr("priorcraft.explicit.exact.left_out.SHARES", (0.25,))
+    counts = torch.randint(4, (2, 3, 4, 5), generator=keyed(3)).double()
+
+    def tables(counts):
+        root = leaned(counts.sum((1, 2), keepdim=True), [evenly_shared(torch.full((2, 1, 1, 5), 0.2).double())])
+        alone, shared = leaned(counts.sum(2, keepdim=True), [root]), leaned(counts.sum(1, keepdim=True), [root])
+        return leaned(counts, [alone, shared])
+
+    whole = tables(counts)
+    assert torch.allclose(whole.p.sum(-1), torch.ones(()).double())
+    for cell in [tuple(cell) for cell in counts.nonzero()[::7].tolist()]:
+        fewer = counts.clone()
+        fewer[cell] -= 1
+        assert float(whole.left[cell]) == pytest.approx(float(tables(fewer).p[cell]), rel=1e-6)
+
+
+def test_tables_lean_as_far_as_left_out_rows_say(monkeypatch):
+    even = torch.full((1, 1, 1, 4), 0.25)
+    certain = torch.tensor([[[[60.0, 0, 0, 0], [0, 60, 0, 0], [0, 0, 60, 0], [0, 0, 0, 60]]]])
+    apart = backed_off(certain, even)
+    assert 0 < float(apart[0, 0, 0, 1]) < 0.01
+    noise = torch.ones(1, 1, 30, 4)
+    noise[0, 0, torch.arange(30), torch.arange(30) % 4] += 1
+    assert float((backed_off(noise, even) - 0.25).abs().max()) < 0.05
+    by_class = certain.repeat(1, 2, 1, 1)  # what a class of two rows has not shown, the other one tells
+    by_class[:, 1] = torch.eye(4)
+    assert float(backed_off(by_class, even)[0, 1].diagonal().min()) > 0.9
+    islands = torch.zeros(1, 3, 2, 3)  # each class on an island of its own, whatever the parent says
+    islands[0, torch.arange(3), :, torch.arange(3)] = 20
+    assert float(backed_off(islands, torch.full((1, 1, 1, 3), 1 / 3))[0, 0, :, 1:].max()) < 0.01
+    many = torch.randint(4, (5, 3, 4, 4), generator=keyed(3)).float()
+    once = backed_off(many, even)
+    monkeypatch.setattr("priorcraft.explicit.exact.left_out.NUMBERS", 100)
+    assert torch.allclose(backed_off(many, even), once)

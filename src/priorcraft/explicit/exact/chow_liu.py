@@ -8,8 +8,9 @@ from torch import Generator, Tensor
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.counting import evenly
+from priorcraft.explicit.exact.left_out import backed_off
 from priorcraft.explicit.exact.structure import chow_liu_tree
-from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning
+from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning, normalised
 from priorcraft.settings import Smoothing
 
 NUMBERS = 2**28  # 1 GB of tables
@@ -29,7 +30,8 @@ class ChowLiu(TreeModel):
     Args:
         space: integers.
         context: labels or None.
-        smoothing: s, imagined rows for each value of the parent, see `leaning`.
+        smoothing: s, imagined rows for each value of the parent, see `leaning`; None for as many as left-out rows ask
+            for, entry by entry, see `backed_off`.
 
     Raises:
         UsageError: real-valued space, a context that is no label, or tables of more than 2^28 numbers.
@@ -43,7 +45,7 @@ class ChowLiu(TreeModel):
     tensor([0.5000])
     """
 
-    def __init__(self, space: Space, context: Space | None = None, *, smoothing: Smoothing = 4.0) -> None:
+    def __init__(self, space: Space, context: Space | None = None, *, smoothing: Smoothing | None = None) -> None:
         levels = space.levels or 1
         numbers = space.dims * levels**2 * max(1, context.levels or 1 if context is not None else 1)
         if numbers > NUMBERS:
@@ -78,7 +80,12 @@ class ChowLiu(TreeModel):
 
     def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
         """The tables from counts; with every label and entry known, the maximum of the smoothed likelihood."""
-        self.log_transition.copy_(leaning(sums[1], self.smoothing, self._spread(), self._fits()).log())
+        spread, fits = self._spread(), self._fits()
+        if self.smoothing is None:
+            found = normalised(backed_off(sums[1], spread, fits), -1)
+        else:
+            found = leaning(sums[1], self.smoothing, spread, fits)
+        self.log_transition.copy_(found.log())
 
     def _count(self, x: Tensor, given: Tensor | None, counts: Tensor) -> Tensor:
         """Adds what whole rows count; returns their log-likelihood."""
