@@ -49,27 +49,28 @@ class Field:
         self.matrices = self._matrices()
 
     def _rows(self) -> Tensor:
-        """The precision of each hidden pixel with its neighbours, (hidden, (2 side - 1)^2, C)."""
+        """The precision of each hidden pixel with its neighbours, (hidden, (2 side - 1)^2, C).
+
+        A pixel is the a-th of some windows, for each of which the a-th row of its Gaussian's precision counts.
+        """
         side, span = self.side, 2 * self.side - 1
-        precision = self.prior.precision.permute(2, 1, 3, 0).contiguous()  # pixel, Gaussian, pixel, channel
-        inside = offsets(side, self.hidden.shape[1])
-        y, x = torch.arange(side).repeat_interleave(side), torch.arange(side).repeat(side)
-        table = torch.zeros(self.count * span**2, precision.shape[-1])
+        precision = self.prior.precision.permute(2, 1, 3, 0)  # pixel, Gaussian, pixel, channel
+        placed = torch.zeros(side**2, len(self.prior.log_weight), span, span, precision.shape[-1])
         for a, own in enumerate(precision):
-            row = self.rank[self.where + inside[a]]
-            columns = (y - y[a] + side - 1) * span + x - x[a] + side - 1
-            for some in (row < self.count).nonzero()[:, 0].split(AT_ONCE // side**2):
-                to = row[some, None] * span**2 + columns
-                table.index_add_(0, to.flatten(), own[self.kinds[some]].flatten(0, 1))
-        return table.view(self.count, span**2, -1)
+            top, left = (side - 1 - at for at in divmod(a, side))
+            placed[a, :, top : top + side, left : left + side] = own.unflatten(1, (side, side))
+        kinds = torch.full((self.hidden.numel(),), -1)
+        kinds[self.where] = self.kinds
+        corner = self.pixels[:, None] - offsets(side, self.hidden.shape[1])
+        kind = torch.where(corner < 0, -1, kinds[corner.clamp_min(0)])
+        used, rows = kind >= 0, torch.arange(side**2) * placed.shape[1]
+        table = _csr(used.sum(1), (rows + kind)[used], torch.ones(int(used.sum())), side**2 * placed.shape[1])
+        return (table @ placed.flatten(2).flatten(0, 1)).view(self.count, span**2, -1)
 
     def _matrices(self) -> list[Tensor]:
         """The precision of the hidden pixels for each channel, sparse (CSR)."""
-        start = torch.cat([torch.zeros(1, dtype=torch.long), self.inner.sum(1).cumsum(0)])
-        columns, size = self.rank[self.neighbours[self.inner]], (self.count, self.count)
-        values = self.table[self.inner].T.contiguous()
-        with warnings.catch_warnings(action="ignore"):  # torch calls its sparse matrices a beta
-            return [torch.sparse_csr_tensor(start.int(), columns.int(), own, size) for own in values]
+        columns, values = self.rank[self.neighbours[self.inner]], self.table[self.inner].T.contiguous()
+        return [_csr(self.inner.sum(1), columns, own, self.count) for own in values]
 
     def settled(self, picture: Tensor, most: int = 60) -> Tensor:
         """The picture (C, H, W) with the field's mean in its hidden pixels, found from what now stands there.
@@ -78,7 +79,7 @@ class Field:
             most: steps towards the mean.
         """
         done = picture.clone()
-        seen = picture.flatten(1)[:, self.neighbours].masked_fill(self.inner, 0)
+        seen = picture.masked_fill(self.hidden, 0).flatten(1)[:, self.neighbours]
         pull = -torch.einsum("rsc,crs->cr", self.table, seen)
         for own, matrix, right in zip(done, self.matrices, pull, strict=True):
             start = own.flatten()[self.pixels]
@@ -173,6 +174,13 @@ def conjugate_gradients(
         before, energy = energy, (residual * scaled).sum(0)
         direction = scaled + energy / before.clamp_min(1e-30) * direction
     return x
+
+
+def _csr(count: Tensor, columns: Tensor, values: Tensor, width: int) -> Tensor:
+    """A sparse matrix of so many entries in each row, row after row."""
+    start = torch.cat([torch.zeros(1, dtype=torch.long), count.cumsum(0)])
+    with warnings.catch_warnings(action="ignore"):  # torch calls its sparse matrices a beta
+        return torch.sparse_csr_tensor(start.int(), columns.int(), values, (len(count), width))
 
 
 def _diagonal(matrix: Tensor) -> Tensor:
