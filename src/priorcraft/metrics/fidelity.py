@@ -3,7 +3,6 @@
 from functools import cached_property
 
 import torch
-from sklearn.svm import SVC
 from torch import Tensor
 
 from priorcraft import runtime
@@ -33,6 +32,8 @@ class Judge:
 
     def __init__(self, splits: Splits, *, seed: int = 0) -> None:
         self.splits, self.seed = splits, seed
+        from sklearn.svm import SVC  # here: it brings pandas along, and few answers have a judge
+
         self._features = Features(splits)
         x, y = self._labelled("fit", MAX_FIT, splits.train, splits.valid)
         if len(y.unique()) < 2:

@@ -13,7 +13,7 @@ from priorcraft.photo.field import Field
 from priorcraft.photo.filling import Drawn
 from priorcraft.photo.prior import PatchPrior, noise_of
 from priorcraft.photo.rounds import SIDE, STEP, TRIAL_DRAWS, Rounds, colour_basis, everywhere, prior_of, turned
-from priorcraft.photo.windows import corners, taken
+from priorcraft.photo.windows import corners, hits, taken
 
 SIZES = (32, 32)  # Gaussians of the prior in each round
 TILE, MARGIN = 128, 16  # pixels that are settled together; pixels around them that move along and are settled again
@@ -84,8 +84,8 @@ def _rounds(small: Tensor, factor: int, more: Sequence[Tensor], peak: float, gen
     start = F.interpolate(small[None], scale_factor=factor, mode="bicubic", antialias=True)[0]
     start = start + spread(small - F.avg_pool2d(start, factor), factor)
 
-    def fitted(size: int, _: Tensor) -> PatchPrior:
-        return prior_of([small, *more], sources, size, noise_of(peak), side, generator)
+    def fitted(size: int, _: Tensor, before: PatchPrior | None) -> PatchPrior:
+        return prior_of([small, *more], sources, size, noise_of(peak), side, before, generator)
 
     return Rounds(start, [partial(fitted, size) for size in SIZES], partial(BlockField, factor=factor, side=side))
 
@@ -173,7 +173,7 @@ class BlockField:
         hidden = torch.zeros(picture.shape[1:], dtype=torch.bool)
         hidden[outer] = True
         where = corners((picture.shape[1], picture.shape[2]), self.side, STEP)
-        where = where[taken(hidden, where, self.side).any(1)]
+        where = where[hits(hidden, where, self.side) > 0]
         kinds = self.prior.nearest(taken(picture[0], where, self.side))
         shape = [part.stop - part.start for part in outer]
 

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.photo.prior import PatchPrior, thin_plate
-from priorcraft.photo.windows import corners, offsets, taken
+from priorcraft.photo.windows import corners, hits, offsets
 
 Project = Callable[[Tensor], Tensor]
 AT_ONCE = 2**22  # entries of window precisions that are spread together
@@ -132,7 +132,7 @@ def smooth(picture: Tensor, hidden: Tensor) -> Tensor:
     if min(hidden.shape) < 3:
         return start
     where = corners((hidden.shape[0], hidden.shape[1]), 3)
-    where = where[taken(hidden, where, 3).any(1)]
+    where = where[hits(hidden, where, 3) > 0]
     plate = Field(thin_plate(len(picture)), where, torch.zeros_like(where), hidden, 3)
     return plate.settled(start, most=100)
 

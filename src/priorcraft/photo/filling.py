@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from priorcraft.errors import DataError
@@ -12,7 +13,7 @@ from priorcraft.photo.evidence import held_out, verdict
 from priorcraft.photo.field import Field, smooth
 from priorcraft.photo.prior import PatchPrior, noise_of
 from priorcraft.photo.rounds import SIDE, STEP, TRIAL_DRAWS, Rounds, colour_basis, everywhere, prior_of, turned
-from priorcraft.photo.windows import corners, taken
+from priorcraft.photo.windows import corners, hits, taken
 
 SIZES = (1, 32, 32, 32)  # Gaussians of the prior in each round
 LEAST_SEEN = 64  # pixels
@@ -78,14 +79,14 @@ def fill(
     basis = colour_basis(picture, hidden)
     own, *more = [turned(basis, each) for each in (torch.where(hidden, 0, picture), *others)]
     held = held_out(hidden, generator)
-    tried = _rounds(own, hidden | held, more, peak, generator)
+    tried = _rounds(own, hidden | held, more, peak, generator, about=held)
     found = verdict(
         torch.stack(tried.pictures)[..., held],
         tried.deviations(TRIAL_DRAWS, generator)()[..., held],
         own[:, held],
         basis,
     )
-    done = _rounds(own, hidden, more, peak, generator, tried)
+    done = _rounds(own, hidden, more, peak, generator, tried=tried)
     mean, deviations = found.mean(torch.stack(done.pictures)), done.deviations(n, generator)
 
     def back(own: Tensor) -> Tensor:
@@ -96,20 +97,40 @@ def fill(
 
 
 def _rounds(
-    own: Tensor, hidden: Tensor, more: Sequence[Tensor], peak: float, generator: Generator, tried: Rounds | None = None
+    own: Tensor,
+    hidden: Tensor,
+    more: Sequence[Tensor],
+    peak: float,
+    generator: Generator,
+    *,
+    about: Tensor | None = None,
+    tried: Rounds | None = None,
 ) -> Rounds:
-    """Rounds on a picture; with the priors of those that were tried, if there were any."""
+    """Rounds on a picture.
+
+    Args:
+        own, hidden, more, peak, generator: as `fill` takes them, in turned directions of colour.
+        about: pixels that are asked about; what is hidden beyond a window of them stays smooth. All without it.
+        tried: rounds whose priors are taken.
+    """
     side, shape = min(SIDE, *hidden.shape), (hidden.shape[0], hidden.shape[1])
-    share = taken(hidden, all_corners := corners(shape, side), side).sum(1)
+    share = hits(hidden, all_corners := corners(shape, side), side)
     clearest = share.float().sort().values[int(0.3 * (len(share) - 1))]
     sources = [all_corners[share <= clearest], *(everywhere(other, side) for other in more)]
+    open_ = hidden if about is None else hidden & _near(about, side)
     where = corners(shape, side, STEP)
-    where = where[taken(hidden, where, side).any(1)]
+    where = where[hits(open_, where, side) > 0]
 
     def field(prior: PatchPrior, picture: Tensor) -> Field:
-        return Field(prior, where, prior.nearest(taken(picture[0], where, side)), hidden, side)
+        return Field(prior, where, prior.nearest(taken(picture[0], where, side)), open_, side)
 
-    def fitted(size: int, picture: Tensor) -> PatchPrior:
-        return prior_of([picture, *more], sources, size, noise_of(peak), side, generator)
+    def fitted(size: int, picture: Tensor, before: PatchPrior | None) -> PatchPrior:
+        start = before if clearest == 0 else None  # windows that change from round to round are grouped anew
+        return prior_of([picture, *more], sources, size, noise_of(peak), side, start, generator)
 
     return Rounds(smooth(own, hidden), tried.again() if tried else [partial(fitted, size) for size in SIZES], field)
+
+
+def _near(pixels: Tensor, side: int) -> Tensor:
+    """What shares a window with some pixels, (H, W)."""
+    return F.max_pool2d(pixels[None].float(), 2 * side - 1, 1, side - 1)[0] > 0

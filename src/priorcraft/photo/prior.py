@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from priorcraft.photo.windows import centred
 
 AT_ONCE = 16_384  # windows that are compared with the Gaussians together
+ROUNDS, AGAIN = 6, 3  # of assignment and estimate, from nothing and from a mixture
 PSEUDO = 20.0  # windows of the whole, by which each Gaussian is steadied
 
 
@@ -48,7 +49,7 @@ class PatchPrior:
 
 
 def fit_prior(
-    windows: Tensor, size: int, noise: float, *, rounds: int = 6, start: PatchPrior | None = None, generator: Generator
+    windows: Tensor, size: int, noise: float, *, start: PatchPrior | None = None, generator: Generator
 ) -> PatchPrior:
     """A mixture fitted by hard assignments: each window counts for its most probable Gaussian (classification EM).
 
@@ -56,14 +57,15 @@ def fit_prior(
         windows: (C, n, d).
         size: number of Gaussians.
         noise: standard deviation that is added to every pixel.
-        rounds: of assignment and estimate.
-        start: a mixture to go on from; by default, windows are grouped by their likeness to some of them.
+        start: a mixture to go on from, which takes fewer rounds; without it, or from one of another size, windows are
+            grouped by their likeness to some of them.
         generator: picks those.
     """
     w = centred(windows)
-    kinds = _first_kinds(w[0], size, generator) if start is None else start.nearest(w[0])
+    again = start is not None and len(start.log_weight) == size
+    kinds = start.nearest(w[0]) if start is not None and again else _first_kinds(w[0], size, generator)
     prior = _estimate(w, kinds, size, noise)
-    for _ in range(rounds - 1 if size > 1 else 0):
+    for _ in range((AGAIN if again else ROUNDS) - 1 if size > 1 else 0):
         prior = _estimate(w, prior.nearest(w[0]), size, noise)
     return prior
 

@@ -13,6 +13,7 @@ from priorcraft.photo.windows import corners, taken
 SIDE, STEP = 8, 2  # of a window; between windows
 WINDOWS = 12_000  # of each picture, to which a prior is fitted
 TRIAL_DRAWS = 16
+Fitting = Callable[[Tensor, PatchPrior | None], PatchPrior]  # from a picture, and the prior of the round before
 
 
 class Settling(Protocol):
@@ -32,19 +33,19 @@ class Rounds:
 
     Args:
         first: (C, H, W), in turned directions of colour.
-        priors: of each round, from the picture before it.
+        priors: of each round, from the picture and the prior before it.
         field: of a prior and the picture as it stands.
     """
 
     def __init__(
         self,
         first: Tensor,
-        priors: Iterable[Callable[[Tensor], PatchPrior]],
+        priors: Iterable[Fitting],
         field: Callable[[PatchPrior, Tensor], Settling],
     ) -> None:
         self.pictures, self.priors = [first], list[PatchPrior]()
         for prior in priors:
-            self.priors.append(prior(self.pictures[-1]))
+            self.priors.append(prior(self.pictures[-1], self.priors[-1] if self.priors else None))
             self.pictures.append(field(self.priors[-1], self.pictures[-1]).settled(self.pictures[-1]))
         self.field = partial(field, self.priors[-1], self.pictures[-2])
 
@@ -53,27 +54,33 @@ class Rounds:
         field = self.field
         return lambda: field().deviations(n, generator)
 
-    def again(self) -> list[Callable[[Tensor], PatchPrior]]:
+    def again(self) -> list[Fitting]:
         """The priors of these rounds, for the rounds of another picture."""
-        return [lambda _, prior=prior: prior for prior in self.priors]
+        return [lambda picture, before, prior=prior: prior for prior in self.priors]
 
 
 def prior_of(
-    pictures: Sequence[Tensor], sources: Sequence[Tensor], size: int, noise: float, side: int, generator: Generator
+    pictures: Sequence[Tensor],
+    sources: Sequence[Tensor],
+    size: int,
+    noise: float,
+    side: int,
+    start: PatchPrior | None,
+    generator: Generator,
 ) -> PatchPrior:
     """A prior of `size` Gaussians of equally many windows of each picture.
 
     Args:
         pictures: each (C, H, W).
         sources: corners of the windows that may be picked of each.
-        size, noise, generator: as `fit_prior` takes them.
+        size, noise, start, generator: as `fit_prior` takes them.
         side: of a window.
     """
     picked = [
         taken(picture, where[torch.randint(len(where), (WINDOWS,), generator=generator)], side)
         for picture, where in zip(pictures, sources, strict=True)
     ]
-    return fit_prior(torch.cat(picked, 1), size, noise, generator=generator)
+    return fit_prior(torch.cat(picked, 1), size, noise, start=start, generator=generator)
 
 
 def everywhere(picture: Tensor, side: int) -> Tensor:

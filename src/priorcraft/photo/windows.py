@@ -1,6 +1,7 @@
 """Overlapping square windows of a picture: where they are, and what stands in them."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -31,6 +32,17 @@ def taken(picture: Tensor, where: Tensor, side: int) -> Tensor:
     """The windows at `where` of a picture (..., H, W): (..., n, side^2)."""
     index = where[:, None] + offsets(side, picture.shape[-1])
     return picture.flatten(-2)[..., index]
+
+
+def hits(mask: Tensor, where: Tensor, side: int) -> Tensor:
+    """How many pixels of a mask (H, W) stand in each of the windows at `where`, (n,).
+
+    >>> hits(torch.eye(3).bool(), corners((3, 3), 2), 2).tolist()
+    [2, 1, 1, 2]
+    """
+    area = F.pad(mask.long().cumsum(0).cumsum(1), (1, 0, 1, 0))
+    y, x = where // mask.shape[1], where % mask.shape[1]
+    return area[y + side, x + side] - area[y, x + side] - area[y + side, x] + area[y, x]
 
 
 def centred(windows: Tensor) -> Tensor:
