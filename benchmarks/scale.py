@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -29,6 +30,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from PIL import Image
+
+import priorcraft as pc
+from priorcraft.scale.answering import answer, question_job
 
 WORDS = ("red", "green", "blue", "black", "white", "grey", "pink")
 STEP = 250_000
@@ -215,50 +219,77 @@ def step_seconds(run: Path) -> float:
 
 def bits(place: Path, small: bool) -> None:
     """Weights, samples and imputations of 1, 2 and 4 processes, also after kills."""
+    for model in ("masked-mlp", "vae", "gan", "mixture", "ppca"):
+        marks = {weights(trained(place / f"{model}.{n}", model, n)) for n in (1, 2, 4)}
+        say(f"weights of {model}, 1, 2, 4 processes", told([len(marks) == 1]), "equal")
     table = write(place / "bits.parquet", 5000)
-    for model, data in (("gan", "digits"), ("mixture", "digits"), ("vae", "digits")):
-        marks = {n: weights(place, data, model, n) for n in (1, 2, 4)}
-        say(
-            f"weights of {model}, 1, 2, 4 processes", "equal" if len(set(marks.values())) == 1 else "DIFFERENT", "equal"
-        )
     priorcraft("fit", table, "chow-liu", "--steps", 1, "--quiet", "--out", place / "bits.run")
-    n = 200_000 if small else 10**6
-    wanted = folder_mark(asked(place / "bits.1", place / "bits.run", n, 1))
-    same = [folder_mark(asked(place / f"bits.{k}", place / "bits.run", n, k)) == wanted for k in (2, 4)]
-    say("samples of 1, 2, 4 processes", "equal" if all(same) else "DIFFERENT", "equal")
-    kills, equal = 4 if small else 20, 0
-    for i in range(kills):
-        equal += folder_mark(asked(place / f"kill.{i}", place / "bits.run", n, 2, kill=i)) == wanted
-    say(f"samples after {kills} kills", f"{equal} of {kills} equal", "all")
+    n = 150_000 if small else 500_000
+    marks = [mark(sampled(place / f"bits.{k}", place / "bits.run", n, k)) for k in (1, 2, 4)]
+    say(f"{n:,} samples of 1, 2, 4 processes", told([each == marks[0] for each in marks]), "equal")
+    marks = [mark(imputed(place / f"imputed.{k}", place / "bits.run", place, k)) for k in (1, 2, 4)]
+    say("imputations of 1, 2, 4 processes", told([each == marks[0] for each in marks]), "equal")
+    kills = 2 if small else 20
+    wanted = mark(sampled(place / "whole", place / "bits.run", 150_000, 1))
+    after = [mark(sampled(place / f"k.{i}", place / "bits.run", 150_000, 2, kill=i)) for i in range(kills)]
+    say(f"samples after {kills} kills", told([each == wanted for each in after]), "equal")
+    kills = 1 if small else 5
+    wanted = weights(trained(place / "whole.gan", "gan", 1, steps=1200))
+    after = [weights(trained(place / f"k.gan.{i}", "gan", 2, steps=1200, kill=i)) for i in range(kills)]
+    say(f"weights of gan after {kills} kills", told([each == wanted for each in after]), "equal")
 
 
-def weights(place: Path, data: str, model: str, workers: int) -> str:
-    """A digest of the weights of a short training."""
-    out = place / f"{model}.{workers}"
-    priorcraft("fit", data, model, "--steps", 12, "--quiet", "--workers", workers, "--out", out)
-    found = sorted(out.glob("checkpoints/step-*/model.safetensors"))
-    return hashlib.sha256(found[-1].read_bytes()).hexdigest()
+def told(equal: list[bool]) -> str:
+    """How many of them are equal."""
+    return "equal" if all(equal) else f"DIFFERENT: {equal.count(False)} of {len(equal)}"
 
 
-def asked(out: Path, run: Path, n: int, workers: int, kill: int | None = None) -> Path:
-    """Samples in chunks; killed once with all its processes at a random time, and gone on with."""
-    command = [sys.executable, "-m", "priorcraft", "sample", str(run), "-n", str(n), "--workers", str(workers)]
-    command += ["--out", str(out)]
+def trained(out: Path, model: str, workers: int, steps: int = 12, kill: int | None = None) -> Path:
+    """A short training to digits; killed once with all its processes at a random time, and gone on with."""
+    words = ["fit", "digits", model, "--steps", steps, "--quiet", "--workers", workers, "--out", out]
     if kill is not None:
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        deadline = time.monotonic() + 60
-        while not list(out.glob("part-*")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(random.Random(kill).random() * 1.5)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    subprocess.run(command, check=True, capture_output=True)
+        killed(words, out / "checkpoints", kill)
+        words = ["fit", "--resume", "--quiet", "--workers", workers, "--out", out]
+    assert priorcraft(*words).code == 0
     return out
 
 
-def folder_mark(folder: Path) -> str:
+def weights(run: Path) -> str:
+    """A digest of the weights of a run."""
+    return hashlib.sha256(sorted(run.glob("checkpoints/step-*/model.safetensors"))[-1].read_bytes()).hexdigest()
+
+
+def sampled(out: Path, run: Path, n: int, workers: int, kill: int | None = None) -> Path:
+    """Samples in chunks; killed as above."""
+    words = ["sample", run, "-n", n, "--workers", workers, "--out", out]
+    if kill is not None:
+        killed(words, out, kill)
+    assert priorcraft(*words).code == 0
+    return out
+
+
+def killed(words: Sequence[object], folder: Path, kill: int) -> None:
+    """Begins a command, and kills all its processes at a random time after a first entry stands in a folder."""
+    command = [sys.executable, "-m", "priorcraft", *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    while process.poll() is None and not any(folder.glob("part-*")) and not any(folder.glob("step-*")):
+        time.sleep(0.01)
+    time.sleep(random.Random(kill).random() * 1.5)
+    os.killpg(process.pid, signal.SIGKILL)
+    if process.wait() != -signal.SIGKILL:
+        print(f"kill {kill} came too late", file=sys.stderr)
+
+
+def imputed(out: Path, run: Path, place: Path, workers: int) -> Path:
+    """The empty cells of 2,000 rows, 256 in a chunk."""
+    frame = rows(2000, 1).to_pandas()
+    frame.mask(np.random.default_rng(1).random(frame.shape) < 0.1).to_parquet(place / "empty.parquet")
+    asked = pc.asked(run, "impute", seed=3, n=2)
+    answer(replace(question_job(pc.load(run), asked, place / "empty.parquet"), size=256), out, workers=workers)
+    return out
+
+
+def mark(folder: Path) -> str:
     """A digest of all parts."""
     digest = hashlib.sha256()
     for part in sorted(folder.glob("part-*")):
