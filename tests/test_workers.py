@@ -19,6 +19,7 @@ from priorcraft.datasets.fingerprint import fingerprint
 from priorcraft.datasets.prepared import open_prepared, save
 from priorcraft.errors import DataError, UsageError
 from priorcraft.run.run import describe, rebuild
+from priorcraft.scale.ray_training import Told
 from priorcraft.scale.training import train_together
 from priorcraft.train.lock import writer_of
 from priorcraft.train.loop import Budget, Record, spread, whole
@@ -233,6 +234,22 @@ def test_a_ray_cluster_gives_the_same_weights_and_a_lost_worker_is_a_sentence(tm
     said = process.communicate(timeout=200)[1]
     assert process.returncode == WorkerLost.exit_code, said
     assert f"Go on with: priorcraft fit --resume --on local --workers 2 --out {tmp_path / 'lost'}" in said
+
+
+def test_what_others_write_into_a_run_is_told_once(few, tmp_path):
+    heard, told = list[Record](), Told(tmp_path / "run", lambda record: heard.append(record))
+    told.go_on()
+    run = RunFolder.create(tmp_path / "run", describe("gan", few, {}, source="", seed=0, budget=Budget(steps=1)))
+    records = [Record("step", step, 0.5, 1.0, {"loss": 2.0}) for step in (1, 2, 3)]
+    for record in records:
+        run.append(record.as_event())
+        told.go_on()
+    assert heard == records
+    run.truncate_events(1)
+    told.go_on()
+    run.append(records[1].as_event())
+    told.go_on()
+    assert heard == [*records, records[1]]
 
 
 def test_validation_rows_miss_no_stretch():

@@ -5,18 +5,24 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from priorcraft.errors import PriorcraftError
 from priorcraft.scale.on_ray import connected
 from priorcraft.train.launch import backend
+from priorcraft.train.loop import Record
+from priorcraft.train.run_folder import EVENTS, RunFolder
 from priorcraft.train.workers import WorkerLost
 
+EVERY = 1.0  # seconds from one look at what the run holds to the next
 Work = Callable[[], object]  # what every process does: a `fit` that finds itself among several
 
 
-def by_cluster(work: Work, workers: int, address: str, folder: Path, device: torch.device) -> None:
+def by_cluster(
+    work: Work, workers: int, address: str, folder: Path, device: torch.device, on_record: Callable[[Record], None]
+) -> None:
     """Does some work in every one of so many processes of a cluster, joined to one group of torch.distributed.
 
     Args:
@@ -25,6 +31,7 @@ def by_cluster(work: Work, workers: int, address: str, folder: Path, device: tor
         address: as of `by_ray`.
         folder: the run, beside which Ray keeps a folder as long as it trains.
         device: a GPU for each process, if it is one.
+        on_record: is told what the run keeps of the training.
 
     Raises:
         UsageError: Ray is not installed.
@@ -38,7 +45,11 @@ def by_cluster(work: Work, workers: int, address: str, folder: Path, device: tor
         keeps = folder.absolute().parent / f".{folder.name}.ray-{os.getpid()}"
         try:
             conduct = ray.remote(num_cpus=0, max_retries=0)(_conducted)
-            failed = ray.get(conduct.remote(work, workers, device, str(keeps)))
+            done, told = conduct.remote(work, workers, device, str(keeps)), Told(folder, on_record)
+            while not ray.wait([done], timeout=EVERY)[0]:
+                told.go_on()
+            told.go_on()
+            failed = ray.get(done)
         except RayError as error:
             failed = WorkerLost(f"the cluster gave up: {_last(error)}")
         finally:
@@ -49,6 +60,29 @@ def by_cluster(work: Work, workers: int, address: str, folder: Path, device: tor
         raise WorkerLost(f"{said}. Go on with: {resume}")
     if failed is not None:
         raise failed
+
+
+class Told:
+    """Tells what a run that others write keeps of its training, as it comes.
+
+    Args:
+        folder: the run, which need not be there yet; what it holds already is not told.
+        on_record: who is told.
+    """
+
+    def __init__(self, folder: Path, on_record: Callable[[Record], None]) -> None:
+        self.folder, self.on_record = folder, on_record
+        self.count = len(self._events())
+
+    def _events(self) -> list[dict[str, Any]]:
+        return RunFolder.open(self.folder).events() if (self.folder / EVENTS).exists() else []
+
+    def go_on(self) -> None:
+        """Tells what is new."""
+        events = self._events()
+        for event in events[min(self.count, len(events)) :]:
+            self.on_record(Record.of_event(event))
+        self.count = len(events)
 
 
 def _conducted(work: Work, workers: int, device: torch.device, keeps: str) -> PriorcraftError | None:

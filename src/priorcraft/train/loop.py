@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -78,6 +79,17 @@ class Record:
         """One flat object for a line of events.jsonl."""
         head: dict[str, object] = {"kind": self.kind, "step": self.step, "progress": round(self.progress, 6)}
         return {**head, "elapsed": round(self.elapsed, 3), **self.values}
+
+    @classmethod
+    def of_event(cls, event: Mapping[str, Any]) -> Self:
+        """The record of a line of events.jsonl.
+
+        >>> record = Record("step", 3, 0.5, 1.25, {"loss": 2.0})
+        >>> Record.of_event(record.as_event()) == record
+        True
+        """
+        values = {name: value for name, value in event.items() if name not in ("kind", "step", "progress", "elapsed")}
+        return cls(event["kind"], event["step"], event["progress"], event["elapsed"], values)
 
 
 Listener = Callable[[str], Callable[[Record], None]]  # gives a consumer of records for a name

@@ -97,7 +97,7 @@ def fit(
         told |= {"resume": resume, "overwrite": overwrite, "allow_data_change": allow_data_change}
         told["shards"] = shards if resume else cut_into(shards, workers or 1)
         work = partial(fit, None if data is None else reached(data), model, out=folder.absolute(), **told)
-        by_cluster(work, workers or 1, on, folder, where)
+        by_cluster(work, workers or 1, on, folder, where, on_record)
         return load(folder, device=where)
     if follows():
         here = again(folder, data) if resume else opened_as(form, data, seed, reading)
