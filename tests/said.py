@@ -14,7 +14,7 @@ from PIL import Image
 
 GOLDEN = Path(__file__).parent / "goldens"
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
-TIMES = re.compile(r"\"(?:sampling|minutes|seconds)\": ?[\d.e+-]+|seconds\S*\s+\S+|\d+(\.\d+)? m?s\b|\d+(\.\d+)? GFLOP/s")
+TIMES = re.compile(r"\"(?:sampling|minutes|seconds)\": ?[\d.e+-]+|seconds\S*\s+\S+|\d+(\.\d+)? (?:m?s\b|GFLOP/s)")
 
 
 def essence(text: str, place: Path) -> list[Any]:
