@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import priorcraft as pc
 from priorcraft import runtime
 from priorcraft.cells import Cells, read_cells
 from priorcraft.cells.column import column_of_texts
@@ -268,6 +269,32 @@ def test_what_the_user_says_goes_before_what_is_seen(tmp_path):
     with pytest.raises(DataError, match="'day' must hold numbers, not '01/02/2020'"):
         columns_of(cells, None, 16, types={"day": "number"})
     assert stated({"a": {"type": "category"}})["a"].kind == "word"
+
+
+def test_types_are_written_read_again_and_found_beside_their_table(tmp_path):
+    rows = [f"{d:02}/11/2021,0{d % 7},{'SML'[d % 3]},{50 * d},{'yn'[d % 2]}" for d in range(1, 29)]
+    path, out = tmp_path / "v.csv", tmp_path / "types.json"
+    path.write_text("\n".join(["day,zip,size,price,ok", *rows]))
+    plain = pc.data(path)
+    plain.save(out)
+    told = json.loads(out.read_text())
+    assert {name: kind["type"] for name, kind in told["types"].items()} == {
+        "day": "date", "zip": "word", "size": "ordered", "price": "number", "ok": "boolean",
+    }  # fmt: skip
+    assert told["types"]["size"]["order"] == ["S", "M", "L"]
+    found = pc.data(path)
+    assert any("taken from" in note and "types.json" in note for note in found.notes)
+    assert [c.codec for c in found.splits.columns.all] == [c.codec for c in plain.splits.columns.all]
+    told["types"]["price"] = "word"
+    out.write_text(json.dumps(told))
+    assert pc.data(path).splits.columns.all[3].codec.kind == "word"
+    assert pc.data(path, reading={"types": "zip=number"}).splits.columns.all[3].codec.kind == "number"
+    (tmp_path / "other.csv").write_text(path.read_text())
+    assert pc.data(tmp_path / "other.csv").splits.columns.all[3].codec.kind == "number"
+    out.rename(tmp_path / "other.types.json")
+    assert pc.data(tmp_path / "other.csv").splits.columns.all[3].codec.kind == "number"  # it was not made for it
+    with pytest.raises(UsageError, match="no table"):
+        pc.data("digits").save(tmp_path / "digits.json")
 
 
 def test_a_missing_cell_can_be_a_state():

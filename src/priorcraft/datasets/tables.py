@@ -14,7 +14,7 @@ from priorcraft.cells.emptiness import emptied
 from priorcraft.cells.reading import files_of
 from priorcraft.cells.stored import Unusual
 from priorcraft.datasets.blocks import open_blocks, told_of_holes, told_of_silent
-from priorcraft.datasets.columns import Column, Columns, Recognised, Types, as_stated, recognised, stated
+from priorcraft.datasets.columns import Column, Columns, Recognised, Types, as_stated, beside, recognised, stated
 from priorcraft.datasets.columns.aside import Constant, Identifier
 from priorcraft.datasets.columns.word import MOST, words_of
 from priorcraft.datasets.labels import by_number
@@ -66,9 +66,13 @@ def open_table(
     if bins is not None and not 2 <= bins <= MOST:
         raise UsageError(f"levels of a table, its bins of numbers, must lie in 2 ... {MOST}, not {bins}.")
 
+    told = beside(Path(source)) if types is None and isinstance(source, str | Path) else None
+
     def recognise(cells: Cells) -> Columns:
         few = max(2, round(2 * cells.rows ** (1 / 3)))
-        return columns_of(cells, label, bins or min(few, BINS), types=types, empty=empty, missing=missing)
+        found = columns_of(cells, label, bins or min(few, BINS), types=told or types, empty=empty, missing=missing)
+        note = f"the kinds of columns are taken from {told}; --types says others."
+        return found if told is None else replace(found, notes=(note, *found.notes))
 
     if shelf.folder is not None and isinstance(source, str | Path):
         with suppress(Unusual):

@@ -9,12 +9,12 @@ from PIL import Image
 from priorcraft import disk
 from priorcraft.answer import ARRAY, Answer, Facts, Listing, Piece, Sentence
 from priorcraft.datasets import Reading, Splits, names, open_data
-from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.columns import Columns, types_file
 from priorcraft.datasets.prepared import save as prepare_into
 from priorcraft.datasets.progress import telling
 from priorcraft.datasets.raw import SPLITS
 from priorcraft.errors import UsageError
-from priorcraft.outputs import folder_name
+from priorcraft.outputs import check_out, folder_name, write_bytes
 from priorcraft.report.grid import pixels, png
 from priorcraft.train.loop import Listener, heard, silent
 
@@ -83,7 +83,7 @@ class About(Answer):
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, and how many files were written."""
-        rows = self.n_train + self.n_valid + self.n_test
+        rows = 1 if _of_types(self.saved.get("out", "")) else self.n_train + self.n_valid + self.n_test
         return super().to_dict() | ({"files": rows} if self.saved else {})
 
     @property
@@ -99,7 +99,9 @@ class About(Answer):
 
     @classmethod
     def writable(cls, path: str | Path, what: str = "out", *, overwrite: bool = False) -> Path:
-        """A folder that is not there yet."""
+        """A folder that is not there yet, or the .json file of a table's types."""
+        if _of_types(path):
+            return check_out(path, (".json",), overwrite=overwrite)
         if Path(path).exists():
             raise UsageError(f"{path} exists; give --out a new folder.")
         return Path(path)
@@ -107,13 +109,18 @@ class About(Answer):
     def save(self, path: str | Path, what: str = "out", *, overwrite: bool = False) -> "About":
         """Writes the images as PATH/part/class/number.png, which `open_data` reads in its turn (with 256 levels).
 
+        A path that ends in .json becomes the types of a table's columns, which `types` reads.
         Prepared data are written as memory-mapped arrays, which `open_data` maps and does not read.
 
         Raises:
-            UsageError: a folder that is there, or rows that are no images.
+            UsageError: a folder that is there, rows that are no images, or types of what is no table.
         """
-        target = self.writable(path, what)
-        if self.prepare:
+        target = self.writable(path, what, overwrite=overwrite)
+        if _of_types(path):
+            if self.splits.columns is None:
+                raise UsageError("a .json file holds the types of a table's columns, and these data are no table.")
+            write_bytes(target, types_file(self.splits.columns, Path(self.name).name), overwrite=overwrite)
+        elif self.prepare:
             with disk.tree(target) as tree:
                 prepare_into(self.splits, tree)
         else:
@@ -141,7 +148,8 @@ def data(
         listen: gives a consumer of records of the progress for a name.
 
     Writes:
-        out: their images as files in this new folder, below train, valid and test; with prepare, arrays.
+        out: the types of a table's columns in this .json file, which --types reads, and which is found beside the
+            table; else their images as files in this new folder, below train, valid and test; with prepare, arrays.
 
     Raises:
         DataError: data that cannot be read.
@@ -157,6 +165,10 @@ def data(
     with telling(heard(listen(name))):
         found = open_data(source, seed=seed, **(reading or {}))
     return About.of(found, prepare)
+
+
+def _of_types(path: str | Path) -> bool:
+    return Path(path).suffix.lower() == ".json"
 
 
 def described(columns: Columns) -> list[str]:

@@ -2,8 +2,8 @@
 
 from priorcraft.datasets.columns.codec import Codec, Coded
 from priorcraft.datasets.columns.recognise import Recognised, recognised
-from priorcraft.datasets.columns.stated import Types, as_stated, as_types, stated
+from priorcraft.datasets.columns.stated import Types, as_stated, as_types, beside, stated, types_file
 from priorcraft.datasets.columns.table import Column, Columns, Decoded, Encoded
 
 __all__ = ["Codec", "Coded", "Column", "Columns", "Decoded", "Encoded", "Recognised", "Types", "as_stated", "as_types",
-           "recognised", "stated"]  # fmt: skip
+           "beside", "recognised", "stated", "types_file"]  # fmt: skip

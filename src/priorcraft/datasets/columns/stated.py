@@ -11,10 +11,11 @@ import numpy as np
 from priorcraft.cells import CellColumn
 from priorcraft.cells.numerals import Numeral, numeral_of
 from priorcraft.datasets.columns.aside import Constant, Text
-from priorcraft.datasets.columns.date import date_of
+from priorcraft.datasets.columns.date import Date, date_of
 from priorcraft.datasets.columns.number import number_from, numbers_of
 from priorcraft.datasets.columns.recognise import Recognised, identifier
-from priorcraft.datasets.columns.word import words_of
+from priorcraft.datasets.columns.table import Column, Columns
+from priorcraft.datasets.columns.word import Word, words_of
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
 KINDS = ("number", "word", "ordered", "boolean", "date", "id", "constant", "text", "weight")
@@ -147,6 +148,41 @@ def _numbers(column: CellColumn, bins: int, source: str, comma: bool) -> Any:
     return number_from(values, np.bincount(where, column.counts).astype(int), numeral, bins)
 
 
-def as_types(kinds: Mapping[str, Recognised]) -> dict[str, Any]:
+def as_types(columns: Columns) -> dict[str, Any]:
     """What `stated` reads: the kinds of columns, with their reasons."""
-    return {name: {"type": found.codec.kind, "reason": found.reason} for name, found in kinds.items()}
+    found = {column.name: _as_type(column) for column in columns.all}
+    return found | ({columns.weight: {"type": "weight"}} if columns.weight else {})
+
+
+def _as_type(column: Column) -> dict[str, Any]:
+    codec, kind = column.codec, column.codec.kind
+    if isinstance(codec, Word):
+        kind = "ordered" if codec.ordered else "boolean" if codec.boolean else "word"
+    told: dict[str, Any] = {"type": kind, "reason": column.reason}
+    if isinstance(codec, Date) and codec.format != "typed":
+        told["format"] = codec.format
+    if isinstance(codec, Word) and codec.ordered:
+        told["order"] = list(codec.states)
+    return told
+
+
+def types_file(columns: Columns, table: str) -> bytes:
+    """The kinds of a table's columns as a .json file that `stated` reads, and that `beside` finds."""
+    return (json.dumps({"table": table, "types": as_types(columns)}, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def beside(path: Path) -> Path | None:
+    """The file of types that stands beside a table and was written for one of its name, if there is one.
+
+    It is called types.json, or as the table is with .types.json at its end.
+
+    >>> beside(Path("nowhere/pets.csv"))
+    """
+    for found in (path.with_suffix(".types.json"), path.with_name("types.json")):
+        try:
+            told = json.loads(found.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict) and told.get("table") == path.name:
+            return found
+    return None
