@@ -1,49 +1,50 @@
 """Mistakes put into the source, one at a time and drawn by a seed, and whether the suite sees them.
 
-    python benchmarks/mutants.py run --n 100 --seed 1                # draws mistakes, runs the tests that name each
-    python benchmarks/mutants.py map --out map.json                  # which test runs which function: once
-    python benchmarks/mutants.py run --map map.json --n 100 --seed 1 # and first those that meet it
+    pip install --target COV coverage                                        # needed for the map alone
+    PYTHONPATH=COV python benchmarks/mutants.py map --out MAP                # which test runs which line: once
+    PYTHONPATH=COV python benchmarks/mutants.py run --map MAP --n 100 --seed 1
 
-A mistake is a comparison, a connective, an arithmetic sign, a whole number, a truth, min and max, a condition or a
-returned value that is another one. The tests that name it are the files that name most of what its module defines, and
-of modules that import it. Declared numbers (constants in capitals, defaults, ranges in annotations) are choices and no
-logic, and are left alone. A mistake counts as seen when a test fails, or does not end that ends in a hundredth of the
-time without it; "cut off" are those whose tests were not through in time, and are not counted as seen.
+A mistake is a comparison, a connective, an arithmetic sign, a small whole number, a truth, min and max, a condition or
+a returned value that is another one; it is written into a copy of the tree, so that processes of the tests see it too.
+The tests are those of the README's command and the doctests: whichever run the line, the quick ones first, then the
+files that name most of what its module defines. A mistake counts as seen when a test fails, or does not end.
+
+Left alone, as choices whose other value is as right: constants in capitals, defaults of arguments and fields, ranges in
+annotations, whole numbers above 16 other than 255 and 256 (sizes of blocks, rounds, widths in pixels), the digits to
+which a number is rounded, numbers of the layout of pages and pictures (`report/`, `cli/show.py`).
 """
 
 import argparse
 import ast
 import importlib
-import importlib.machinery
 import json
 import os
 import random
 import re
 import resource
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path
-from types import CodeType, FrameType
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "priorcraft"
-ALONE = (
-    "tests/test_workers.py",
-    "tests/studio",
-    "tests/test_house.py",
-)  # processes, browsers and the linters of their own
-AWAY = (
-    *ALONE,
-    "tests/test_speed.py",
-    "tests/test_sanity.py",
-    "tests/test_resume.py",
-    "tests/test_chunks.py",
-)  # slow ones
+AWAY = ("tests/test_house.py", "tests/test_speed.py", "benchmarks")  # linters and clocks
+DOCTESTS = ("--doctest-modules", "--doctest-glob=docs/*.md")
+LIBRARIES = ("torch", "sklearn.datasets", "scipy.stats", "pyarrow.parquet", "PIL.Image", "pandas", "hypothesis")
+TUNED, LIMITS = 16, (255, 256)
+LAYOUT = ("report/", "cli/show.py")
 FLIPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
@@ -52,39 +53,7 @@ FLIPPED: dict[type[ast.AST], type[ast.AST]] = {
 SWAPPED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 
-class Seen:
-    """A plugin of pytest that notes which functions of the source each test runs, and for how long."""
-
-    def __init__(self, out: Path) -> None:
-        self.out, self.found, self.now, self.began = out, dict[str, tuple[float, list[str]]](), set[CodeType](), 0.0
-
-    def trace(self, frame: FrameType, event: str, arg: object) -> None:
-        """Notes a call."""
-        self.now.add(frame.f_code)
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins."""
-        self.now, self.began = set(), time.process_time()
-        sys.settrace(self.trace)
-
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """It has ended."""
-        sys.settrace(None)
-        own = (code for code in self.now if code.co_filename.startswith(str(SOURCE)))
-        places = sorted({f"{Path(c.co_filename).relative_to(SOURCE)}:{c.co_firstlineno}" for c in own})
-        self.found[nodeid] = (round(time.process_time() - self.began, 2), places)
-
-    def pytest_sessionfinish(self) -> None:
-        """All have."""
-        self.out.write_text(json.dumps(self.found))
-
-
-def mapped(out: Path, files: list[str]) -> None:
-    """Runs tests and writes which functions each of them meets."""
-    import pytest
-
-    away = [f"--ignore={name}" for name in ALONE]
-    pytest.main([*(files or ["tests"]), "-q", "-p", "no:cacheprovider", *away], plugins=[Seen(out)])
+# ---------------------------------------------------------------------------------------------------- the mistakes
 
 
 @dataclass(frozen=True)
@@ -94,15 +63,15 @@ class Mutant:
     file: str
     node: int
     way: int
-    line: int
+    lines: tuple[int, int]
     said: str
 
-    def tree(self) -> ast.Module:
+    def text(self) -> str:
         """The file with the mistake in it."""
         tree = ast.parse((SOURCE / self.file).read_text("utf-8"))
         node = list(ast.walk(tree))[self.node]
         list(ways(node))[self.way][1](node)
-        return ast.fix_missing_locations(tree)
+        return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def ways(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], object]]]:
@@ -118,8 +87,9 @@ def ways(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], object]]]:
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
         yield f"{node.value} -> {not node.value}", lambda n: setattr(n, "value", not n.value)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int):
-        for step in (1, -1):
-            yield f"{node.value} -> {node.value + step}", lambda n, step=step: setattr(n, "value", n.value + step)
+        if node.value <= TUNED or node.value in LIMITS:
+            for step in (1, -1):
+                yield f"{node.value} -> {node.value + step}", lambda n, step=step: setattr(n, "value", n.value + step)
     elif isinstance(node, ast.Name) and node.id in SWAPPED:
         yield f"{node.id} -> {SWAPPED[node.id]}", lambda n: setattr(n, "id", SWAPPED[n.id])
     elif isinstance(node, ast.If | ast.IfExp | ast.While) and not isinstance(node.test, ast.Compare):
@@ -128,8 +98,8 @@ def ways(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], object]]]:
         yield "returns None", lambda n: setattr(n, "value", ast.Constant(None))
 
 
-def declarations(tree: ast.Module) -> set[int]:
-    """The nodes (by id) that are choices and no logic: annotations, defaults, constants in capitals, decorators."""
+def choices(file: str, tree: ast.Module) -> set[int]:
+    """The nodes (by id) that are choices and no logic."""
     roots: list[ast.AST | None] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -137,23 +107,30 @@ def declarations(tree: ast.Module) -> set[int]:
             roots += getattr(node, "decorator_list", [])
         elif isinstance(node, ast.ClassDef):
             roots += node.decorator_list
+            roots += [each.value for each in node.body if isinstance(each, ast.AnnAssign | ast.Assign)]
         elif isinstance(node, ast.arg):
             roots.append(node.annotation)
         elif isinstance(node, ast.AnnAssign):
             roots += [node.annotation, node.value if node in tree.body else None]
         elif isinstance(node, ast.Assign) and node in tree.body:
             roots.append(node)
-    return {id(each) for root in roots if root is not None for each in ast.walk(root)}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "round":
+            roots += node.args[1:]
+    found = {id(each) for root in roots if root is not None for each in ast.walk(root)}
+    if file.startswith(LAYOUT):
+        found |= {id(each) for each in ast.walk(tree) if isinstance(each, ast.Constant)}
+    return found
 
 
 def mutants(file: str) -> Iterator[Mutant]:
     """Every mistake that can be made in a file."""
     tree = ast.parse((SOURCE / file).read_text("utf-8"))
-    declared = declarations(tree)
+    chosen = choices(file, tree)
     for number, node in enumerate(ast.walk(tree)):
-        if id(node) not in declared:
+        if id(node) not in chosen:
             for way, (said, _) in enumerate(ways(node)):
-                yield Mutant(file, number, way, getattr(node, "lineno", 0), said)
+                head = getattr(node, "test", node)  # of a branch, its condition alone
+                yield Mutant(file, number, way, (head.lineno, head.end_lineno), said)
 
 
 def drawn(n: int, seed: int) -> list[Mutant]:
@@ -163,91 +140,211 @@ def drawn(n: int, seed: int) -> list[Mutant]:
     return random.Random(seed).sample(every, n)
 
 
-def function_lines(file: str, line: int) -> list[int]:
-    """The first lines of the functions around a line, the innermost first."""
-    tree = ast.parse((SOURCE / file).read_text("utf-8"))
-    around = [
-        min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        and node.lineno <= line <= (node.end_lineno or node.lineno)
+# ---------------------------------------------------------------------------------------------------- their tests
+
+
+class Recorder:
+    """A plugin of pytest that notes which lines each test that passes runs, with its wider fixtures, and how long."""
+
+    def __init__(self, out: Path) -> None:
+        from coverage import Coverage
+
+        self.out, self.began, self.now = out, 0.0, ""
+        self.seconds, self.uses, self.failed = dict[str, float](), dict[str, list[str]](), set[str]()
+        self.coverage = Coverage(data_file=str(out), source=[str(SOURCE)], config_file=False, messages=False)
+        self.coverage.start()
+
+    def pytest_runtest_protocol(self, item: Any) -> None:
+        """A test begins."""
+        self.now, self.began = item.nodeid, time.process_time()
+        known = getattr(item, "_fixtureinfo", None)
+        wide = [d[-1] for d in known.name2fixturedefs.values() if d[-1].scope != "function"] if known else []
+        self.uses[item.nodeid] = [f"{each.baseid} {each.argname}" for each in wide]
+        self.coverage.switch_context(item.nodeid)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        """What a fixture runs belongs to every test that uses it."""
+        if fixturedef.scope != "function":
+            self.coverage.switch_context(f"{fixturedef.baseid} {fixturedef.argname}")
+        yield
+        self.coverage.switch_context(self.now)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """A test that does not pass by itself sees nothing."""
+        if not report.passed:
+            self.failed.add(report.nodeid)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """It has ended."""
+        self.seconds[nodeid] = round(time.process_time() - self.began, 2)
+        self.coverage.switch_context("")
+
+    def pytest_sessionfinish(self) -> None:
+        """All have."""
+        self.coverage.stop()
+        self.coverage.save()
+        kept = {test: [spent, self.uses[test]] for test, spent in self.seconds.items() if test not in self.failed}
+        self.out.with_suffix(".json").write_text(
+            json.dumps({"commit": git("rev-parse", "HEAD").strip(), "tests": kept})
+        )
+
+
+def recorded(out: Path, files: list[str]) -> None:
+    """Runs tests and writes which lines each of them meets."""
+    out.mkdir(parents=True, exist_ok=True)
+    name = f"lines-{os.getpid()}"
+    away = [f"--ignore={each}" for each in AWAY]
+    plain = [
+        *(files or ["tests", "src", "docs"]),
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-o",
+        "addopts=",
+        "-m",
+        "not slow",
     ]
-    return sorted(around, reverse=True)
+    pytest.main([*plain, "-q", *DOCTESTS, *away], plugins=[Recorder(out / name)])
 
 
-def tests_of(mutant: Mutant, found: dict[str, tuple[float, list[str]]], seconds: float) -> list[str]:
-    """The tests that meet a mistake, the quick ones first, for so long in all."""
-    lines = function_lines(mutant.file, mutant.line)
-    places = {f"{mutant.file}:{lines[0]}"} if lines else set[str]()
-    own = [(spent, test) for test, (spent, met) in found.items() if places & {*met}]
-    if not own:  # of the module itself: whatever runs anything in it
-        own = [(s, test) for test, (s, met) in found.items() if any(m.startswith(mutant.file + ":") for m in met)]
-    if not own:
-        return []
-    chosen, total = list[str](), 0.0
-    for spent, test in sorted(own):
-        if chosen and (total + spent > seconds or len(chosen) >= 150):
-            break
-        chosen.append(test)
-        total += spent
-    return chosen
+# ------------------------------------------------------------------------------------------------------ the trials
+
+
+@dataclass(frozen=True)
+class Map:
+    """Which tests run which lines, and the seconds of each."""
+
+    seconds: dict[str, float]
+    uses: dict[str, list[str]]
+    lines: list[Any]
+    commits: list[str]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Map":
+        """What `map` has written."""
+        from coverage import CoverageData
+
+        found = cls({}, {}, [], [])
+        for path in sorted(folder.glob("*.json")):
+            data = CoverageData(str(path.with_suffix("")))
+            data.read()
+            found.lines.append(data)
+            said = json.loads(path.read_text())
+            found.commits.append(said["commit"])
+            for test, (spent, wide) in said["tests"].items():
+                found.seconds[test], found.uses[test] = spent, wide
+        return found
+
+    def meeting(self, mutant: Mutant) -> list[str]:
+        """The tests that run a line of a mistake, quick ones first; of what the import runs, any of the file."""
+        contexts = dict[int, set[str]]()
+        for data, commit in zip(self.lines, self.commits, strict=True):
+            ending = f"/priorcraft/{mutant.file}"
+            measured = next((each for each in data.measured_files() if each.endswith(ending)), None)
+            now = moved(mutant.file, commit) if measured else {}
+            for line, names in data.contexts_by_lineno(measured).items() if measured else ():
+                contexts.setdefault(now.get(line, 0), set()).update(names)
+        own = set().union(*(contexts.get(line, set()) for line in range(mutant.lines[0], mutant.lines[1] + 1)))
+        if "" in own or not own:  # the module's import
+            own = set().union(*contexts.values())
+        tests = [test for test, wide in self.uses.items() if test in own or own & {*wide}]
+        named = naming(mutant.file)
+        return sorted(tests, key=lambda test: self.seconds[test] * (1 if test.split("::")[0] in named else 3))
+
+    def chosen(self, mutant: Mutant, budget: float) -> list[str]:
+        """The tests of a mistake, for so many seconds."""
+        tests, total = list[str](), 0.0
+        meeting = self.meeting(mutant)
+        rest = [test for file in naming(mutant.file) for test in self.seconds if test.split("::")[0] == file]
+        for test in dict.fromkeys([*meeting, *sorted(rest, key=lambda test: self.seconds[test])]):
+            if total + self.seconds[test] <= budget or not tests:
+                tests.append(test)
+                total += self.seconds[test]
+        return tests
 
 
 def naming(file: str, most: int = 3) -> list[str]:
-    """The test files that name most of what a module defines, rare names counting more; those of its importers too."""
+    """The test files that name most of what a module defines, rare names counting more."""
     module = "priorcraft." + file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    names = {
-        node.name
-        for node in ast.walk(ast.parse((SOURCE / file).read_text("utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("__")
-    }
-    importers = [p for p in SOURCE.rglob("*.py") if re.search(rf"\b{re.escape(module)}\b", p.read_text("utf-8"))]
-    modules = {module} | {".".join(("priorcraft", *p.relative_to(SOURCE).with_suffix("").parts)) for p in importers}
+    tree = ast.parse((SOURCE / file).read_text("utf-8"))
+    defined = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    names = {name for name in defined if not name.startswith("__")}
     texts = {str(p.relative_to(ROOT)): p.read_text("utf-8") for p in (ROOT / "tests").rglob("test_*.py")}
     words = {path: {*re.findall(r"\w+", text)} for path, text in texts.items() if not path.startswith(AWAY)}
     rare = {name: 1 / max(1, sum(name in found for found in words.values())) for name in names}
-    score = {
-        path: sum(rare[name] for name in names & found)
-        + 3 * (module in texts[path])
-        + 0.5 * sum(bool(re.search(rf"\b{re.escape(other)}\b", texts[path])) for other in modules)
-        for path, found in words.items()
-    }
+    score = {p: sum(rare[name] for name in names & found) + 3 * (module in texts[p]) for p, found in words.items()}
     return [path for path in sorted(score, key=lambda path: -score[path])[:most] if score[path] > 0]
 
 
-def tried(mutant: Mutant, tests: list[str], limit: float) -> str:
-    """What becomes of a mistake in a process of its own: "seen", "survived", "cut off" or "no test"."""
-    if not tests:
-        return "no test"
+def git(*words: str) -> str:
+    """What git says."""
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@cache
+def moved(file: str, commit: str) -> dict[int, int]:
+    """Where the lines of a file of an earlier commit stand by now."""
+    before = git("show", f"{commit}:src/priorcraft/{file}").splitlines()
+    after = (SOURCE / file).read_text("utf-8").splitlines()
+    blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    return {block.a + i + 1: block.b + i + 1 for block in blocks for i in range(block.size)}
+
+
+def copied(place: Path) -> Path:
+    """The tree as git knows it, elsewhere."""
+    for name in filter(None, git("ls-files").split("\n")):
+        if (ROOT / name).is_file():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, place / name, follow_symlinks=False)
+    return place
+
+
+def tried(mutant: Mutant | None, tests: list[str], place: Path, limit: float) -> str:
+    """The test that sees a mistake (None: no mistake) in a copy of the tree, or "" for none."""
+    file = place / "src" / "priorcraft" / (mutant.file if mutant else "errors.py")
+    whole, said = file.read_text("utf-8"), place / "said"
+    said.unlink(missing_ok=True)
+    if mutant:
+        file.write_text(mutant.text(), "utf-8")
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
-        _run(mutant, tests)
+        _run(tests, place, said)
     status = os.waitpid(pid, 0)[1]
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)  # what it began and left
+    file.write_text(whole, "utf-8")
     if os.WIFSIGNALED(status):
-        return "cut off"
-    return "survived" if status == 0 else "seen"
+        return f"no end within {limit:.0f} s"
+    return said.read_text() if said.exists() else "the import" if status else ""
 
 
-def _run(mutant: Mutant, tests: list[str]) -> None:
-    """Runs tests over the source with the mistake; does not return."""
-    import pytest
+class Teller:
+    """A plugin of pytest that says which test has failed."""
 
+    def __init__(self, said: Path) -> None:
+        self.said = said
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Writes its name."""
+        if report.failed:
+            self.said.write_text(report.nodeid)
+
+
+def _run(tests: list[str], place: Path, said: Path) -> None:
+    """Runs tests over a copy of the tree; does not return."""
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    code = compile(mutant.tree(), str(SOURCE / mutant.file), "exec")
-    real = importlib.machinery.SourceFileLoader.get_code
-
-    def get_code(self: importlib.machinery.SourceFileLoader, name: str) -> object:
-        return code if self.path == str(SOURCE / mutant.file) else real(self, name)
-
-    importlib.machinery.SourceFileLoader.get_code = get_code  # pyright: ignore[reportAttributeAccessIssue]
+    os.chdir(place)
+    sys.path[:0] = [str(place / "src")]
+    os.environ["PYTHONPATH"], os.environ["PYTHONDONTWRITEBYTECODE"] = str(place / "src"), "1"
+    plain = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=120"]
     try:
-        status = pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider"])
+        status = pytest.main([*tests, *plain, *DOCTESTS], plugins=[Teller(said)])
     except BaseException:
         status = 1
     os._exit(0 if status == 0 else 1)
@@ -257,32 +354,34 @@ def main() -> None:
     """Maps, or counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["map", "run"])
-    parser.add_argument("--map", type=Path, nargs="*", default=[])
-    parser.add_argument("--out", type=Path, default=Path("map.json"))
-    parser.add_argument("--files", nargs="*", default=[])
-    for name, default in (("n", 100), ("seed", 1), ("first", 0)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--seconds", type=float, default=30.0, help="of tests for one mistake")
-    parser.add_argument("--named", type=float, default=90.0, help="seconds of tests that name one")
+    parser.add_argument("files", nargs="*", help="of tests, to be mapped")
+    parser.add_argument("--map", type=Path, default=Path("map"))
+    parser.add_argument("--n", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, nargs="*", help="these numbers of the n")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of tests for one mistake")
     asked = parser.parse_args()
     os.chdir(ROOT)
-    sys.path.insert(0, str(SOURCE.parent))
     if asked.what == "map":
-        mapped(asked.out.absolute(), asked.files)
+        sys.path.insert(0, str(SOURCE.parent))
+        recorded(asked.map.absolute(), asked.files)
         return
-    found = {test: met for path in asked.map for test, met in json.loads(path.read_text()).items()}
-    for name in ("torch", "sklearn.datasets", "scipy.stats", "pyarrow.parquet", "PIL.Image", "pandas", "hypothesis"):
+    found, seen = Map.read(asked.map), 0
+    for name in LIBRARIES:
         importlib.import_module(name)  # once, before the processes part
-    count = {"seen": 0, "survived": 0, "cut off": 0, "no test": 0}
-    for number, mutant in enumerate(drawn(asked.n, asked.seed)[asked.first :], asked.first):
-        tests = tests_of(mutant, found, asked.seconds)
-        what = tried(mutant, tests, 30 + 8 * asked.seconds) if tests else "no test"
-        what = "seen" if what == "cut off" else what  # by tests that take a hundredth of it
-        if what in ("no test", "survived") and (more := naming(mutant.file)):
-            what, tests = tried(mutant, more, asked.named), more
-        count[what] += 1
-        print(f"{number:3} {what:8} {mutant.file}:{mutant.line}: {mutant.said} ({len(tests)} tests)", flush=True)
-    print(", ".join(f"{what} {n}" for what, n in count.items()), f"of {asked.n} (seed {asked.seed})")
+    numbers = asked.only or range(asked.n)
+    with tempfile.TemporaryDirectory() as folder:
+        place = copied(Path(folder))
+        for number in numbers:
+            mutant = drawn(asked.n, asked.seed)[number]
+            tests = found.chosen(mutant, asked.seconds)
+            by = tried(mutant, tests, place, 30 + 4 * asked.seconds) if tests else ""
+            seen += bool(by)
+            at = f"{mutant.file}:{mutant.lines[0]}"
+            print(
+                f"{number:3} {'seen' if by else 'SURVIVED'} {at}: {mutant.said} ({len(tests)} tests) {by}", flush=True
+            )
+    print(f"seen {seen} of {len(numbers)} (seed {asked.seed})")
 
 
 if __name__ == "__main__":
