@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import torch
+from xdist.scheduler import LoadFileScheduling
 
 from priorcraft.datasets import Splits, open_data
 
@@ -21,3 +22,15 @@ def digits() -> Splits:
 def seeded() -> None:
     """What a test draws from the global generator is the same whatever ran before it."""
     torch.manual_seed(0)
+
+
+class ByPlace(LoadFileScheduling):
+    """The tests of a file run in one worker, and so do all of the studio: what they share is made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        studio = "tests/studio/"
+        return studio if nodeid.startswith(studio) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> ByPlace:
+    return ByPlace(config, log)

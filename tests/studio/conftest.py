@@ -1,7 +1,6 @@
 """One workspace with small runs, one server and one browser for all tests of the studio."""
 
 import http.client
-import os
 import shutil
 import signal
 import subprocess
@@ -107,12 +106,3 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
     return {**browser_context_args, "locale": "en-GB", "viewport": {"width": 1280, "height": 900}}
-
-
-@pytest.hookimpl(tryfirst=True)  # before the workers read the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All in one worker: the server, the browser and the runs are made once."""
-    here = str(Path(__file__).parent) + os.sep
-    for item in items:
-        if str(item.path).startswith(here):
-            item.add_marker(pytest.mark.xdist_group("studio"))

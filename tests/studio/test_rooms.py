@@ -319,8 +319,16 @@ def test_ask_every_verb_that_asks_a_run_has_a_form(studio: Page):
     enter(studio, "ask")
     studio.get_by_label("Model").select_option("mixture")
     studio.get_by_role("button", name="Ask").click()
-    expect(studio.locator("pre")).to_contain_text("bits per dim")
+    answer = studio.get_by_role("region", name="Answer")
+    expect(answer).to_contain_text("bits per dim")
     studio.get_by_label("Question").select_option("sample")
+    studio.get_by_label("n", exact=True).fill("3")
+    studio.get_by_role("button", name="Ask").click()
+    expect(answer.locator("img")).to_be_visible()
+    with studio.expect_download() as caught:
+        answer.get_by_role("button", name="Keep out.npz").click()
+    with np.load(caught.value.path()) as kept:
+        assert len(kept["x"]) == 3
     studio.get_by_label("n", exact=True).fill("-1")
     studio.get_by_role("button", name="Ask").click()
     expect(studio.locator(".bad")).to_contain_text("n must lie in 1")

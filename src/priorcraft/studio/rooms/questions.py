@@ -1,19 +1,26 @@
 """Questions: every verb that asks a run, its route and its form derived from its declaration."""
 
+import itertools
+import tempfile
+from base64 import b64encode
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from priorcraft import declared
-from priorcraft.answer import Answer
+from priorcraft.answer import Answer, Facts, Picture, Piece, Rows
 from priorcraft.declared import Argument, Verb
 from priorcraft.errors import UsageError
+from priorcraft.shown import cell, spaced
 from priorcraft.studio.rooms.floor import Floor
+from priorcraft.studio.workspace import Cache
 from priorcraft.verbs.schema import Schema, described
 
 TYPES = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "array": list, "object": dict}
+KEPT = 8  # answers whose files can be asked for
 PLACES = ("Path", "Source", "Splits", "Point")  # types of arguments that name data
 
 
@@ -27,21 +34,63 @@ class Question(BaseModel):
     arguments: Annotated[dict[str, Any], Field(max_length=40)]
 
 
+class Shown(BaseModel):
+    """One piece of an answer: what is not there is empty.
+
+    Args:
+        words: a sentence, or what a picture shows.
+        facts: names and values.
+        rows: a table, its head first.
+        picture: a PNG file in base64.
+    """
+
+    words: str = ""
+    facts: list[tuple[str, str]] = []
+    rows: list[list[str]] = []
+    picture: str = ""
+
+    @classmethod
+    def of(cls, piece: Piece) -> "Shown":
+        """The piece as a terminal or a notebook shows it."""
+        if isinstance(piece, Facts):
+            return cls(facts=[(spaced(key), cell(value)) for key, value in piece.values.items() if value is not None])
+        if isinstance(piece, Rows):
+            head = [[spaced(key) for key in row] for row in piece.rows[:1]]
+            return cls(words=piece.title or "", rows=head + [[*map(cell, row.values())] for row in piece.rows])
+        if isinstance(piece, Picture):
+            content = piece.png if isinstance(piece.png, bytes) else piece.png()
+            return cls(words=piece.words, picture=b64encode(content).decode())
+        return cls(words=piece.text())
+
+
 class Told(BaseModel):
     """A verb's answer.
 
     Args:
         answer: its fields, as `--json` prints them.
         text: as the command prints it.
+        shown: its pieces, and what has to be said beside them.
+        number: under which it is kept, for its files.
+        files: what can be written of it, each with an ending, as in out.csv.
     """
 
     answer: Any
     text: str
+    shown: list[Shown]
+    number: int
+    files: list[str]
 
 
 def routes(floor: Floor) -> APIRouter:
     """The room's part of the API."""
-    router = APIRouter(tags=["verbs"])
+    router, numbers, answers = APIRouter(tags=["verbs"]), itertools.count(1), Cache(KEPT)
+
+    def told(verb: Verb, given: dict[str, Any]) -> Told:
+        answer, number = answered(floor, verb, given), next(numbers)
+        answers.get(number, lambda: answer)
+        pieces = [*map(Shown.of, answer.shown()), *(Shown(words=note) for note in answer.remarks)]
+        files = [f"{what}{ending}" for what, endings in answer.writes.items() for ending in endings if ending]
+        return Told(answer=answer.to_dict(), text=str(answer), shown=pieces, number=number, files=files)
 
     @router.get("/verbs")
     async def verbs() -> list[dict[str, Any]]:
@@ -54,9 +103,33 @@ def routes(floor: Floor) -> APIRouter:
         found = next((each for each in askable() if each.name == verb), None)
         if found is None:
             raise UsageError("there is no such question here.")
-        return await floor.desk.ask("", lambda: answered(floor, found, asked.arguments), long=True)
+        return await floor.desk.ask("", lambda: told(found, asked.arguments), long=True)
+
+    @router.get("/answers/{number}/{file}")
+    async def file(number: int, file: str) -> Response:
+        """One file of a recent answer, as `--out` writes it."""
+        return Response(await floor.desk.ask("", lambda: written(answers.get(number, forgotten), file), long=True))
 
     return router
+
+
+def forgotten() -> Answer:
+    """Raises a UsageError: the answer is not kept any more."""
+    raise UsageError("this answer is not kept any more; ask again.")
+
+
+def written(answer: Answer, file: str) -> bytes:
+    """What `save` writes under the name of a file such as out.csv.
+
+    Raises:
+        UsageError: the answer has no such file.
+    """
+    what, dot, ending = file.partition(".")
+    if what not in answer.writes or dot + ending not in answer.writes[what]:
+        raise UsageError("this answer has no such file.")
+    with tempfile.TemporaryDirectory(prefix="priorcraft-") as folder:
+        answer.save(Path(folder) / file, what)
+        return (Path(folder) / file).read_bytes()
 
 
 def askable() -> list[Verb]:
@@ -66,13 +139,12 @@ def askable() -> list[Verb]:
     return [verb for verb, own in names if "run" in own and "out" not in own]
 
 
-def answered(floor: Floor, verb: Verb, given: dict[str, Any]) -> Told:
+def answered(floor: Floor, verb: Verb, given: dict[str, Any]) -> Answer:
     """Calls the verb."""
     schema, known = described(verb), {argument.name: argument for argument in verb.arguments}
     check(schema, given)
     values = {name: resolved(floor, known[name], value) for name, value in given.items() if name in known}
-    answer: Answer = getattr(import_module(verb.module), verb.function)(**values)
-    return Told(answer=answer.to_dict(), text=str(answer))
+    return getattr(import_module(verb.module), verb.function)(**values)
 
 
 def check(schema: Schema, given: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 // @ts-check
 /** Questions: every verb that asks a run; its form is made of its declaration. */
-import { get, post } from "../lib/api.js";
+import { ask as request, get, post } from "../lib/api.js";
 import { button, el, field, fill, say, select } from "../lib/dom.js";
 import { t } from "../lib/i18n.js";
 import { allRuns } from "../lib/runs.js";
@@ -10,7 +10,7 @@ export async function room(root) {
   const [verbs, runs] = await Promise.all([get("verbs"), allRuns()]), fitted = runs.filter((run) => run.state !== "empty");
   if (!fitted.length) return fill(root, el("div.sheet.empty", {}, el("p", {}, t("compare.none")), el("a", { href: "#/data" }, t("data.name"))));
   let verb = verbs.find((/** @type {any} */ v) => v.name === "score") ?? verbs[0];
-  const form = el("div"), answer = el("pre", { tabIndex: 0, role: "region", "aria-label": t("ask.answer") }), error = el("p.bad", { role: "alert" });
+  const form = el("div"), answer = el("div.scroll", { tabIndex: 0, role: "region", "aria-label": t("ask.answer") }), error = el("p.bad", { role: "alert" });
   /** @type {Record<string, () => any>} */
   let read = {};
   const build = () => {
@@ -41,8 +41,8 @@ export async function room(root) {
     fill(answer, t("ask.wait"));
     const given = Object.fromEntries(Object.entries(read).map(([name, of]) => [name, of()]).filter(([, v]) => v !== undefined));
     try {
-      const { text } = await post(`verbs/${verb.name}`, { arguments: given });
-      answer.textContent = text;
+      const { shown, number, files } = await post(`verbs/${verb.name}`, { arguments: given });
+      fill(answer, shown.map(piece), files.length ? el("div.row.gap", {}, files.map((/** @type {string} */ file) => button(t("ask.keep", { file }), () => keep(number, file, `${verb.name}-${file}`).catch((e) => { error.textContent = e.message; })))) : null);
       say(t("ask.done"));
     } catch (e) { fill(answer); error.textContent = /** @type {Error} */ (e).message; }
   };
@@ -50,6 +50,22 @@ export async function room(root) {
     el("section.sheet", {}, field(t("ask.question"), select(verbs.map((/** @type {any} */ v) => [v.name, v.name]), verb.name, (name) => { verb = verbs.find((/** @type {any} */ v) => v.name === name); build(); })), form, el("div.gap", {}, button(t("ask.ask"), ask, { kind: "main" }))),
     el("section.sheet", {}, el("h2", {}, t("ask.answer")), answer, error)));
   build();
+}
+
+/** A piece of an answer. @param {{words: string, facts: [string, string][], rows: string[][], picture: string}} shown */
+function piece({ words, facts, rows, picture }) {
+  const table = (/** @type {Node[]} */ ...parts) => el("table.gap", {}, words && el("caption", {}, words), ...parts);
+  if (facts.length) return table(el("tbody", {}, facts.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)))));
+  if (rows.length) return table(el("thead", {}, el("tr", {}, rows[0].map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rows.slice(1).map((row) => el("tr", {}, row.map((value) => el("td", {}, value))))));
+  if (picture) return el("figure", { style: { margin: "1rem 0 0" } }, el("img", { src: `data:image/png;base64,${picture}`, alt: words, style: { "max-width": "100%" } }), el("figcaption.note", {}, words));
+  return el("p.note", {}, words);
+}
+
+/** Keeps a file of an answer. @param {number} number @param {string} file @param {string} name */
+async function keep(number, file, name) {
+  const href = URL.createObjectURL(await (await request(`answers/${number}/${file}`)).blob());
+  el("a", { href, download: name }).click();
+  URL.revokeObjectURL(href);
 }
 
 /** What was typed, as its type; "a=1, b=2" is an object, "1, 2" a list. @param {string} text @param {string} type @param {string} [items] */
