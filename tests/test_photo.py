@@ -60,9 +60,10 @@ def test_a_fields_mean_is_the_least_squares_of_its_windows():
     assert torch.allclose(field.matrices[0].to_dense(), whole_picture[h][:, h], atol=1e-4)
 
 
-def test_deviations_have_the_fields_covariance():
+@pytest.mark.parametrize("top", [0, 5])  # the first pixel of all has neighbours outside the picture
+def test_deviations_have_the_fields_covariance(top):
     hidden = torch.zeros(12, 12, dtype=torch.bool)
-    hidden[5:7, 5:8] = True
+    hidden[top : top + 2, top : top + 3] = True
     field = field_on(hidden)
     drawn = field.deviations(4000, runtime.keyed("draws"))[:, 0, hidden]
     wanted = torch.linalg.inv(field.matrices[0].to_dense().double()).float()

@@ -9,7 +9,7 @@ from PIL import Image
 
 import priorcraft as pc
 from priorcraft import cli
-from priorcraft.errors import UsageError
+from priorcraft.errors import DataError, UsageError
 from priorcraft.photo.enlarging import enlarge
 from priorcraft.photo.picture import png16, read_picture
 from priorcraft.runtime import keyed
@@ -141,3 +141,25 @@ def test_fine_stripes_are_not_enlarged_into_others():
     bicubic = torch.nn.functional.interpolate(small[None], scale_factor=2, mode="bicubic", antialias=True)[0]
     ours = enlarge(small, 2, peak=255, n=1, generator=keyed(0)).mean
     assert (ours - large).square().mean() <= (bicubic - large).square().mean()
+
+
+def test_twelve_bits_in_sixteen_are_told_and_can_be_stated(place, capsys):
+    deep = stripes(30, 26, 1).astype(np.uint16) * 15
+    Image.fromarray(deep[..., 0]).save(place / "deep.tif")
+    how = {"mask": str(place / "mask.png"), "n": 1}
+    told = pc.inpaint(place / "deep.tif", **how)
+    assert any("12 of 16 bits are used: 4095 is taken as white" in note for note in told.notes)
+    stated = pc.inpaint(place / "deep.tif", top=4095, **how)
+    assert not any("bits" in note for note in stated.notes)
+    back = read_picture(stated.save(place / "back.tif", "restored").saved["restored"], top=4095)
+    hole = np.asarray(Image.open(place / "mask.png")) > 0
+    assert (back.pixels[~hole] == deep[~hole]).all()
+    assert np.abs(back.pixels.astype(int) - deep)[hole].mean() < 40 * 15
+    enlarged = pc.upscale(place / "deep.tif", n=1, top=4095).done[0]
+    assert 0 < enlarged.best("mean").pixels.max() <= 4095
+    with pytest.raises(DataError, match="more than top = 100"):
+        pc.inpaint(place / "deep.tif", top=100, **how)
+
+
+def test_an_array_is_fitted_as_a_file_is():
+    assert pc.fit(np.tile([0, 1, 2, 1], (40, 3)), "naive-bayes", steps=1).family == "exact"

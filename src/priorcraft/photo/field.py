@@ -187,4 +187,4 @@ def _diagonal(matrix: Tensor) -> Tensor:
     """The diagonal of a square matrix in CSR, (n,); no entry is below a small positive number."""
     row = torch.arange(len(matrix)).repeat_interleave(matrix.crow_indices().diff().long())
     on = row == matrix.col_indices()
-    return torch.zeros(len(matrix)).index_copy_(0, row[on], matrix.values()[on]).clamp_min(1e-9)
+    return torch.zeros(len(matrix)).index_add_(0, row[on], matrix.values()[on]).clamp_min(1e-9)

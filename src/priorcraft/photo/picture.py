@@ -17,6 +17,8 @@ from priorcraft.errors import UsageError
 
 KEPT = ("1", "L", "LA", "RGB", "RGBA", "P")  # modes of Pillow that are written as they are read
 
+HALF = 2**15  # values below which 16 bits are not all in use
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -35,7 +37,8 @@ class Picture:
         black_and_white: whether the file has one bit a pixel.
         palette: of a file whose pixels are numbers of colours.
         profile: ICC profile of its colours.
-        notes: what of the file could not be kept.
+        notes: what of the file could not be kept, and what was taken for granted.
+        limit: the value that is white, of 12 bits in a file of 16; without it, the largest.
     """
 
     pixels: np.ndarray
@@ -43,11 +46,17 @@ class Picture:
     palette: Palette | None = None
     profile: bytes | None = None
     notes: tuple[str, ...] = field(default=())
+    limit: int | None = None
 
     @property
     def top(self) -> int:
         """The largest value of a pixel."""
         return int(np.iinfo(self.pixels.dtype).max)
+
+    @property
+    def white(self) -> int:
+        """The value that is white."""
+        return self.top if self.limit is None else self.limit
 
     @property
     def transparent(self) -> bool:
@@ -118,17 +127,21 @@ class Picture:
         return image
 
 
-def read_picture(path: str | Path) -> Picture:
+def read_picture(path: str | Path, top: int | None = None) -> Picture:
     """A picture file with the pixels that it holds: 8 or 16 bits, alpha, palette and colour profile kept, upright.
 
+    Args:
+        path: the file.
+        top: the value of 16 bits that is white, 4095 of a camera with 12 bits; without it, told from the pixels.
+
     Raises:
-        BadImage: not a picture, or one of 32 bits a pixel.
+        BadImage: not a picture, one of 32 bits a pixel, or one with a value above `top`.
     """
     deep = sixteen_bits(path)
     with image_file(path) as image:
         mode, profile = image.mode, image.info.get("icc_profile")
         if deep is not None:
-            return Picture(np.atleast_3d(deep), profile=profile)
+            return _with_white(Picture(np.atleast_3d(deep), profile=profile), path, top)
         if mode.startswith(("I", "F")):
             raise BadImage(path, "32 bits a pixel; 8 or 16 are needed")
         upright = ImageOps.exif_transpose(image)
@@ -139,6 +152,19 @@ def read_picture(path: str | Path) -> Picture:
         other = f"{printable(path)} has the colours of {mode}; it is read and written as RGB."
         pixels, notes = np.atleast_3d(np.asarray(kept)), () if mode in KEPT else (other,)
     return Picture(pixels, mode == "1", profile=profile, notes=notes)
+
+
+def _with_white(picture: Picture, path: str | Path, top: int | None) -> Picture:
+    """A picture of 16 bits with the value that is white in it, as told or as its bits in use say."""
+    colours = picture.pixels[..., :-1] if picture.pixels.shape[2] in (2, 4) else picture.pixels
+    most = int(colours.max())
+    if top is not None and most > top:
+        raise BadImage(path, f"it holds the value {most}, more than top = {top}")
+    if picture.transparent or (top is None and not 0 < most < HALF):
+        return picture
+    bits = most.bit_length()
+    said = f"{bits} of 16 bits are used: {2**bits - 1} is taken as white; if another value is, pass it as top (--top)."
+    return replace(picture, limit=2**bits - 1 if top is None else top, notes=() if top else (said,))
 
 
 def _palette(image: Image.Image) -> Palette:

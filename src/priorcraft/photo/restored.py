@@ -47,7 +47,7 @@ class Photograph:
             return self.seen.with_channels(channels, self.hidden)
         if not self.seen.transparent:
             small = self.seen.to_channels().long()
-            channels = whole(channels, small, self.factor, self.seen.top).float()
+            channels = whole(channels, small, self.factor, self.seen.white).float()
         return self.seen.larger(channels)
 
     def best(self, kind: Best) -> Picture:
@@ -65,14 +65,14 @@ class Photograph:
         """
         if len(self.drawn.draws) == 1:
             return None
-        return self.drawn.draws.std(0, correction=0).mean(0) / self.seen.top
+        return self.drawn.draws.std(0, correction=0).mean(0) / self.seen.white
 
     @property
     def plain(self) -> Picture:
         """What was seen at the size of the result: hidden pixels in grey, or enlarged bicubically."""
         x = self.seen.to_channels()
         if self.factor == 1:
-            return replace(self.seen, palette=None).with_channels(torch.full_like(x, self.seen.top / 2), self.hidden)
+            return replace(self.seen, palette=None).with_channels(torch.full_like(x, self.seen.white / 2), self.hidden)
         return self.seen.larger(F.interpolate(x[None], scale_factor=self.factor, mode="bicubic", antialias=True)[0])
 
 
@@ -90,7 +90,7 @@ def repaired(
     """
     began = time.perf_counter()
     x = seen.to_channels()
-    drawn = fill(x, mask.hidden, peak=seen.top, n=n, others=_alike(others, x, seen.top), generator=generator)
+    drawn = fill(x, mask.hidden, peak=seen.white, n=n, others=_alike(others, x, seen), generator=generator)
     seconds = round(time.perf_counter() - began, 3)
     return Photograph(file, seen, mask.hidden, drawn, 1, (mask.rule, *seen.notes), seconds)
 
@@ -101,27 +101,27 @@ def enlarged(
     """A photograph `factor` times larger, from its own windows and those of other pictures; arguments as above."""
     began = time.perf_counter()
     x = seen.to_channels()
-    drawn = enlarge(x, factor, peak=seen.top, n=n, others=_alike(others, x, seen.top), generator=generator)
+    drawn = enlarge(x, factor, peak=seen.white, n=n, others=_alike(others, x, seen), generator=generator)
     everything = torch.ones(drawn.mean.shape[1:], dtype=torch.bool)
     return Photograph(file, seen, everything, drawn, factor, seen.notes, round(time.perf_counter() - began, 3))
 
 
-def read_pictures(files: Sequence[Path]) -> list[Picture]:
-    """The pictures in files.
+def read_pictures(files: Sequence[Path], top: int | None = None) -> list[Picture]:
+    """The pictures in files; `top` as in `read_picture`.
 
     Raises:
         BadImage: the first that is none.
     """
-    return [read_picture(file) for file in files]
+    return [read_picture(file, top) for file in files]
 
 
-def _alike(others: Sequence[Picture], x: Tensor, top: int) -> list[Tensor]:
-    """Other pictures in the channels and the range of x; those without as many channels are made grey or repeated."""
+def _alike(others: Sequence[Picture], x: Tensor, seen: Picture) -> list[Tensor]:
+    """Other pictures in the channels x and the range of one that was seen: made grey or repeated where need be."""
     found = []
     for other in others:
-        y = other.to_channels() * (top / other.top)
+        y = other.to_channels() * (seen.white / other.white)
         colours = y[:-1] if other.transparent else y
-        alpha = torch.full_like(y[:1], top)
+        alpha = torch.full_like(y[:1], seen.top)
         if len(x) in (1, 2):
             colours = colours.mean(0, keepdim=True)
         y = torch.cat([colours.expand(3 if len(x) > 2 else 1, -1, -1), alpha])[: len(x)]

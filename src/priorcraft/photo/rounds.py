@@ -11,7 +11,7 @@ from priorcraft.photo.prior import PatchPrior, fit_prior
 from priorcraft.photo.windows import corners, taken
 
 SIDE, STEP = 8, 2  # of a window; between windows
-WINDOWS = 12_000  # of each picture, to which a prior is fitted
+WINDOWS, EACH = 12_000, 8  # of each picture, to which a prior is fitted; and how often one counts at most, in the mean
 TRIAL_DRAWS = 16
 Fitting = Callable[[Tensor, PatchPrior | None], PatchPrior]  # from a picture, and the prior of the round before
 
@@ -76,8 +76,9 @@ def prior_of(
         size, noise, start, generator: as `fit_prior` takes them.
         side: of a window.
     """
+    count = min(WINDOWS, EACH * max(map(len, sources)))
     picked = [
-        taken(picture, where[torch.randint(len(where), (WINDOWS,), generator=generator)], side)
+        taken(picture, where[torch.randint(len(where), (count,), generator=generator)], side)
         for picture, where in zip(pictures, sources, strict=True)
     ]
     return fit_prior(torch.cat(picked, 1), size, noise, start=start, generator=generator)

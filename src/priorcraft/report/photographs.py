@@ -146,7 +146,11 @@ def _line(one: Photograph) -> list[np.ndarray]:
 
 def _on_white(picture: Picture) -> np.ndarray:
     """A picture in 8 bits on white, (H, W, 3)."""
-    v = picture.pixels if picture.top == 255 else (picture.pixels // 257).astype(np.uint8)
+    v = picture.pixels
+    if picture.top > 255:
+        white = np.full(v.shape[2], picture.white)
+        white[-1] = picture.top if v.shape[2] in (2, 4) else picture.white  # of alpha
+        v = (v / white * 255).clip(0, 255).astype(np.uint8)
     if v.shape[2] in (2, 4):
         alpha = v[..., -1:].astype(float) / 255
         v = np.rint(v[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)

@@ -80,7 +80,9 @@ def begin(
 
 def opened_as(form: str, data: str | Path | Splits | None, seed: int | None, reading: Reading | None) -> Splits:
     """Data in a form, opened or as they are."""
-    return data if isinstance(data, Splits) else open_as(form, data or "", seed=seed or 0, **(reading or {}))
+    if isinstance(data, Splits):
+        return data
+    return open_as(form, "" if data is None else data, seed=seed or 0, **(reading or {}))
 
 
 def sized(model: str, splits: Splits, settings: Settings, seed: int, budget: Budget) -> tuple[Settings, list[str]]:

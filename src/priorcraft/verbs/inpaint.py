@@ -34,6 +34,7 @@ def inpaint(
     limit: int = 450,
     given: Given | None = None,
     prior: str | Path | None = None,
+    top: int | None = None,
     restored_as: Literal["mean", "draw", "median"] = "mean",
     seed: int = 0,
     listen: Listener = silent,
@@ -56,6 +57,7 @@ def inpaint(
         limit: test rows at most.
         given: label=CLASS, if the class is known.
         prior: without a run, an image or a folder of images from whose windows is learned, too.
+        top: without a run, the value of 16 bits that is white, as 4095 of a camera with 12; told from the pixels else.
         restored_as: what is restored: the mean, the first draw, or the median of the draws.
         seed: of every random draw, and of a random mask: the same seed gives the same answer.
         listen: gives a consumer of records of the progress through several photographs.
@@ -77,9 +79,11 @@ def inpaint(
     files = photographs(run, image)
     if files is not None:
         refuse(data=data, given=given)
-        return _repaired(files, mask, mask_colour, (n, draws or n), prior, restored_as, seed, listen("inpaint"))
+        return _repaired(files, mask, mask_colour, (n, draws or n), prior, top, restored_as, seed, listen("inpaint"))
     if prior is not None:
         raise UsageError("prior is for photographs without a run; the run is the prior here.")
+    if top is not None:
+        raise UsageError("top is for photographs without a run; a run keeps the one that it was fitted with.")
     fitted, where = opened(run)
     named = images_of(fitted, image, data, limit)
     x = named.x
@@ -114,15 +118,16 @@ def _repaired(
     colour: str | None,
     counts: tuple[int, int],
     prior: str | Path | None,
+    top: int | None,
     restored_as: Best,
     seed: int,
     told: Callable[[Record], None],
 ) -> Photographs:
     """Photographs without what is hidden in them, each by itself; counts are those shown and all that are drawn."""
-    seen = read_pictures(files)
+    seen = read_pictures(files, top)
     check_size(*counts, 1, max(photo.pixels.size for photo in seen))
     masks = [mask_of(mask, file, photo, colour, seed) for file, photo in zip(files, seen, strict=True)]
-    others = read_pictures(files_of([Path(prior)])) if prior is not None else []
+    others = read_pictures(files_of([Path(prior)]), top) if prior is not None else []
 
     def one(number: int) -> Photograph:
         generator = runtime.keyed(seed, "inpaint", number)

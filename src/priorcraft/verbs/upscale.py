@@ -34,6 +34,7 @@ def upscale(
     limit: int = 450,
     given: Given | None = None,
     prior: str | Path | None = None,
+    top: int | None = None,
     restored_as: Literal["mean", "draw", "median"] = "mean",
     seed: int = 0,
     listen: Listener = silent,
@@ -54,6 +55,7 @@ def upscale(
         limit: test rows at most.
         given: label=CLASS, if the class is known.
         prior: without a run, an image or a folder of images from whose windows is learned, too.
+        top: without a run, the value of 16 bits that is white, as 4095 of a camera with 12; told from the pixels else.
         restored_as: what is restored: the mean, the first draw, or the median of the draws.
         seed: of every random draw: the same seed gives the same answer.
         listen: gives a consumer of records of the progress through several photographs.
@@ -74,9 +76,11 @@ def upscale(
     files = photographs(run, image)
     if files is not None:
         refuse(data=data, given=given)
-        return _enlarged(files, factor, (n, draws or n), prior, restored_as, seed, listen("upscale"))
+        return _enlarged(files, factor, (n, draws or n), prior, top, restored_as, seed, listen("upscale"))
     if prior is not None:
         raise UsageError("prior is for photographs without a run; the run is the prior here.")
+    if top is not None:
+        raise UsageError("top is for photographs without a run; a run keeps the one that it was fitted with.")
     fitted, where = opened(run)
     named = images_of(fitted, image, data, limit, by_model.small_space(fitted.model.space, factor))
     truth, observation = (None if named.splits is None else named.x), BlockMean(factor)
@@ -108,6 +112,7 @@ def _enlarged(
     factor: int,
     counts: tuple[int, int],
     prior: str | Path | None,
+    top: int | None,
     restored_as: Best,
     seed: int,
     told: Callable[[Record], None],
@@ -115,8 +120,8 @@ def _enlarged(
     """Larger photographs, each by itself; counts are those shown and all that are drawn."""
     if factor < 2:
         raise UsageError(f"factor must be at least 2, not {factor}.")
-    others = read_pictures(files_of([Path(prior)])) if prior is not None else []
-    seen = read_pictures(files)
+    others = read_pictures(files_of([Path(prior)]), top) if prior is not None else []
+    seen = read_pictures(files, top)
     check_size(*counts, 1, factor**2 * max(photo.pixels.size for photo in seen))
 
     def one(number: int) -> Photograph:
