@@ -233,3 +233,19 @@ def test_samples_meet_conditions_on_any_column_and_follow_bayes_theorem(run):
     ):  # fmt: skip
         with pytest.raises(UsageError, match=sentence):
             pc.sample(run, 5, where=where)
+
+
+def test_codes_of_a_table_stand_beside_its_rows(table, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    run = pc.fit(str(table), "vae", out=tmp_path / "run", steps=3, reading={"label": "kind"})
+    frame = pandas.read_csv(table)[::-1].set_axis([f"r{i}" for i in range(200)])
+    frame.loc["r3", "height"] = None
+    found = pc.encode(run, data=frame)
+    names = [f"z{i + 1}" for i in range(found.latent)]
+    assert list(found.frame) == [*frame, *names]
+    assert found.frame[list(frame)].equals(frame)  # all rows, in order, a hole as it was
+    assert np.allclose(found.frame[names], found.z)
+    found.save(tmp_path / "z.csv")
+    assert pandas.read_csv(tmp_path / "z.csv").shape == found.frame.shape
+    assert pc.encode(run, [0, 1], data=frame).cells is None
+    assert pc.encode(run, data=frame, limit=5).frame.shape[0] == 5

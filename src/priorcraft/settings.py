@@ -4,6 +4,7 @@ def __init__(self, space: Space, *, smoothing: Annotated[float, Range(0, 1e6)] =
 """
 
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -142,10 +143,15 @@ def as_declared(function: Callable[..., object], given: Mapping[str, object]) ->
     return {**given, **numbers}
 
 
+def _is_union(hint: object) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
 @cache
 def _numbers(function: Callable[..., object]) -> Mapping[str, type]:
     """The arguments that are an int or a float, or None."""
-    hints = {name: typing.get_args(hint) or (hint,) for name, hint in typing.get_type_hints(function).items()}
+    declared = typing.get_type_hints(function).items()
+    hints = {name: typing.get_args(hint) if _is_union(hint) else (hint,) for name, hint in declared}
     kinds = {name: [kind for kind in found if kind is not type(None)] for name, found in hints.items()}
     return {name: kind for name, found in kinds.items() for kind in (int, float) if found == [kind]}
 
