@@ -19,29 +19,15 @@ from priorcraft.errors import UsageError, did_you_mean
 from priorcraft.runtime import borrowed_global_generator
 from priorcraft.settings import Range, check, defaults, keywords, parsed, ranges
 from priorcraft.train.objective import Objective
-from priorcraft.zoo.members import DENSITY, ZOO, Entry, Settings, Suits, family, masked_conv
+from priorcraft.zoo.entry import Entry, Settings, Suits, family
+from priorcraft.zoo.found import best_autoregressive, best_vae, masked_conv
+from priorcraft.zoo.members import DENSITY, ZOO
 
 __all__ = [
     "BEST", "DENSITY", "ZOO", "Entry", "Setting", "Settings", "best_autoregressive", "best_vae", "bounded", "build",
     "entry", "family", "keywords", "masked_conv", "names", "resolve", "rows", "settings_of",
 ]  # fmt: skip
 MOST_NUMBERS = 2**29  # in a model; 2 GiB, and four times as much while it is trained
-
-
-LARGE = 12  # pixels a side: above, one layer of latents is too little
-
-
-def best_autoregressive(space: Space, n: int) -> str:
-    """Convolutions for images, trees and a network for tables, a masked perceptron for real numbers."""
-    if space.levels is None:
-        return "masked-mlp"
-    return "masked-conv" if space.is_image else "trees-and-network"
-
-
-def best_vae(space: Space, n: int) -> str:
-    """A hierarchy for large images, one layer of latents for everything else."""
-    return "ladder-vae" if space.is_image and min(space.event_shape[1:]) > LARGE else "flat-vae"
-
 
 BEST: dict[str, Callable[[Space, int], str]] = {"autoregressive": best_autoregressive, "vae": best_vae}
 SUMMARY = {"autoregressive": "the best exact model of its kind for the data", "vae": "the best VAE for the data"}

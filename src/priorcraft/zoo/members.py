@@ -1,10 +1,5 @@
 """The members of the zoo: each model with its objective, what was found to work, and what it suits."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-from priorcraft.core import Approximate, Exact, Generative, Space
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vae import VAE
 from priorcraft.explicit.approximate.vqvae import VQVAE
@@ -21,120 +16,12 @@ from priorcraft.explicit.exact.mixture import Mixture
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.ppca import PPCA
 from priorcraft.implicit.gan import GAN
-from priorcraft.likelihoods import CATEGORICAL_LIMIT
 from priorcraft.train.game import Game
 from priorcraft.train.likelihood import ExpectationMaximisation, MaximumLikelihood
-from priorcraft.train.objective import Objective
 from priorcraft.train.size import MixtureChoice
 from priorcraft.train.team import Team
-
-Settings = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Suits:
-    """What a model is good for, and what it takes, in a few words each.
-
-    Args:
-        good_for: questions and data.
-        rows: of the training.
-        size: entries of a row, or pixels of an image.
-        time: of a training, on two cores.
-        memory: beside the data.
-    """
-
-    good_for: str
-    rows: str
-    size: str
-    time: str
-    memory: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A model, the objective that fits it, and what was found to work.
-
-    Args:
-        model: its class.
-        objective: how it is fitted.
-        summary: one line for `priorcraft models`.
-        suits: what it is good for, and what it takes, for the same list.
-        defaults: settings that depend on the data, from the space and the number of training rows.
-        share: weight of this model's part when a comparison divides its time.
-    """
-
-    model: type[Generative]
-    objective: Callable[..., Objective]
-    summary: str
-    suits: "Suits"
-    defaults: Callable[[Space, int], Settings] = field(default=lambda space, n: {})
-    share: float = 1.0
-
-    @property
-    def family(self) -> str:
-        """ "exact", "approximate" or "implicit": the type says it."""
-        return family(self.model)
-
-
-def family(model: type[Generative]) -> str:
-    """The family that a class of models belongs to.
-
-    >>> family(VAE)
-    'approximate'
-    """
-    return "exact" if issubclass(model, Exact) else "approximate" if issubclass(model, Approximate) else "implicit"
-
-
-DEFORMED = {"augment": 1.0, "augment_last": 0.5}  # a VAE of few images
-
-
-FOREST_NUMBERS = 2**26  # in the leaves of a chain of forests
-
-
-def trees_and_network(space: Space, n: int) -> Settings:
-    """Tables want a wide network, few states, and forests unless they are very wide; images the defaults."""
-    leaves = leaves_of(n)
-    forests = 24 if 2 * 24 * leaves * space.dims * (space.levels or 0) <= FOREST_NUMBERS else 0
-    table = {"width": 512, "dropout": 0.1, "latents": 8, "lr": 4e-3, "forests": forests, "leaves": leaves}
-    return {} if space.is_image else table
-
-
-def leaves_of(n: int) -> int:
-    """Most leaves of a tree that is grown on n rows."""
-    return min(max(n // 16, 16), 512)
-
-
-def masked_conv(space: Space, n: int) -> Settings:
-    """Cells of four pixels are four times as fast; a thousand images overfit without dropout and deformations.
-
-    Colours start from a linear prediction by their neighbours; of those, there are many in a few images.
-    """
-    patch = {"patch": 1 if any(side % 2 for side in space.event_shape[1:]) else 2, "window": 5, "lr": 3e-3}
-    few = {"depth": 3, "channels": 96, "dropout": 0.3, "weight_decay": 1e-2, "any_order": 0.5, "batch_size": 64}
-    few |= {"decay": 0.99, "lr": 5e-3, **({"augment": 0.7, "augment_last": 0.3} if space.levels else {})}
-    sized = patch | (few if n < 10_000 else {"orders": 2, "depth": 8, "batch_size": 32, "any_order": 0.1})
-    if space.event_shape[0] == 1 or (space.levels or 0) <= CATEGORICAL_LIMIT:
-        return sized
-    return sized | {"linear": 5, "augment": 0.0, "augment_last": 0.0, "any_order": 0.2, "batch_size": 16}
-
-
-def ladder_vae(space: Space, n: int) -> Settings:
-    """Narrow and slow: four layers of latents then stay in use; a thousand rows overfit without all that is done."""
-    small = {"width": 32, "latent": 4, "reach": 4, "pixel_width": 24, "warm_up": 0.3, "bf16": True}
-    few = {"dropout": 0.2, "weight_decay": 2e-2, **(DEFORMED if space.levels else {})} if n < 10_000 else {}
-    return small | few | {"batch_size": 64, "lr": 2e-3}
-
-
-def vq_vae(space: Space, n: int) -> Settings:
-    """A thousand rows overfit without decay."""
-    return {"weight_decay": 1e-2, "batch_size": 100, "decay": 0.99} if n < 10_000 else {}
-
-
-def flat_vae(space: Space, n: int) -> Settings:
-    """As above, and images of them without deformations."""
-    deformed = DEFORMED if space.is_image and space.levels and n < 10_000 else {}
-    return vq_vae(space, n) | deformed
-
+from priorcraft.zoo.entry import Entry, Suits
+from priorcraft.zoo.found import flat_vae, ladder_vae, leaves_of, masked_conv, trees_and_network, vq_vae
 
 DENSITY = {"exact": "log p(x)", "approximate": "lower bound on log p(x)", "implicit": "none"}
 
