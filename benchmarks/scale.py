@@ -328,31 +328,38 @@ def imputing(place: Path, small: bool) -> None:
 
 def images(place: Path, small: bool) -> None:
     """Reading a folder of PNG files by one process and by two, beside Pillow's decode alone."""
-    n = 4000 if small else 20_000
-    folder = place / "png"
+    for n, side in ((20_000 // (5 if small else 1), 32), (2000 // (10 if small else 1), 256)):
+        folder = pictures(place / f"png{side}", n, side)
+        began = time.monotonic()
+        for path in sorted(folder.iterdir()):
+            np.asarray(Image.open(path).convert("RGB"))
+        decode = time.monotonic() - began
+        one, two = (reading(folder, count) for count in (1, 2))
+        found = f"{one:.1f} s by one, {two:.1f} s by two ({one / two:.2f} ×); Pillow alone {decode:.1f} s"
+        say(f"{n:,} PNG of {side} x {side}", found, "once; two ≥ 1.6 ×")
+
+
+def pictures(folder: Path, n: int, side: int) -> Path:
+    """So many smooth pictures in colour, with a little noise."""
     folder.mkdir()
-    rng = np.random.default_rng(0)
+    across, down = np.meshgrid(*[np.linspace(0, 3, side)] * 2)
     for i in range(n):
-        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{i:05}.png")
-    began = time.monotonic()
-    for i in range(n):
-        np.asarray(Image.open(folder / f"{i:05}.png").convert("RGB"))
-    decode = time.monotonic() - began
-    walls = dict[int, float]()
-    for count in (1, 2):
-        code = (
-            "import time; from priorcraft.datasets import folder, open_data; folder.processors = lambda: COUNT\n"
-            "from pathlib import Path; began = time.monotonic(); folder.open_folder(Path(FOLDER))\n"
-            "print(time.monotonic() - began)"
-        )
-        code = code.replace("COUNT", str(count)).replace("FOLDER", repr(str(folder)))
-        walls[count] = float(
-            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        )
-    found = (
-        f"{walls[1]:.1f} s by one, {walls[2]:.1f} s by two ({walls[1] / walls[2]:.2f} ×); Pillow alone {decode:.1f} s"
+        rng = np.random.default_rng(i)
+        waves = [np.sin(across * rng.uniform(1, 3) + down * rng.uniform(1, 3) + i) for _ in range(3)]
+        noisy = 128 + 90 * np.stack(waves, -1) + rng.integers(-4, 5, (side, side, 3))
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{i:05}.png")
+    return folder
+
+
+def reading(folder: Path, count: int) -> float:
+    """Seconds in which so many processes read a folder."""
+    code = (
+        "import sys, time; from pathlib import Path; from priorcraft.datasets import folder\n"
+        "folder.processors = lambda: int(sys.argv[2]); began = time.monotonic()\n"
+        "folder.open_folder(Path(sys.argv[1])); print(time.monotonic() - began)"
     )
-    say(f"{n:,} PNG of 32 x 32", found, "once; two ≥ 1.6 ×")
+    done = subprocess.run([sys.executable, "-c", code, folder, str(count)], capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 PARTS = {each.__name__: each for each in (tables, prepared, processes, bits, sampling, imputing, images)}

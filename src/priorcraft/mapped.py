@@ -32,7 +32,8 @@ def let_go(array: np.ndarray | Tensor | None) -> None:
 def gathered(source: Tensor, which: Tensor) -> Tensor:
     """source[which], by mask or by number; of a mapped array a few rows at a time, whose pages are then let go."""
     if getattr(source, MAP, None) is None:
-        return source[which]
+        by_mask = which.dtype == torch.bool  # NumPy needs no number of 8 bytes for each row
+        return torch.from_numpy(source.numpy()[which.numpy()]) if by_mask else source[which]
     number = which.nonzero().squeeze(1) if which.dtype == torch.bool else which
     found = torch.empty((len(number), *source.shape[1:]), dtype=source.dtype)
     for start in range(0, len(number), GATHERED):
