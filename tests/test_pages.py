@@ -50,6 +50,14 @@ def test_every_command_of_a_page_is_one(shown_on):
             pytest.fail(f"{line}: {error}")
 
 
+@pytest.mark.parametrize("page", ["README", "docs/chapter"])
+def test_a_page_in_korean_shows_what_the_english_one_shows(page):
+    korean = f"{page}.ko.md" if page == "README" else page.replace("docs/", "docs/ko/") + ".md"
+    english, other = ((ROOT / name).read_text() for name in (f"{page}.md", korean))
+    for what in (INLINE, re.compile(r"[=≤] [\d.]+"), re.compile(r"arXiv:\d+\.\d+"), re.compile(r"^#+ ", re.MULTILINE)):
+        assert sorted(what.findall(other)) == sorted(what.findall(english))
+
+
 def data(page: str, folder: Path) -> None:
     """What the commands of a page find in the folder that they are typed in."""
     rng = np.random.default_rng(0)
