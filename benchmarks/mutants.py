@@ -30,7 +30,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
@@ -50,6 +50,7 @@ FLIPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
 }  # fmt: skip
+COLLECTED = {1: "a test", 2: "the import of a test", 3: "pytest"}  # exit codes of pytest that no test stands for
 SWAPPED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 
@@ -278,6 +279,25 @@ def naming(file: str, most: int = 3) -> list[str]:
     return [path for path in sorted(score, key=lambda path: -score[path])[:most] if score[path] > 0]
 
 
+def still_there(seconds: dict[str, float]) -> set[str]:
+    """The tests of a map that are there by now."""
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-o",
+        "addopts=",
+        *DOCTESTS,
+        *{t.split("::")[0] for t in seconds},
+    ]
+    found = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(SOURCE.parent)}
+    )
+    return {*found.stdout.splitlines()} & seconds.keys()
+
+
 def git(*words: str) -> str:
     """What git says."""
     return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -319,7 +339,7 @@ def tried(mutant: Mutant | None, tests: list[str], place: Path, limit: float) ->
     file.write_text(whole, "utf-8")
     if os.WIFSIGNALED(status):
         return f"no end within {limit:.0f} s"
-    return said.read_text() if said.exists() else "the import" if status else ""
+    return said.read_text() if said.exists() else COLLECTED.get(os.waitstatus_to_exitcode(status), "")
 
 
 class Teller:
@@ -347,7 +367,7 @@ def _run(tests: list[str], place: Path, said: Path) -> None:
         status = pytest.main([*tests, *plain, *DOCTESTS], plugins=[Teller(said)])
     except BaseException:
         status = 1
-    os._exit(0 if status == 0 else 1)
+    os._exit(int(status))
 
 
 def main() -> None:
@@ -369,6 +389,9 @@ def main() -> None:
     found, seen = Map.read(asked.map), 0
     for name in LIBRARIES:
         importlib.import_module(name)  # once, before the processes part
+    there = still_there(found.seconds)
+    found = replace(found, seconds={t: s for t, s in found.seconds.items() if t in there})
+    found = replace(found, uses={t: wide for t, wide in found.uses.items() if t in there})
     numbers = asked.only or range(asked.n)
     with tempfile.TemporaryDirectory() as folder:
         place = copied(Path(folder))
