@@ -11,7 +11,7 @@ files that name most of what its module defines. A mistake counts as seen when a
 
 Left alone, as choices whose other value is as right: constants in capitals, defaults of arguments and fields, ranges in
 annotations, whole numbers above 16 other than 255 and 256 (sizes of blocks, rounds, widths in pixels), the digits to
-which a number is rounded, numbers of the layout of pages and pictures (`report/`, `cli/show.py`).
+which a number is rounded, `strict` of zip, numbers of the layout of pages and pictures (`report/`, `cli/show.py`).
 """
 
 import argparse
@@ -44,6 +44,7 @@ AWAY = ("tests/test_house.py", "tests/test_speed.py", "benchmarks")  # linters a
 DOCTESTS = ("--doctest-modules", "--doctest-glob=docs/*.md")
 LIBRARIES = ("torch", "sklearn.datasets", "scipy.stats", "pyarrow.parquet", "PIL.Image", "pandas", "hypothesis")
 TUNED, LIMITS = 16, (255, 256)
+ASSERTIONS = ("strict",)  # of zip: lengths that are equal by construction
 LAYOUT = ("report/", "cli/show.py")
 FLIPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -117,6 +118,8 @@ def choices(file: str, tree: ast.Module) -> set[int]:
             roots.append(node)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "round":
             roots += node.args[1:]
+        elif isinstance(node, ast.keyword) and node.arg in ASSERTIONS:
+            roots.append(node.value)
     found = {id(each) for root in roots if root is not None for each in ast.walk(root)}
     if file.startswith(LAYOUT):
         found |= {id(each) for each in ast.walk(tree) if isinstance(each, ast.Constant)}

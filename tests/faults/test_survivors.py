@@ -3,20 +3,30 @@
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
 
 from priorcraft import zoo
+from priorcraft.cells.numerals import numeral_of
+from priorcraft.cli.command import _capital
 from priorcraft.condition.weighted import Particles
 from priorcraft.core import Space
+from priorcraft.datasets.audit import _absent
 from priorcraft.datasets.image import to_pixels
 from priorcraft.datasets.splits import Rows
-from priorcraft.errors import DataError, Diverged
+from priorcraft.errors import DataError, Diverged, UsageError
+from priorcraft.explicit.approximate.latent import principal_axes
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 from priorcraft.explicit.exact.ensemble import Ensemble
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
+from priorcraft.explicit.exact.orders import read as read_orders
+from priorcraft.metrics.relabel import Relabelled
+from priorcraft.photo.field import smooth
+from priorcraft.report.page import by_class
 from priorcraft.runtime import keyed
+from priorcraft.train.launch import backend
 from priorcraft.train.likelihood import ExpectationMaximisation
 from priorcraft.train.loop import Progress, validate
 from priorcraft.train.objective import Batch
@@ -85,3 +95,64 @@ def test_an_ensemble_s_weights_are_updated_from_the_old_ones():
     ensemble = Ensemble(Space((1,), 2), members=members)
     ensemble.weigh(torch.zeros(1000, 1, dtype=torch.long), None, rounds=200)
     assert float(ensemble.log_weights.exp()[0]) > 0.99, "one step from even weights would give 0.6"
+
+
+def test_relabelled_rows_are_as_many_as_the_samples():
+    lots = Relabelled.of(5, 7, 40, generator=keyed(0)).drawn
+    assert lots.sum(0).tolist() == [5] * 41
+    assert lots[:, 0].tolist() == [True] * 5 + [False] * 7
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3, 5])
+def test_principal_axes_are_orthonormal_and_hold_the_variance(dims):
+    z = torch.randn(50, dims, generator=keyed(dims), dtype=torch.float64) * torch.arange(1, dims + 1)
+    axes = principal_axes(z)
+    assert axes.directions.shape == (dims, 2)
+    held = axes.directions.T @ axes.directions
+    assert torch.allclose(held, torch.eye(2, dtype=held.dtype) * (torch.arange(2) < dims), atol=1e-6)
+    shares = (z - z.mean(0)) @ axes.directions.double()
+    assert torch.allclose(shares.var(0) / z.var(0).sum(), axes.share.double(), atol=1e-6)
+
+
+def test_a_thin_plate_goes_on_with_a_plane():
+    plane = torch.arange(24.0)[None, :, None] + 2 * torch.arange(24.0)[None, None]
+    hidden = torch.zeros(24, 24, dtype=torch.bool)
+    hidden[7:17, 8:16] = True
+    smoothed = smooth(torch.where(hidden, torch.zeros(()), plane), hidden)
+    assert float((smoothed - plane).abs().max()) < 1.5
+    assert torch.equal(smoothed[:, ~hidden], plane[:, ~hidden])
+
+
+def test_classes_without_rows_are_named_up_to_five():
+    rows = Rows(torch.zeros(4, 1, dtype=torch.long), torch.zeros(4, dtype=torch.long))
+    for count in (1, 5, 6):
+        (said,) = _absent(rows, ("there", *(f"class {i}" for i in range(count))))
+        assert said.count("class ") == min(count, 5)
+        assert ("..." in said) == (count > 5)
+
+
+def test_who_carries_tensors_and_how_a_sentence_begins():
+    assert [backend(torch.device(kind)) for kind in ("cpu", "cuda")] == ["gloo", "nccl"]
+    assert [_capital(words) for words in ("a table of rows", ".png for a sheet", "key=value")] == [
+        "A table of rows", ".png for a sheet", "key=value"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("comma", [True, False])
+def test_a_comma_is_a_point_where_the_table_has_semicolons(comma):
+    found = numeral_of(pa.array(["1,234", "12,500"]), comma=comma)
+    assert found is not None
+    assert (found.point, found.thousands) == ((",", "") if comma else (".", ","))
+
+
+def test_orders_are_read_up_to_the_most():
+    assert [len(read_orders(words, 3, 0)) for words in ("random", "random:2", "raster+random:3")] == [1, 2, 4]
+    for words in (f"random:{10**17}", "random:0", "random:" + "9" * 30, "random:x"):
+        with pytest.raises(UsageError, match="order"):
+            read_orders(words, 3, 0)
+
+
+def test_samples_are_shown_by_class_even_if_there_is_one_class_alone():
+    x = torch.zeros(6, 1, 2, 2, dtype=torch.long)
+    pages = [by_class(x, y, Space((1, 2, 2), 2)) for y in (torch.zeros(6).long(), None, torch.full((6,), -1))]
+    assert pages[0] != pages[1] == pages[2]
