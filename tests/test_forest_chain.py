@@ -4,15 +4,18 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from priorcraft import runtime
 from priorcraft.condition import posterior
 from priorcraft.core import Finer, Space
+from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.ensemble import TreesAndNetwork
 from priorcraft.explicit.exact.forest_chain import ForestChain, weighed
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.scores import Scores
 from priorcraft.observe import Mask
+from priorcraft.zoo.found import trees_and_network
 
 FINER = (Finer(3, 0, (4,) * 8), Finer(4, 1, (4,) * 8), Finer(5, 2, (4,) * 8))
 NUMBERS = Space((6,), 8, sizes=(8, 8, 8, 4, 4, 4), finer=FINER)
@@ -54,6 +57,22 @@ def test_scores_of_two_digits_are_those_of_the_number():
 def test_experts_are_weighed_by_what_they_say():
     said = torch.tensor([[0.9, 0.1]] * 60 + [[0.1, 0.9]] * 20)
     assert weighed(said).tolist() == pytest.approx([0.8125, 0.1875], abs=0.02)  # (.8 w + .1) = .75
+
+
+def test_a_counted_tree_is_a_member_of_ensembles_of_tables():
+    model, x = TreesAndNetwork(NUMBERS, latents=2, trees=1, orders=1, width=8, chow_liu=True), sums(60)
+    model.initialise(x, None, generator=runtime.keyed(0))
+    tree = model.parts()[1]
+    assert isinstance(tree, ChowLiu)
+    tree.update(x, None)
+    model.weigh(x, None)
+    assert float(model.log_weights[1].exp()) > 0.8  # the others have not learned yet
+    every = torch.cartesian_prod(*(torch.arange(size) for size in NUMBERS.sizes[:2]))
+    seen = torch.arange(6) < 2
+    each = [posterior(model.eval(), Mask(seen), F.pad(some, (0, 4))).log_evidence for some in every.split(64)]
+    assert float(torch.cat(each).logsumexp(0).exp()) == pytest.approx(1, abs=1e-4)
+    assert all(trees_and_network(NUMBERS, 1000)[key] for key in ("chow_liu", "forests"))
+    assert not trees_and_network(Space((5000,), levels=32), 1000)["chow_liu"]
 
 
 def test_evidence_is_answered_by_the_members_that_know_any_order():

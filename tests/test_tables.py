@@ -223,6 +223,10 @@ def test_samples_meet_conditions_on_any_column_and_follow_bayes_theorem(run):
     likewise = [row for row in likewise if row["colour"] == "red" and float(row["height"]) > 14]
     share, expected = (np.mean([row["kind"] == "cat" for row in each]) for each in (rows, likewise))
     assert abs(share - expected) < 0.08
+    assert (asked.evidence, asked.effective) == ("exact", 400)
+    assert asked.kept >= 400
+    assert asked.accepted == asked.kept / asked.drawn
+    assert many.evidence is many.effective is many.kept is None
     cats = pc.sample(run, 50, where="kind=cat")
     assert set(cats.classes) == {"cat"}
     for where, sentence in (
@@ -249,3 +253,11 @@ def test_codes_of_a_table_stand_beside_its_rows(table, tmp_path):
     assert pandas.read_csv(tmp_path / "z.csv").shape == found.frame.shape
     assert pc.encode(run, [0, 1], data=frame).cells is None
     assert pc.encode(run, data=frame, limit=5).frame.shape[0] == 5
+
+
+def test_rows_that_particles_were_weighed_for_say_what_they_are_worth(table, tmp_path):
+    run = pc.fit(str(table), "masked-mlp", out=tmp_path / "run", steps=3, settings={"width": 8, "orders": 1})
+    found = pc.sample(run, 30, where="colour=red")
+    assert found.evidence in ("exact", "weighted")
+    assert 0 < found.effective <= 30
+    assert (found.effective == 30) == (found.evidence == "exact")

@@ -25,15 +25,18 @@ BATCH, MOST = 2000, 2_000_000  # rows drawn at once, and in all before a conditi
 class Drawn(NamedTuple):
     """Rows that meet the conditions.
 
-    x, y: integers and classes. columns: the values of each column. accepted: share of the draws that met the
-    conditions. kind: "exact", or "approximate" where the model's engine for evidence is.
+    x, y: integers and classes. columns: the values of each column. kept, drawn: how many of how many draws met the
+    conditions. kind: "exact", or "approximate" where the model's engine for evidence is. share: of its particles that
+    count, the least in any batch; 1 where the engine is exact.
     """
 
     x: Tensor
     y: Tensor | None
     columns: tuple[Decoded, ...]
-    accepted: float
+    kept: int
+    drawn: int
     kind: str
+    share: float
 
 
 def drawn_where(run: Run, columns: Columns, text: str, n: int, *, seed: int) -> Drawn:
@@ -54,7 +57,7 @@ def drawn_where(run: Run, columns: Columns, text: str, n: int, *, seed: int) -> 
     left = [condition for condition in own if not (exact and _is_word(columns, condition))]
     weights = _classes(run, y, seen)
     parts, drawn, kind = list[tuple[Tensor, Tensor | None, tuple[Decoded, ...]]](), 0, "exact"
-    there = 0
+    there, share = 0, 1.0
     while there < n:
         if drawn >= MOST:
             raise ImpossibleEvidence(
@@ -64,7 +67,8 @@ def drawn_where(run: Run, columns: Columns, text: str, n: int, *, seed: int) -> 
         c = label
         if c is None and weights is not None:
             c = runtime.categorical(weights.expand(BATCH, -1), generator=generator)
-        x, kind = _rows(run, y, seen, c, generator)
+        x, kind, own_share = _rows(run, y, seen, c, generator)
+        share = min(share, own_share)
         values = columns.decoded(x.numpy(), runtime.keyed(seed, "where cells", drawn))
         by_name = {each.column.name: each for each in values}
         kept = np.ones(BATCH, dtype=bool)
@@ -78,7 +82,7 @@ def drawn_where(run: Run, columns: Columns, text: str, n: int, *, seed: int) -> 
     x = torch.cat([part[0] for part in parts])[:n]
     found = [part[1] for part in parts if part[1] is not None]
     whole = tuple(Decoded.joined(each).take(np.arange(n)) for each in zip(*(part[2] for part in parts), strict=True))
-    return Drawn(x, torch.cat(found)[:n] if found else None, whole, there / drawn, kind)
+    return Drawn(x, torch.cat(found)[:n] if found else None, whole, there, drawn, kind, share)
 
 
 def _classes(run: Run, y: Tensor, seen: Tensor) -> Tensor | None:
@@ -128,12 +132,16 @@ def _evidence(columns: Columns, asked: list[Condition]) -> tuple[Tensor, Tensor]
     return y, seen
 
 
-def _rows(run: Run, y: Tensor, seen: Tensor, label: Tensor | None, generator: torch.Generator) -> tuple[Tensor, str]:
-    """A batch given the evidence, and the kind of its engine."""
+def _rows(
+    run: Run, y: Tensor, seen: Tensor, label: Tensor | None, generator: torch.Generator
+) -> tuple[Tensor, str, float]:
+    """A batch given the evidence, the kind of its engine, and the effective share of what that weighs."""
     model = run.model
     if not bool(seen.any()):
-        return model.sample(BATCH, given=label, generator=generator).cpu(), "exact"
+        return model.sample(BATCH, given=label, generator=generator).cpu(), "exact", 1.0
     given = None if label is None else label.expand(BATCH)
     rows = y.to(model.device).expand(BATCH, -1)
     source = posterior(model, Mask(seen.to(model.device)), rows, given=given)
-    return source.sample(1, generator=generator)[:, 0].cpu(), source.kind
+    x = source.sample(1, generator=generator)[:, 0].cpu()
+    shares = [source.diagnostics.get(name, 1.0) for name in ("effective_share", "smallest_share")]
+    return x, source.kind, min(map(float, shares))

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +46,9 @@ class Samples(Pictures):
         run: the model that they are of.
         seed: of the draws.
         accepted: share of the draws that met the conditions; None without any.
+        evidence: "exact" if the rows are draws of p(row | conditions), "weighted" if particles were weighed for them.
+        effective: how many independent rows they are worth: n if exact, else n times the share of particles that count.
+        kept, drawn: how many of how many draws met the conditions.
         met: the columns of a table's rows that met them.
     """
 
@@ -62,6 +65,10 @@ class Samples(Pictures):
     run: Run = field(repr=False, compare=False, metadata=ARRAY)
     seed: int = field(repr=False, compare=False, metadata=ARRAY)
     accepted: float | None = None
+    evidence: Literal["exact", "weighted"] | None = None
+    effective: float | None = None
+    kept: int | None = None
+    drawn: int | None = None
     met: tuple[Decoded, ...] | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
 
     @property
@@ -175,7 +182,9 @@ def sample(
         began = time.perf_counter()
         found = drawn_where(fitted, table_of(fitted), where, n, seed=seed)
         account = (round(time.perf_counter() - began, 4), f"{found.kind}, by evidence and rejection", None, None)
-        return Samples(n, *account, found.x, found.y, fitted, seed, found.accepted, found.columns)
+        evidence = "exact" if found.kind == "exact" else "weighted"
+        worth = (found.kept / found.drawn, evidence, round(n * found.share, 1), found.kept, found.drawn)
+        return Samples(n, *account, found.x, found.y, fitted, seed, *worth, found.columns)
     label = label_of(fitted, given)
     generator = runtime.keyed(seed, "sample", device=device)
     if fitted.columns is not None and fitted.classes and label is None:

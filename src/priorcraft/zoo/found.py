@@ -6,15 +6,17 @@ from priorcraft.zoo.entry import Settings
 
 DEFORMED = {"augment": 1.0, "augment_last": 0.5}  # a VAE of few images
 LARGE = 12  # pixels a side: above, one layer of latents is too little
+TREE_NUMBERS = 2**21  # in the tables of a Chow-Liu tree, of each class
 FOREST_NUMBERS = 2**26  # in the leaves of a chain of forests
 
 
 def trees_and_network(space: Space, n: int) -> Settings:
-    """Tables want a wide network, few states, and forests unless they are very wide; images the defaults."""
+    """Tables want a wide network, few states, and trees and forests unless very wide; images the defaults."""
     leaves = leaves_of(n)
     forests = 24 if 2 * 24 * leaves * space.dims * (space.levels or 0) <= FOREST_NUMBERS else 0
+    counted = space.dims * (space.levels or 0) ** 2 <= TREE_NUMBERS
     table = {"width": 512, "dropout": 0.1, "latents": 8, "lr": 4e-3, "forests": forests, "leaves": leaves}
-    return {} if space.is_image else table
+    return {} if space.is_image else table | {"chow_liu": counted}
 
 
 def leaves_of(n: int) -> int:

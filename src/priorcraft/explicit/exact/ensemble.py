@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from priorcraft import runtime
 from priorcraft.core import Exact, Space
+from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.forest_chain import ForestChain
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.masked_mlp import MaskedAutoregressive
@@ -80,7 +81,7 @@ class Ensemble(Exact):
 
 
 class TreesAndNetwork(Ensemble):
-    """Hidden Chow-Liu trees, a chain of forests and a masked perceptron as one exact density, for tables of integers.
+    """Trees, hidden trees, a chain of forests and a masked perceptron as one exact density, for tables of integers.
 
     Args:
         space, context: as in `Generative`.
@@ -89,6 +90,7 @@ class TreesAndNetwork(Ensemble):
         width, depth, dropout, orders: of the masked perceptron.
         forests: trees of each forest of the chain; 0 leaves the chain out, as for images.
         leaves: most leaves of such a tree.
+        chow_liu: whether a Chow-Liu tree is one more member.
     """
 
     def __init__(
@@ -104,8 +106,10 @@ class TreesAndNetwork(Ensemble):
         orders: Annotated[int, Range(1, 64)] = 8,
         forests: Annotated[int, Range(0, 256)] = 0,
         leaves: Annotated[int, Range(2, 4096)] = 64,
+        chow_liu: bool = False,
     ) -> None:
         from_trees = LatentTree(space, context, latents=latents, members=trees)
         network = MaskedAutoregressive(space, context, width=width, depth=depth, dropout=dropout, orders=orders)
         chain = [ForestChain(space, context, trees=forests, leaves=leaves)] if forests else []
-        super().__init__(space, context, members=[from_trees, *chain, network])
+        counted = [ChowLiu(space, context)] if chow_liu else []
+        super().__init__(space, context, members=[from_trees, *counted, *chain, network])
