@@ -222,3 +222,14 @@ def test_rows_of_numbers_have_a_z_too(tmp_path):
     assert pc.latent_map(tmp_path / "gan").save(tmp_path / "map.png").n > 3
     with pytest.raises(UsageError, match="a picture needs images"):
         pc.interpolate(tmp_path / "gan", 0, 1).save(tmp_path / "x.png")
+
+
+def test_an_image_of_another_size_is_cropped_and_resized_and_said(tmp_path, digits, capsys):
+    run = pc.fit(digits, "flat-vae", out=tmp_path / "r", steps=1, settings={"latent": 2, "hidden": 8})
+    wide, square = Image.new("L", (20, 16), 90), Image.new("L", (8, 8), 90)
+    wide.save(tmp_path / "wide.png")
+    square.save(tmp_path / "square.png")
+    main(["encode", str(run.path), str(tmp_path / "wide.png"), "--out", str(tmp_path / "z.npz")])
+    assert "wide.png is 20 x 16: cropped about its centre and resized to 8 x 8" in capsys.readouterr().err
+    both = [pc.encode(run, [tmp_path / name]).z for name in ("wide.png", "square.png")]
+    assert torch.equal(*both)

@@ -14,6 +14,7 @@ from PIL import Image
 import priorcraft as pc
 from priorcraft import runtime
 from priorcraft.cli import main
+from priorcraft.condition.translated import by_windows
 from priorcraft.core import Space
 from priorcraft.datasets import open_data
 from priorcraft.datasets.pairs import open_pairs
@@ -238,8 +239,38 @@ def test_bad_input_is_a_sentence(folder, tmp_path, capsys):
     assert not (tmp_path / "no").exists()
 
 
-def test_an_image_of_another_size_is_refused(folder, tmp_path):
+def test_a_smaller_image_is_refused(folder, tmp_path):
     pc.fit(folder / "pairs", "gan", pairs=True, out=tmp_path / "run", steps=1, settings={"hidden": 16})
-    Image.new("L", (9, 8)).save(tmp_path / "wide.png")
-    with pytest.raises(DataError, match="9 x 8"):
-        pc.translate(tmp_path / "run", tmp_path / "wide.png")
+    Image.new("L", (9, 7)).save(tmp_path / "low.png")
+    with pytest.raises(DataError, match="9 x 7; 8 x 8 is needed"):
+        pc.translate(tmp_path / "run", tmp_path / "low.png")
+
+
+def test_larger_images_are_translated_in_windows_of_one_noise(folder, capsys):
+    run = str(folder / "wide")
+    words = ("--pairs", "--steps", "1", "--quiet", "--out", run)
+    assert typed("fit", "pairs", "masked-conv", *words, "--set", "channels=4", "--set", "depth=1", cwd=folder) == 0
+    large = np.asarray(Image.open(folder / "pairs/A/000.png").resize((12, 9)))
+    Image.fromarray(large).save(folder / "large.png")
+    assert typed("translate", run, "large.png", "-n", "2", "--out", "large-b.png", cwd=folder) == 0
+    assert "Note: large.png is 12 x 9: asked about in windows of 8 x 8" in capsys.readouterr().err
+    found = pc.translate(run, folder / "large.png", n=2)
+    assert tuple(found.b.shape) == (1, 2, 1, 9, 12)
+    assert found.seen.event_shape == (1, 9, 12)
+    assert torch.equal(found.b, pc.translate(run, found.a, n=2).b)
+    with pytest.raises(DataError, match="7 x 7; 8 x 8 is needed, or more"):
+        pc.translate(run, torch.zeros(1, 1, 7, 7).long())
+
+
+def test_windows_are_blended_without_a_seam():
+    flat, small = torch.zeros(1, 1, 10, 13), Space((1, 4, 4), None)
+    bright = iter(range(100))
+    found = by_windows(lambda a: a + next(bright), flat, small, small)
+    assert found.shape == flat.shape
+    assert found.diff(dim=3).abs().max() < 1  # hard edges would be a step of 1
+    wide = by_windows(
+        lambda a: a.repeat_interleave(2, 2).repeat_interleave(2, 3), flat + 3, small, Space((1, 8, 8), None)
+    )
+    assert torch.equal(wide, torch.full((1, 1, 20, 26), 3.0))
+    with pytest.raises(DataError, match="whole multiple"):
+        by_windows(lambda a: a, flat, small, Space((1, 6, 6), None))

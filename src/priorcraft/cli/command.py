@@ -117,7 +117,8 @@ def _repeated(argument: Argument) -> bool:
 
 def perform(verb: Verb, given: Mapping[str, Any]) -> None:
     """Calls a verb with what was typed, keeps its answer where it shall be kept, and prints it."""
-    from priorcraft.cli.show import TrainingBar, tell
+    from priorcraft.cli.show import TrainingBar, say, tell
+    from priorcraft.datasets.progress import hearing
 
     if any(given.get(name) is not None for name in ENGINE) and verb.function in in_chunks():
         perform(declared.verb("bulk"), chunked(verb, given))
@@ -144,11 +145,12 @@ def perform(verb: Verb, given: Mapping[str, Any]) -> None:
         images = any(each.name == "run" and each.mark == "or image" for each in verb.arguments)
         if not images or photographs(values["run"], None) is None:
             values["run"] = load(values["run"], device=given["device"])
-    if "listen" not in asked:
-        answer = function(**values)
-    else:
-        with TrainingBar(quiet=bool(given["quiet"])) as bar:
-            answer = function(**values, listen=bar.named)
+    with hearing(lambda sentence: say(f"Note: {sentence}")):
+        if "listen" not in asked:
+            answer = function(**values)
+        else:
+            with TrainingBar(quiet=bool(given["quiet"])) as bar:
+                answer = function(**values, listen=bar.named)
     for what, path in targets.items():
         answer = kept(answer, path, what, overwrite=overwrite)
     tell(answer, json=bool(given["json"]))

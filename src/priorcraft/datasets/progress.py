@@ -41,6 +41,28 @@ def tell(what: str, done: int, of: int) -> None:
     _listener.get()(what, done, of)
 
 
+def _unheard(sentence: str) -> None:
+    return
+
+
+_hearer: ContextVar[Callable[[str], None]] = ContextVar("hearer", default=_unheard)
+
+
+@contextmanager
+def hearing(hearer: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, `hearer` is told what is done to data before the work begins."""
+    token = _hearer.set(hearer)
+    try:
+        yield
+    finally:
+        _hearer.reset(token)
+
+
+def say(sentence: str) -> None:
+    """Says what is done to data, before the work."""
+    _hearer.get()(sentence)
+
+
 def processors() -> int:
     """How many processes this one may use at a time."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

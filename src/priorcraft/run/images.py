@@ -7,13 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from priorcraft.contents import printable
 from priorcraft.core import UNLABELLED, Space
-from priorcraft.datasets import Splits, read_image
-from priorcraft.datasets.image import decode
-from priorcraft.errors import DataError, UsageError
+from priorcraft.datasets import Splits
+from priorcraft.errors import UsageError
 from priorcraft.run import Run
 from priorcraft.run.data import data_of
+from priorcraft.run.sizes import read_alike, read_sized
 
 Point = str | Path | int | Tensor  # an image file, the number of a test row, or the point itself
 ENTRIES = 2**28  # numbers of one answer at most
@@ -88,8 +87,10 @@ def is_number(word: str) -> bool:
 
 
 def one_point(run: Run, point: Point) -> Tensor:
-    """A tensor as it is, or an image file."""
-    return point if isinstance(point, Tensor) else read_image(str(point), run.model.space, top=top_of(run))
+    """A tensor as it is, or an image file, brought to the size that the model knows."""
+    if isinstance(point, Tensor):
+        return point
+    return read_sized(str(point), run.model.space, windows=False, top=top_of(run))
 
 
 def images_of(
@@ -115,32 +116,12 @@ def images_of(
         splits = data_of(run, data)
         rows = first_rows(splits, limit)
         return rows if splits.space.levels is None else Named(rows.x.long(), rows.y, splits)
-    images = [image_of_any_size(path, space or run.model.space, top_of(run)) for path in paths]
-    for image, path in zip(images, paths, strict=True):
-        if image.shape != images[0].shape:
-            raise DataError(f"{printable(path)} is not of the size of {printable(paths[0])}; give them one at a time.")
-    return Named(torch.stack(images), None, files=paths)
+    return Named(read_alike(paths, space or run.model.space, top_of(run)), None, files=paths)
 
 
 def top_of(run: Run) -> int | None:
     """The value of 16 bits that is white in the images of a run."""
     return run.data.get("reading", {}).get("top")
-
-
-def image_of_any_size(path: str | Path, space: Space, top: int | None = None) -> Tensor:
-    """An image file with the channels and levels of a space, of its own size; no smaller than the space's.
-
-    Raises:
-        UsageError: a space that holds no images.
-        DataError: a smaller image, or one that cannot be read.
-    """
-    if not space.is_image:
-        raise UsageError("the model knows rows and no images; impute draws the missing values of rows.")
-    width, height = decode(path).size
-    channels, *least = space.event_shape
-    if height < least[0] or width < least[1]:
-        raise DataError(f"{printable(path)} is {width} x {height}; {least[1]} x {least[0]} is needed, or more.")
-    return read_image(path, Space((channels, height, width), space.levels), top=top)
 
 
 def check_size(n: int, draws: int, points: int, entries: int) -> None:

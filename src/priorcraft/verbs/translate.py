@@ -10,9 +10,10 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece
+from priorcraft.condition.translated import by_windows
 from priorcraft.core import UNLABELLED, Space
-from priorcraft.datasets.image import read_image
 from priorcraft.datasets.plain import read_arrays
+from priorcraft.datasets.progress import say
 from priorcraft.errors import DataError, UsageError
 from priorcraft.explicit.approximate.attribute import relabelled
 from priorcraft.explicit.approximate.variational import Variational
@@ -22,6 +23,8 @@ from priorcraft.report.grid import picture
 from priorcraft.report.sheet import sheet_of
 from priorcraft.run import Run
 from priorcraft.run.data import label_of, opened
+from priorcraft.run.images import top_of
+from priorcraft.run.sizes import read_alike, sized
 
 MOST = 100_000
 LINES, ANSWERS = 12, 8  # of the sheet that a notebook shows
@@ -87,6 +90,7 @@ def translate(
     Args:
         run: a run that was fitted with pairs or domains; with to, a VAE fitted to labelled data.
         images: image files of the domain A, or one .npz with an array a (or x); in Python also points as a tensor.
+            Those larger than the model's are translated in windows that overlap and are blended.
         n: answers for each image.
         to: translate to this class instead: encoded under its own label, decoded under this one.
         was: the class that the images are of; drawn from q(c | x) without it.
@@ -103,16 +107,19 @@ def translate(
     """
     fitted, where = opened(run, translates=True)
     context, space = asked_of(fitted, to, was), fitted.model.space
-    a = context.check(read(images, context), "images")
+    a = read(images, context, top_of(fitted))
     if not 1 <= n * len(a) <= MOST:
         raise UsageError(f"n must lie in 1 ... {MOST // max(len(a), 1)} for {len(a)} images, not {n}.")
-    repeated = a.repeat_interleave(n, 0).to(where)
-    generator = runtime.keyed(seed, "translate", device=where)
-    if to is None:
-        b = fitted.model.sample(len(repeated), given=repeated, generator=generator)
-    else:
-        b = with_label(fitted, repeated, to, was, generator)
-    return Translated(len(a), n, b.cpu().unflatten(0, (len(a), n)), a.cpu(), context, space)
+
+    def answer(x: Tensor) -> Tensor:
+        generator = runtime.keyed(seed, "translate", device=where)  # the same noise in every window
+        if to is None:
+            return fitted.model.sample(len(x), given=x, generator=generator)
+        return with_label(fitted, x, to, was, generator)
+
+    b = by_windows(answer, a.repeat_interleave(n, 0).to(where), context, space)
+    seen, shown = (Space(tuple(x.shape[1:]), own.levels) for x, own in ((a, context), (b, space)))
+    return Translated(len(a), n, b.cpu().unflatten(0, (len(a), n)), a.cpu(), seen, shown)
 
 
 def asked_of(run: Run, to: str | int | None, was: str | int | None) -> Space:
@@ -148,20 +155,34 @@ def with_label(run: Run, x: Tensor, to: str | int, was: str | int | None, genera
     return mean if run.model.space.levels is None else run.model.space.clamp(mean).round().long()
 
 
-def read(images: str | Path | Tensor | Sequence[str | Path], context: Space) -> Tensor:
-    """Points of the domain A, (B, *event_shape).
+def read(images: str | Path | Tensor | Sequence[str | Path], context: Space, top: int | None) -> Tensor:
+    """Points of the domain A, (B, *event_shape), or larger images.
 
     Raises:
-        DataError: none, or an .npz without `a`.
+        DataError: none, or an .npz without `a`; points that live elsewhere.
     """
     if isinstance(images, Tensor):
-        return images
+        return checked(images, context)
     paths = [Path(images)] if isinstance(images, str | Path) else [Path(path) for path in images]
     if not paths:
         raise UsageError("translate needs at least one image.")
     if paths[0].suffix.lower() == ".npz":
-        return from_array(paths[0], context)
-    return torch.stack([read_image(path, context) for path in paths])
+        return checked(from_array(paths[0], context), context)
+    return read_alike(paths, context, top)
+
+
+def checked(a: Tensor, context: Space) -> Tensor:
+    """Points of a space, or images of its channels and levels of another size, by the rule of windows.
+
+    Raises:
+        DataError: other points.
+    """
+    if not context.is_image or a.dim() != 4 or a.shape[1] != context.event_shape[0]:
+        return context.check(a, "images")
+    shape, said = sized("each image", (a.shape[2], a.shape[3]), context, windows=True)
+    if said is not None:
+        say(said)
+    return Space((context.event_shape[0], *shape), context.levels).check(a, "images")
 
 
 def from_array(path: Path, context: Space) -> Tensor:
