@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import priorcraft as pc
 from priorcraft import runtime
 from priorcraft.cli import main
 from priorcraft.errors import DataError, ImpossibleEvidence, PriorcraftError, UsageError
@@ -435,3 +436,16 @@ def test_no_file_brings_a_foreign_error(tmp_path_factory, content):
     except PriorcraftError:
         return
     assert math.fsum(entries(table).values()) == pytest.approx(1)
+
+
+def test_what_is_empty_is_what_a_fit_takes_as_empty(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("sick,test,country,age\nyes,+,NA,30\nno,-,DE,41\nno,?,NA,NA\n")
+    with pytest.raises(DataError, match="line 4: 'test' is empty: '\\?' is taken so, 1 times"):
+        pc.bayes(path, query="sick", given={"test": "+"})
+    assert pc.bayes(path, query="test", empty="-9").prior == pytest.approx({"+": 1 / 3, "-": 1 / 3, "?": 1 / 3})
+    assert pc.bayes(path, query="country").prior["NA"] == pytest.approx(2 / 3)  # codes of countries
+    with pytest.raises(DataError, match="'age' is empty: 'NA' is taken so"):
+        pc.bayes(path, query="age")
+    with pytest.raises(DataError, match="'sick' is empty: 'no' is taken so, 2 times"):
+        pc.bayes(path, query="sick", empty="no")

@@ -6,18 +6,23 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import pyarrow as pa
 import torch
 from torch import Tensor
 
+from priorcraft.cells import Cells
+from priorcraft.cells.column import column_of_texts
+from priorcraft.cells.emptiness import ALWAYS, SOMETIMES, rule
 from priorcraft.errors import DataError, UsageError, did_you_mean
 from priorcraft.probability import axes as named
 
 WEIGHTS = ("count", "p")
+SUSPECT = frozenset((*ALWAYS, *SOMETIMES))
 TOLERANCE = 1e-6  # how far a column p may sum from 1
 
 
@@ -53,11 +58,15 @@ def non_negative(numbers: Any, axes: Mapping[str, Sequence[str]]) -> Tensor:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of text under named columns, with the place of each for error messages; "" where a cell is empty."""
+    """Rows of text under named columns, with the place of each for error messages; "" where a cell is empty.
+
+    `empty` are the words that stand for an empty cell in each column.
+    """
 
     source: str
     names: list[str]
     rows: list[tuple[str, list[str]]]
+    empty: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         twice = [name for name, times in Counter(self.names).items() if times > 1]
@@ -83,8 +92,12 @@ class Rows:
         return [name for name in self.names if name != weight]
 
 
-def from_csv(path: str | Path) -> Rows:
+def from_csv(path: str | Path, empty: str | None = None) -> Rows:
     """The rows of a text file: UTF-8, separated by comma, semicolon or tab.
+
+    Args:
+        path: of the file.
+        empty: words that are taken as empty, separated by commas, in place of the rule of `cells.emptiness`.
 
     Raises:
         DataError: a file that cannot be read, is empty, or has rows of another length than its header.
@@ -96,7 +109,16 @@ def from_csv(path: str | Path) -> Rows:
     for place, row in rows:
         if len(row) != len(names):
             raise DataError(f"{path}, {place}: {len(names)} cells are needed, as in the header, not {len(row)}.")
-    return Rows(str(path), names, rows)
+    return Rows(str(path), names, rows, _empty(names, rows, empty))
+
+
+def _empty(names: list[str], rows: list[tuple[str, list[str]]], empty: str | None) -> dict[str, list[str]]:
+    """The words of each column that stand for an empty cell; a column that has none of them is not looked at."""
+    if empty is not None:
+        return rule(Cells("", tuple(column_of_texts(name, pa.array([], pa.string())) for name in names), 0), empty)
+    columns = zip(names, zip(*(row for _, row in rows), strict=True), strict=False)
+    asked = [column_of_texts(name, pa.array(texts)) for name, texts in columns if not SUSPECT.isdisjoint(texts)]
+    return rule(Cells("", tuple(asked), len(rows)))
 
 
 def _cells(text: str, path: str | Path) -> list[tuple[str, list[str]]]:
@@ -179,9 +201,8 @@ def _weighed(rows: Rows, chosen: list[int]) -> Iterator[tuple[tuple[str, ...], f
         if not any(row):  # as spreadsheets leave them at the end
             continue
         key = tuple(row[i] for i in chosen)
-        if "" in key:
-            name = rows.names[chosen[key.index("")]]
-            raise DataError(f"{rows.source}, {place}: '{name}' is empty; fill it in, or take the row out.")
+        for name, state in zip((rows.names[i] for i in chosen), key, strict=True):
+            _check_cell(rows, place, name, state)
         if column is None:
             yield key, 1.0
             continue
@@ -191,6 +212,18 @@ def _weighed(rows: Rows, chosen: list[int]) -> Iterator[tuple[tuple[str, ...], f
         # the comma of a count may be a thousands separator, so only a probability may have one
         number = row[column].replace(",", ".") if rows.weight == "p" else row[column]
         yield key, _number(number, f"{rows.source}, {place}: {rows.weight}")
+
+
+def _check_cell(rows: Rows, place: str, name: str, state: str) -> None:
+    if not state:
+        raise DataError(f"{rows.source}, {place}: '{name}' is empty; fill it in, or take the row out.")
+    if state in rows.empty.get(name, ()):
+        column = rows.names.index(name)
+        count = sum(row[column] == state for _, row in rows.rows)
+        raise DataError(
+            f"{rows.source}, {place}: '{name}' is empty: '{state}' is taken so, {count:,} times; fill it in, take the "
+            "row out, or name the words that are empty by --empty."
+        )
 
 
 def _number(text: str, what: str) -> float:

@@ -74,19 +74,20 @@ class Table:
         return cls._normalised(axes, reading.non_negative(counts, axes).log(), context)
 
     @classmethod
-    def from_csv(cls, path: str | Path, *, variables: Sequence[str] | None = None) -> "Table":
+    def from_csv(cls, path: str | Path, *, variables: Sequence[str] | None = None, empty: str | None = None) -> "Table":
         """The joint table of a file: a column a variable, a row an observation.
 
         Args:
             path: UTF-8 text with comma, semicolon or tab between the columns. A column `count` says how often a row
                 was seen, a column `p` how probable it is.
             variables: the columns to keep; all if None. The others are summed over.
+            empty: words that are taken as empty cells, separated by commas; None for those that every table has, as NA.
 
         Raises:
             DataError: a file, row or number that cannot be used; the message names the line.
             UsageError: an unknown variable.
         """
-        return cls.from_counts(*reading.counted(reading.from_csv(path), variables))
+        return cls.from_counts(*reading.counted(reading.from_csv(path, empty), variables))
 
     @classmethod
     def from_frame(cls, frame: reading.Frame, *, variables: Sequence[str] | None = None) -> "Table":

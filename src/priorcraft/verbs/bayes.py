@@ -109,7 +109,12 @@ class Beliefs(Answer):
 
 
 def bayes(
-    table: str | Path | Run, *, query: str, given: Mapping[str, str] | Sequence[str] = (), seed: int = 0
+    table: str | Path | Run,
+    *,
+    query: str,
+    given: Mapping[str, str] | Sequence[str] = (),
+    empty: str | None = None,
+    seed: int = 0,
 ) -> Beliefs:
     """Bayes' theorem on a table of categories: the belief in one variable after each piece of evidence.
 
@@ -122,6 +127,8 @@ def bayes(
         query: the variable asked about.
         given: a piece of evidence, variable=state; repeat it for more, in order. Of a run also conditions, with commas
             between them, as "age>60, sex=F, state in (NY, NJ)".
+        empty: of a CSV file, the words that are taken as empty cells, separated by commas, in place of the rule that
+            all tables are read by; "" for none.
         seed: of draws that are counted: the same seed gives the same answer.
 
     Writes:
@@ -133,9 +140,11 @@ def bayes(
         UsageError: an unknown variable or state, one named twice, or `query` among the evidence.
     """
     if isinstance(table, Run) or (Path(table) / CONFIG).is_file():
+        if empty is not None:
+            raise UsageError("empty says how a CSV file is read; a run keeps what its table was read by: leave it out.")
         return _of_model(table, query, given, seed)
     evidence = _evidence(given)
-    joint = Table.from_csv(table, variables=[query, *evidence])
+    joint = Table.from_csv(table, variables=[query, *evidence], empty=empty)
     prior, steps = joint.marginal(query), update(joint, query, evidence)
     found = tuple(Step(dict(s.given), dict(s.likelihood), s.evidence, s.posterior.to_dict()) for s in steps)
     last = steps[-1].posterior if steps else prior
