@@ -195,7 +195,7 @@ def processes(place: Path, small: bool) -> None:
     ways: dict[str, tuple[tuple[object, ...], int]] = {
         "two processes": (("--workers", 2), 1), "two threads": ((), 2), "one": ((), 1)
     }  # fmt: skip
-    for model, steps in (("masked-conv", 18), ("vae", 60), ("gan", 40)):
+    for model, steps in (("vae", 60), ("gan", 40), ("masked-conv", 18)):
         each: dict[str, list[float]] = {way: [] for way in ways}
         for turn in range(1 if small else 3):
             for way, (words, threads) in ways.items():
