@@ -51,7 +51,7 @@ FLIPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
 }  # fmt: skip
-COLLECTED = {1: "a test", 2: "the import of a test", 3: "pytest"}  # exit codes of pytest that no test stands for
+COLLECTED = {0: "", 1: "a test", 2: "the import of a test"}  # exit codes of pytest that no test stands for
 SWAPPED = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 
@@ -203,8 +203,6 @@ def recorded(out: Path, files: list[str]) -> None:
         *(files or ["tests", "src", "docs"]),
         "-p",
         "no:cacheprovider",
-        "-p",
-        "no:xdist",
         "-o",
         "addopts=",
         "-m",
@@ -342,7 +340,7 @@ def tried(mutant: Mutant | None, tests: list[str], place: Path, limit: float) ->
     file.write_text(whole, "utf-8")
     if os.WIFSIGNALED(status):
         return f"no end within {limit:.0f} s"
-    return said.read_text() if said.exists() else COLLECTED.get(os.waitstatus_to_exitcode(status), "")
+    return said.read_text() if said.exists() else COLLECTED[os.waitstatus_to_exitcode(status)]
 
 
 class Teller:
@@ -365,7 +363,7 @@ def _run(tests: list[str], place: Path, said: Path) -> None:
     os.chdir(place)
     sys.path[:0] = [str(place / "src")]
     os.environ["PYTHONPATH"], os.environ["PYTHONDONTWRITEBYTECODE"] = str(place / "src"), "1"
-    plain = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=120"]
+    plain = ["-x", "-q", "-o", "addopts=", "-p", "no:cacheprovider", "--timeout=120"]
     try:
         status = pytest.main([*tests, *plain, *DOCTESTS], plugins=[Teller(said)])
     except BaseException:
