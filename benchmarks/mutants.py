@@ -252,6 +252,8 @@ class Map:
         if "" in own or not own:  # the module's import
             own = set().union(*contexts.values())
         tests = [test for test, wide in self.uses.items() if test in own or own & {*wide}]
+        if not mutant.file.startswith("studio"):  # whose tests make a workspace first
+            tests = [test for test in tests if not test.startswith("tests/studio")] or tests
         named = naming(mutant.file)
         return sorted(tests, key=lambda test: self.seconds[test] * (1 if test.split("::")[0] in named else 3))
 

@@ -14,6 +14,7 @@ from priorcraft.cli.command import _capital
 from priorcraft.condition.weighted import Particles
 from priorcraft.core import Space
 from priorcraft.datasets.audit import _absent
+from priorcraft.datasets.columns.aside import Identifier
 from priorcraft.datasets.image import to_pixels
 from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, Diverged, UsageError
@@ -23,8 +24,10 @@ from priorcraft.explicit.exact.ensemble import Ensemble
 from priorcraft.explicit.exact.naive_bayes import NaiveBayes
 from priorcraft.explicit.exact.orders import read as read_orders
 from priorcraft.metrics.relabel import Relabelled
+from priorcraft.observe.smaller import Blur
 from priorcraft.photo.field import smooth
 from priorcraft.report.page import by_class
+from priorcraft.run.photographs import blank
 from priorcraft.runtime import keyed
 from priorcraft.train.launch import backend
 from priorcraft.train.likelihood import ExpectationMaximisation
@@ -156,3 +159,28 @@ def test_samples_are_shown_by_class_even_if_there_is_one_class_alone():
     x = torch.zeros(6, 1, 2, 2, dtype=torch.long)
     pages = [by_class(x, y, Space((1, 2, 2), 2)) for y in (torch.zeros(6).long(), None, torch.full((6,), -1))]
     assert pages[0] != pages[1] == pages[2]
+
+
+class Ends:
+    """A generator that draws the ends of 0 ... 1 in turn."""
+
+    def random(self, n: int) -> np.ndarray:
+        return np.resize([0.0, 1 - 1e-12], n)
+
+
+def test_identifiers_that_are_numbers_are_drawn_from_the_first_to_the_last():
+    assert Identifier(first="0010", last="0099")._made(2, 0, Ends()) == ["0010", "0099"]
+    assert Identifier(first="8", last="12")._made(2, 0, Ends()) == ["8", "12"]
+    assert Identifier(first="8", last="11")._made(2, 0, Ends()) == ["8", "27"], "four are too few for two at once"
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, float("nan")])
+def test_a_blur_without_width_is_refused(sigma):
+    with pytest.raises(UsageError, match="above 0"):
+        Blur.gaussian(sigma)
+    assert float(Blur.gaussian(1e-3).kernel.sum()) == pytest.approx(1)
+
+
+def test_masks_of_test_rows_are_held_against_a_black_picture():
+    assert blank(2, 3).pixels.shape == (2, 3, 1)
+    assert not blank(2, 3).pixels.any()
