@@ -233,3 +233,32 @@ def test_an_image_of_another_size_is_cropped_and_resized_and_said(tmp_path, digi
     assert "wide.png is 20 x 16: cropped about its centre and resized to 8 x 8" in capsys.readouterr().err
     both = [pc.encode(run, [tmp_path / name]).z for name in ("wide.png", "square.png")]
     assert torch.equal(*both)
+
+
+def test_images_of_a_folder_are_named(tmp_path):
+    rng, folder = np.random.default_rng(0), tmp_path / "own"
+    for kind in ("left", "right"):
+        (folder / kind).mkdir(parents=True)
+        for i in range(20):
+            picture = rng.integers(0, 60, (8, 8), dtype=np.uint8)
+            picture[:, 4 * (kind == "right") :][:, :4] += 150
+            Image.fromarray(picture).save(folder / kind / f"{i:02}.png")
+    vae = pc.fit(folder, "flat-vae", out=tmp_path / "vae", steps=2, settings={"latent": 2, "hidden": 8})
+    way = pc.interpolate(vae, 0, 1, steps=3)
+    for name, number in zip(way.nearest_files, way.nearest, strict=True):
+        row = vae.model.space.to_network(pc.open_data(folder).train.x[number])
+        there = np.asarray(Image.open(folder / name)) / 127.5 - 1
+        assert np.allclose(row[0], there, atol=0.01)
+    assert way.nearest_files[0] in str(way)
+
+    (tmp_path / "asked").mkdir()
+    for i in range(6):
+        white = np.full((8, 8), 255 if i == 4 else 40, np.uint8)
+        white[:, :4] -= 0 if i == 4 else 30
+        Image.fromarray(white).save(tmp_path / "asked" / f"holiday {i}.png")
+    exact = pc.fit(folder, "naive-bayes", out=tmp_path / "nb", steps=2)
+    found = pc.unusual(exact, tmp_path / "asked")
+    assert [found.files[i] for i in range(6)] == [f"holiday {number}.png" for number in found.most]
+    assert "which are the files " + found.files[0] in str(found)
+    assert Image.open(found.save(tmp_path / "u.png").saved["out"]).width > 6 * 8
+    assert "data:image/png;base64," in found._repr_html_()

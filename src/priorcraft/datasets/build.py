@@ -1,6 +1,7 @@
 """The one road from what a source found to `Splits`."""
 
 from dataclasses import replace
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -74,6 +75,7 @@ def _splits(
 ) -> Splits:
     marks = {"fingerprint": fingerprint(parts, space, classes), "counts": counts(parts, space, classes)}
     told = {"notes": tuple(notes), "divided": divided, "columns": raw.columns, "table": raw.table}
+    told |= {"files": tuple(chain.from_iterable(raw.files.values()))}
     return Splits(raw.name, space, classes, **parts, **marks, **told)
 
 
@@ -87,9 +89,17 @@ def _rows(raw: Raw, levels: int | None, shelf: Shelf) -> tuple[dict[str, Rows], 
     else:
         y, classes = to_classes(raw.y, {part: len(points) for part, points in x.items()}, raw.classes)
     if len(classes) > 1:
-        return {part: _of_table(Rows(x[part], y[part]), raw, shelf) for part in x}, space, classes, list(raw.notes)
+        return _beside({part: Rows(x[part], y[part]) for part in x}, raw, shelf), space, classes, list(raw.notes)
     ignored = [f"labels left out: '{name}' is the only one, so it says nothing." for name in classes]
-    return {part: _of_table(Rows(x[part]), raw, shelf) for part in x}, space, (), [*raw.notes, *ignored]
+    return _beside({part: Rows(x[part]) for part in x}, raw, shelf), space, (), [*raw.notes, *ignored]
+
+
+def _beside(parts: dict[str, Rows], raw: Raw, shelf: Shelf) -> dict[str, Rows]:
+    """The parts with what else is known of their rows: of a table, or from which files they are."""
+    if not raw.files:
+        return {part: _of_table(rows, raw, shelf) for part, rows in parts.items()}
+    numbers = torch.arange(sum(map(len, raw.files.values()))).split([len(names) for names in raw.files.values()])
+    return {part: replace(parts[part], place=place) for part, place in zip(raw.files, numbers, strict=True)}
 
 
 def _of_table(rows: Rows, raw: Raw, shelf: Shelf) -> Rows:

@@ -271,7 +271,7 @@ def _raw(
 ) -> Raw:
     """The images by part, each a stretch of the pixels where the files of a part follow one another."""
     rows = np.array([i for i in range(len(pixels)) if i not in seen.bad])
-    x, y = {}, {}
+    x, y, files = {}, {}, {}
     for split in sorted({image.split for image in found}):
         here = np.array([image.split == split for image in found])
         own = rows[here]
@@ -281,5 +281,8 @@ def _raw(
             stretch if together else array_of(shelf.taken(f"pixels.{split}", tensor_of(pixels), torch.tensor(own)))
         )
         x[split] = x[split][:, :channels]
+        if shelf is MEMORY:
+            names = [str(image.path.relative_to(root)) for image, mine in zip(found, here, strict=True) if mine]
+            files[split] = tuple(map(escaped, names))
         y[split] = np.array([image.label for image, mine in zip(found, here, strict=True) if mine])
-    return Raw(printable(root), x, y, levels=256, notes=tuple(notes))
+    return Raw(printable(root), x, y, levels=256, notes=tuple(notes), files=files)

@@ -29,6 +29,7 @@ class Raw:
         strange: of a table, what is stranger in a row than its integers say, nats, (N,).
         table: its cells.
         place: the number of each point's row there, (N,); None where each row is a point.
+        files: split to the names of the files that its points were read from, if they were files.
     """
 
     name: str
@@ -44,3 +45,4 @@ class Raw:
     table: Cells | StoredCells | None = None
     numbered: bool = False
     place: np.ndarray | None = None
+    files: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -30,7 +30,7 @@ class Rows:
         seen: of a table with holes, which entries are there, bool, (N, *event_shape); x is 0 elsewhere. None: all are.
         rest: of a table, log p(row | x), nats: what its numbers say beyond their integers, float64, (N,).
         strange: of a table, by how many nats a row's values are stranger than x says: outliers and new words, (N,).
-        place: of a table, the number of each row in `Splits.table`, (N,).
+        place: the number of each row in `Splits.table`, or of its file in `Splits.files`, (N,).
         partner: of pairs, the point of the other domain that goes with each, (N, *its shape).
     """
 
@@ -88,6 +88,7 @@ class Splits:
         folder: where they lie prepared on disk; None where they are in memory alone.
         table: the cells of a table; None for other data.
         in_memory: whether they came from no place that could be opened again.
+        files: names of the image files that rows were read from; () of other data, and of data that lie prepared.
         divided: False for rows that a question is asked of and nothing is learned from: every part is all of them.
     """
 
@@ -105,6 +106,11 @@ class Splits:
     folder: Path | None = None
     table: Cells | StoredCells | None = None
     in_memory: bool = False
+    files: tuple[str, ...] = ()
+
+    def named(self, rows: Rows) -> tuple[str, ...]:
+        """The names of the files that some of the rows were read from; () where they were not files."""
+        return () if rows.place is None or not self.files else tuple(self.files[i] for i in rows.place.tolist())
 
     @property
     def context(self) -> Space | None:

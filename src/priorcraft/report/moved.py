@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece
-from priorcraft.datasets.splits import Rows
+from priorcraft.answer import ARRAY, Answer, Facts, Picture, Piece, Sentence
+from priorcraft.datasets.splits import Splits
 from priorcraft.errors import UsageError
 from priorcraft.explicit.approximate.latent import nearest
 from priorcraft.outputs import packed
@@ -30,6 +30,7 @@ class Moved(Answer):
         y: the classes by number under which they were decoded; None without classes.
         classes: their names.
         sheet: how they are shown.
+        nearest_files: the image files of the nearest rows, if they were files.
     """
 
     writes: ClassVar = {"out": (".png", ".npz")}
@@ -42,11 +43,18 @@ class Moved(Answer):
     y: Tensor | None = field(repr=False, compare=False, metadata=ARRAY)
     classes: tuple[str, ...] | None = field(repr=False, compare=False, metadata=ARRAY)
     sheet: Sheet = field(repr=False, compare=False, metadata=ARRAY)
+    nearest_files: tuple[str, ...] = ()
 
     def shown(self) -> list[Piece]:
         """The figures, and the sheet if there are images."""
-        facts = {key: value for key, value in self.to_dict().items() if key not in ("nearest", "out")}
-        return [Facts(facts), *([Picture(self.sheet.png, self.sheet.title)] if self.sheet.space.is_image else [])]
+        facts = {key: value for key, value in self.to_dict().items() if key not in ("nearest", "nearest_files", "out")}
+        named = dict.fromkeys(self.nearest_files)
+        near = [Sentence("nearest real images: " + ", ".join(named))] if named else []
+        return [
+            Facts(facts),
+            *near,
+            *([Picture(self.sheet.png, self.sheet.title)] if self.sheet.space.is_image else []),
+        ]
 
     def _bytes(self, what: str, suffix: str) -> bytes:
         if suffix == ".npz":
@@ -64,16 +72,18 @@ class Neighbours:
     Args:
         numbers: of the rows.
         x: the rows, (B, *event_shape).
+        files: the image files that they were read from; () if they were not files.
     """
 
     numbers: tuple[int, ...]
     x: Tensor
+    files: tuple[str, ...]
 
     @classmethod
-    def of(cls, x: Tensor, rows: Rows) -> "Neighbours":
-        """The nearest of the rows, Euclidean distance, for each x (B, *event_shape)."""
-        numbers = nearest(x.cpu(), rows.x)
-        return cls(tuple(numbers.tolist()), rows.x[numbers])
+    def of(cls, x: Tensor, data: Splits) -> "Neighbours":
+        """The nearest of the training rows, Euclidean distance, for each x (B, *event_shape)."""
+        numbers = nearest(x.cpu(), data.train.x)
+        return cls(tuple(numbers.tolist()), data.train.x[numbers], data.named(data.train.where(numbers)))
 
 
 def beside(near: Neighbours | None) -> list[Line]:

@@ -74,7 +74,7 @@ def analogy(
     u, y = line(u_c, u_c + u_b - u_a, steps), None if ends.y is None else ends.y[2].expand(steps)
     between = None if ends.y is None else ends.y[(torch.arange(steps) * 2 >= steps).long()]
     x, example = shown(model, u, y), shown(model, line(u_a, u_b, steps), between)
-    near = Neighbours.of(x, (named.splits or data_of(fitted, data)).train) if neighbours else None
+    near = Neighbours.of(x, named.splits or data_of(fitted, data)) if neighbours else None
     lines = [
         Line("from A to B", [ends.x[0], *example, ends.x[1]]),
         Line("C, moved likewise", [ends.x[2], *x, None]),
@@ -87,6 +87,7 @@ def analogy(
         method=ends.method,
         reconstruction_error=round(ends.error, 4),
         nearest=None if near is None else near.numbers,
+        nearest_files=() if near is None else near.files,
         x=x.cpu(),
         u=u.cpu(),
         y=None if y is None else y.cpu(),

@@ -70,7 +70,7 @@ def interpolate(
     u = line(ends.u[0], ends.u[1], steps)
     y = None if ends.y is None else ends.y[(torch.arange(steps) * 2 >= steps).long()]
     x = shown(model, u, y)
-    near = Neighbours.of(x, (named.splits or data_of(fitted, data)).train) if neighbours else None
+    near = Neighbours.of(x, named.splits or data_of(fitted, data)) if neighbours else None
     lines = [Line("decoded", [ends.x[0], *x, ends.x[1]]), *beside(near)]
     title = title_of("From A to B in z", class_names(fitted, ends.y))
     return Interpolated(
@@ -79,6 +79,7 @@ def interpolate(
         method=ends.method,
         reconstruction_error=round(ends.error, 4),
         nearest=None if near is None else near.numbers,
+        nearest_files=() if near is None else near.files,
         x=x.cpu(),
         u=u.cpu(),
         y=None if y is None else y.cpu(),

@@ -83,7 +83,7 @@ def traverse(
     u = traversal(begun.u[0], chosen, steps, span)
     x = shown(model, u.flatten(0, 1), None if c is None else c.expand(len(chosen) * steps))
     splits = None if named is None else named.splits
-    near = Neighbours.of(x, (splits or data_of(fitted, data)).train) if neighbours else None
+    near = Neighbours.of(x, splits or data_of(fitted, data)) if neighbours else None
     lines = list[Line]()
     for i, latent in enumerate(chosen):
         lines.append(Line(f"z{latent}", [None if i else begun.x[0], *x[i * steps : (i + 1) * steps]]))
@@ -98,6 +98,7 @@ def traverse(
         method=begun.method,
         reconstruction_error=round(begun.error, 4),
         nearest=None if near is None else near.numbers,
+        nearest_files=() if near is None else near.files,
         x=x.unflatten(0, (len(chosen), steps)).cpu(),
         u=u.cpu(),
         y=None if begun.y is None else begun.y.cpu(),

@@ -1,5 +1,6 @@
 """`unusual`: rows that do not belong, by p(x), and by what corrects it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,18 +9,22 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from priorcraft.answer import ARRAY, Answer, Piece, Sentence
+from priorcraft.answer import ARRAY, Answer, Picture, Piece, Sentence
 from priorcraft.answer import Rows as Table
 from priorcraft.cells import Cells
 from priorcraft.cells.writing import frame_of, of_table, table_bytes, with_answers
+from priorcraft.core import Space
 from priorcraft.datasets import Splits
+from priorcraft.errors import UsageError
 from priorcraft.metrics.unusual import auroc
 from priorcraft.outputs import packed
+from priorcraft.report.sheet import Line, Sheet
 from priorcraft.run import Run
 from priorcraft.run.data import data_of, labelled_data, opened
 from priorcraft.run.strange import background, exact, reference, strangeness
 
 MOST = 10  # rows that are named
+MOST_LETTERS = 16  # of a name in a picture, its end
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Unusual(Answer):
         mean: of each score over the rows that may belong.
         auroc: p(score of a row that does not belong > score of one that may); None without such rows.
         most: the numbers of the rows with the highest ratios.
+        files: the image files that these were read from, if they were files.
         background: what the ratio is taken against.
         likelihood: -log p(x), nats, float64, (n,).
         typicality: |log p(x) - mean| in standard deviations of validation rows, (n,).
@@ -53,9 +59,10 @@ class Unusual(Answer):
         foreign: whether a row is one of those that do not belong, bool, (n,); None without such rows.
         notes: what was noticed in other data than the run's own.
         cells: of a table, the rows that were asked about; None of other data.
+        sheet: the most unusual images with their numbers or names; None of rows.
     """
 
-    writes: ClassVar = {"out": (".npz", ".csv", ".parquet")}
+    writes: ClassVar = {"out": (".npz", ".csv", ".parquet", ".png")}
 
     n: int
     mean: ByScore
@@ -68,16 +75,25 @@ class Unusual(Answer):
     foreign: Tensor | None = field(repr=False, compare=False, metadata=ARRAY)
     notes: tuple[str, ...] = ()
     cells: Cells | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
+    files: tuple[str, ...] = ()
+    sheet: Sheet | None = field(default=None, repr=False, compare=False, metadata=ARRAY)
 
     def shown(self) -> list[Piece]:
         """A line a score, and the rows that stand out."""
         areas = {} if self.auroc is None else self.auroc.to_dict()
         lines = [{"score": s, "mean": mean, "AUROC": areas.get(s)} for s, mean in self.mean.to_dict().items()]
         most = "the most unusual rows by the ratio, numbered from 0: " + " ".join(map(str, self.most))
-        return [Table(lines), Sentence(most), Sentence(f"background of the ratio: {self.background}")]
+        named = [Sentence("which are the files " + ", ".join(self.files))] if self.files else []
+        pictured = [] if self.sheet is None else [Picture(self.sheet.png, "the most unusual images")]
+        about = Sentence(f"background of the ratio: {self.background}")
+        return [Table(lines), Sentence(most), *named, about, *pictured]
 
     def _bytes(self, what: str, suffix: str) -> bytes:
         scores = self._scores()
+        if suffix == ".png":
+            if self.sheet is None:
+                raise UsageError("a picture needs images, and these are rows: write an .npz.")
+            return self.sheet.png()
         if suffix != ".npz":
             return table_bytes(self._table(suffix), suffix)
         marked = {} if self.foreign is None else {"unusual": self.foreign}
@@ -118,7 +134,7 @@ def unusual(
 
     Writes:
         out: .npz of likelihood, typicality and ratio, and of which rows are unusual with --against; of a table .csv or
-            .parquet of its rows with the three scores.
+            .parquet of its rows with the three scores; of images .png of the most unusual.
 
     Returns:
         The three scores of every row, and what they amount to.
@@ -139,14 +155,23 @@ def unusual(
     each = [strangeness(model, judge, usual, part) for part in rows]
     likelihood, typical, corrected = (torch.cat(score) for score in zip(*each, strict=True))
     scores = (likelihood, typical, corrected)
+    most = scores[-1][~foreign].argsort(descending=True)[:MOST]
+    files = asked.named(asked.test.where(most))
     return Unusual(
         len(foreign),
         ByScore(*(float(score[~foreign].mean()) for score in scores)),
         None if against is None else ByScore(*(auroc(score, foreign) for score in scores)),
-        tuple(scores[-1][~foreign].argsort(descending=True)[:MOST].tolist()),
+        tuple(most.tolist()),
         f"{found.name}, fitted to training rows with {rate:.0%} of their entries mutated",
         *scores,
         None if against is None else foreign,
         () if data is None else asked.notes,
         None if asked.table is None else asked.cells(asked.test),
+        files,
+        pictured(asked.test.x[most], files or tuple(map(str, most.tolist())), model.space),
     )
+
+
+def pictured(x: Tensor, names: Sequence[str], space: Space) -> Sheet | None:
+    """Images under their names, the most unusual first; None of rows."""
+    return Sheet("", [name[-MOST_LETTERS:] for name in names], [Line("", [*x])], space) if space.is_image else None
