@@ -215,6 +215,7 @@ def test_approximate_engines_say_so_and_come_near(name):
         assert mean_gap(draws, enumerated(log_p, observation, y)) < 0.06
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("observation", [Mask(MASKS[0].bool().view(1, 3, 3)), BlockMean(3)])
 def test_hamiltonian_chains_in_z_follow_the_posterior(observation):
     """They begin at one draw of z each, far from the target: what comes near is the chain's own work."""
@@ -245,6 +246,7 @@ def test_hamiltonian_moves_reach_the_closed_form_of_a_linear_gaussian_model():
     assert torch.allclose(torch.cov(z.T), covariance, atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_ladder_whose_pixels_see_earlier_ones_follows_the_posterior():
     """Hidden pixels before the seen ones: the first drawn look ahead. The steps keep what they begin with."""
     observation, x = Mask(MASKS[2].bool().view(1, 3, 3)), every_image()

@@ -72,3 +72,17 @@ def test_folders_and_tables_are_brought_to_the_form_of_the_data(digits: Splits, 
     (tmp_path / "s.csv").write_text("size,kind\n3,c\n")
     with pytest.raises(DataError, match="line 2: 'kind' must be one of a, b, not 'c'"):
         pc.evaluate(tmp_path / "s.csv", tmp_path / "t.csv", reading={"label": "kind"})
+
+
+def test_a_run_is_judged_by_rows_that_are_drawn_of_it(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    lines = [f"{'ab'[i % 2]},{10 * (i % 2) + rng.normal():.2f}" for i in range(120)]
+    (tmp_path / "t.csv").write_text("\n".join(["kind,size", *lines]) + "\n")
+    run = pc.fit(tmp_path / "t.csv", "naive-bayes", out=tmp_path / "run", steps=1, label="kind")
+    found = pc.evaluate(str(run.path))
+    assert found.n == 60  # half of the rows; they are told from the other half
+    assert found.notes == ("60 samples were drawn from naive-bayes.",)
+    assert found.fidelity is not None
+    assert found.fidelity > 0.9
+    assert main(["evaluate", str(tmp_path / "t.csv")]) == 2
+    assert "give DATA, too" in capsys.readouterr().err

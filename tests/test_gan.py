@@ -237,6 +237,7 @@ def highest_probability(digits, n: int) -> float:
     return max(record["augment"] for record in play(game, rows.x[:n], rows.y[:n], range(250), 250)[125:])
 
 
+@pytest.mark.slow
 def test_augmentation_rises_with_a_critic_that_overfits_and_stays_low_otherwise(digits):
     assert highest_probability(digits, 40) > 0.15
     assert highest_probability(digits, 1000) <= 0.08
@@ -432,6 +433,7 @@ def test_diversity_falls_with_the_share_of_modes_that_are_covered():
 # the outcome
 
 
+@pytest.mark.slow
 def test_conditional_digits_are_what_they_should_be(digits):
     model = gan(digits.space, digits.context, hidden=128)
     model.initialise(digits.train.x, digits.train.y, generator=runtime.keyed(0))
@@ -444,6 +446,7 @@ def test_conditional_digits_are_what_they_should_be(digits):
     assert detectors.diversity(x, digits.train.x[:500]) > 0.6
 
 
+@pytest.mark.slow
 def test_a_ring_of_narrow_modes_is_covered_with_the_settings_for_real_numbers():
     angle = torch.arange(6) * torch.pi / 3
     centres = torch.stack([angle.cos(), angle.sin()], 1)

@@ -215,6 +215,7 @@ class TestTwoSample:
             "other real rows": False,
         }
 
+    @pytest.mark.slow
     def test_real_rows_pass_at_the_stated_rate(self, digits):
         """Twelve perfect samplers at an error rate of 0.5 %: more than one error has probability 0.2 %."""
         found = [
@@ -273,6 +274,7 @@ class TestTwoSample:
         found = test_of_two.test(digits.valid.x, (digits.valid.y + 1) % 10)
         assert "rows that are of the class they are said to be" in found.told
 
+    @pytest.mark.slow
     def test_few_rows_convict_but_do_not_acquit(self, test_of_two, digits, independent):
         assert test_of_two.test(independent[:60]).verdict == "distinguishable"
         few = test_of_two.test(digits.valid.x[:60])
@@ -305,6 +307,7 @@ class TestTwoSample:
         splits = Splits("noise", digits.space, (), parts[0], parts[1], parts[2], "none", {})
         assert two_sample(noise(digits, 150, generator=keyed(9)), splits).verdict == "cannot tell"
 
+    @pytest.mark.slow
     def test_real_numbers_and_what_would_have_been_seen(self):
         a, b, c, d = torch.randn(4, 300, 5, generator=keyed(0)).cumsum(-1)
         splits = Splits("walks", Space((5,)), (), Rows(a), Rows(b), Rows(c), "none", {})
@@ -314,6 +317,7 @@ class TestTwoSample:
         assert "would have been seen with 95 % probability: " in found.told
         assert test.test(d[:, torch.randperm(5, generator=keyed(1))]).verdict == "distinguishable"
 
+    @pytest.mark.slow
     def test_what_is_said_to_be_seen_is_seen(self, test_of_two, digits):
         """The stated share of a missing class, taken out of fresh draws by other means."""
         told = next(p.told for p in test_of_two.simulation.power(450) if "missing" in p.told)

@@ -149,6 +149,7 @@ def test_leaving_out_classes_without_weight_does_not_change_the_sum():
     assert float((few - (every.logsumexp(0) - math.log(k))).abs().max()) < 0.1
 
 
+@pytest.mark.slow
 def test_the_second_opinion_trusts_a_good_q_and_doubts_a_poor_one():
     good = trial(linear_gaussian(0.1, 1.1), X[:8], k=200, generator=runtime.keyed(0))
     assert good.trusted
@@ -170,6 +171,7 @@ def test_annealing_reaches_the_truth_where_q_is_poor():
     assert float(found.value.mean()) == pytest.approx(float(truth().mean()), abs=0.25)
 
 
+@pytest.mark.slow
 def test_the_truth_lies_in_the_sandwich_and_more_steps_close_it():
     model = linear_gaussian(0.3, 0.8)
     wide = sandwich(model, 300, steps=5, generator=runtime.keyed(0))

@@ -219,15 +219,16 @@ def _check_vacant(path: Path, overwrite: bool) -> None:
         raise UsageError(f"{path} exists and is a file; choose another --out.")
     if not path.exists() or not _contents(path):
         return
-    if not _is_run(path):
+    if not is_run(path):
         raise UsageError(f"{path} exists and is not a run folder; empty it yourself or choose another --out.")
     if not overwrite:
         raise UsageError(f"{path} exists; use --overwrite or --resume, or choose another --out.")
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: str | Path) -> bool:
+    """Whether a folder says that it is a run."""
     try:
-        return read_json(path / CONFIG).get("kind") == "run"
+        return read_json(Path(path) / CONFIG).get("kind") == "run"
     except CheckpointError:
         return False
 

@@ -1,5 +1,6 @@
 """`evaluate`: samples of any origin beside the data that they should look like."""
 
+import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +13,15 @@ from priorcraft.answer import Answer, Piece, Sentence
 from priorcraft.answer import Rows as Table
 from priorcraft.core import UNLABELLED
 from priorcraft.datasets import Reading, Rows, Splits, open_data
-from priorcraft.errors import DataError
+from priorcraft.errors import DataError, UsageError
 from priorcraft.metrics.copies import CopyCheck, copies
 from priorcraft.metrics.fidelity import Judge
 from priorcraft.metrics.sharpness import sharpness
 from priorcraft.metrics.two_sample import TwoSample, two_sample
-from priorcraft.run.data import brought, describe, within
+from priorcraft.run import Run
+from priorcraft.run.data import brought, data_of, describe, opened, within
+from priorcraft.train.run_folder import is_run
+from priorcraft.verbs.sample import sample
 
 MOST = 10_000  # samples that are looked at
 
@@ -66,13 +70,19 @@ class Evaluation(Answer):
 
 
 def evaluate(
-    samples: str | Path | Splits, data: str | Path | Splits, *, seed: int = 0, reading: Reading | None = None
+    samples: str | Path | Splits | Run,
+    data: str | Path | Splits | None = None,
+    *,
+    seed: int = 0,
+    reading: Reading | None = None,
 ) -> Evaluation:
     """Judge samples of any origin beside the data that they should look like; no model is needed.
 
     Args:
-        samples: an .npz, a folder of images or a .csv in the form of the data; labels are the classes asked for.
-        data: the real data: a name from `priorcraft data`, a folder, or an .npz, .npy, .csv or .parquet file.
+        samples: an .npz, a folder of images or a .csv in the form of the data; labels are the classes asked for. Or a
+            run, of which as many are drawn as there are real rows to compare them with.
+        data: the real data: a name from `priorcraft data`, a folder, or an .npz, .npy, .csv or .parquet file; of a run
+            its own without it.
         seed: of every random draw: the same seed gives the same answer.
         reading: how the data are read.
 
@@ -88,8 +98,15 @@ def evaluate(
     ('copies', True)
     """
     began = time.perf_counter()
-    real = data if isinstance(data, Splits) else open_data(data, seed=seed, **(reading or {}))
-    found, rows, notes = rows_of(samples, real, seed, reading or {})
+    if isinstance(samples, Run) or (isinstance(samples, str | Path) and is_run(samples)):
+        fitted, _ = opened(samples)
+        real = data_of(fitted, data, holes=True)
+        found, rows, notes = drawn(fitted, real, seed)
+    elif data is None:
+        raise UsageError("evaluate compares samples with data: give DATA, too; a run alone knows its own.")
+    else:
+        real = data if isinstance(data, Splits) else open_data(data, seed=seed, **(reading or {}))
+        found, rows, notes = rows_of(samples, real, seed, reading or {})
     judged = rows.x if found.table is None or rows.place is None else found.cells(rows)
     known = None if rows.y is None else rows.where(rows.y != UNLABELLED)
     judge = Judge(real, seed=seed) if real.classes and known is not None and len(known) else None
@@ -104,6 +121,17 @@ def evaluate(
         notes=notes,
         seconds=round(time.perf_counter() - began, 3),
     )
+
+
+def drawn(run: Run, real: Splits, seed: int) -> tuple[Splits, Rows, tuple[str, ...]]:
+    """As `rows_of`, of samples that a model draws, read like a file of them."""
+    rows = len(real.train) + len(real.valid) + len(real.test)
+    n = min(rows // 2 if real.table else len(real.test), MOST)
+    with tempfile.TemporaryDirectory(prefix="priorcraft-") as folder:
+        path = Path(folder) / f"{run.name}.{'parquet' if run.columns is not None else 'npz'}"
+        sample(run, n, seed=seed).save(path)
+        found, drawn_rows, notes = rows_of(path, real, seed, {})
+    return found, drawn_rows, (f"{n:,} samples were drawn from {run.name}.", *notes)
 
 
 def rows_of(
