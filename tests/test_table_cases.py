@@ -218,3 +218,18 @@ def test_a_model_is_asked_like_a_table(visits):
             pc.bayes(run, query="churn", given=given)
     with pytest.raises(ImpossibleEvidence, match="none of 100,000 draws"):
         pc.bayes(run, query="churn", given="n>100000000")
+
+
+def test_every_verb_tells_which_words_it_took_as_empty(tmp_path):
+    rows = [f"{k % 7},{'ab'[k % 2]}" for k in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["n,word", *rows, "NA,a", "3,?"]))
+    (tmp_path / "holes.csv").write_text("\n".join(["n,word", "NA,b", "?,a", "2,a", "5,NULL"]))
+    run = pc.fit(tmp_path / "t.csv", "chow-liu", out=tmp_path / "run", steps=2)
+    for answer in (
+        pc.impute(run, tmp_path / "holes.csv"),
+        pc.score(run, tmp_path / "holes.csv"),
+        pc.evaluate(tmp_path / "holes.csv", tmp_path / "t.csv"),
+    ):
+        told = " ".join(answer.notes)
+        for word, place in (("NA", "1 in 'n'"), ("?", "1 in 'n'"), ("NULL", "1 in 'word'")):
+            assert f"'{word}' is taken as empty: {place}" in told

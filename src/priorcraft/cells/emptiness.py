@@ -45,6 +45,11 @@ class Emptied:
 
     @property
     def notes(self) -> list[str]:
+        """The same as `found`, with the way to say otherwise."""
+        return [f"{told} Others are named by --empty." for told in self.found]
+
+    @property
+    def found(self) -> list[str]:
         """A sentence a word: where it was taken as empty, and how often."""
         words = dict[str, dict[str, int]]()
         for name, found in self.taken.items():
@@ -54,7 +59,7 @@ class Emptied:
             f"'{word}' is taken as empty: "
             + ", ".join(f"{count:,} in '{name}'" for name, count in list(places.items())[:4])
             + (f" and {len(places) - 4} more columns" if len(places) > 4 else "")
-            + ". Others are named by --empty."
+            + "."
             for word, places in words.items()
         ]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft.cells import CellColumn, Cells, read_cells
-from priorcraft.cells.emptiness import without
+from priorcraft.cells.emptiness import emptied, without
 from priorcraft.cells.writing import arrow_table
 from priorcraft.core import UNLABELLED
 from priorcraft.datasets.columns import Columns
@@ -108,11 +108,12 @@ class Holes:
         return (self.labels == UNLABELLED).numpy()
 
     def notes(self) -> list[str]:
-        """What stays empty, and why."""
+        """Which words are taken as empty, what stays empty, and why."""
         known = {column.name for column in self.columns.columns} | ({self.columns.label} if self.classes else set())
-        cleared = self.columns.read(self.cells)
-        left = [column.name for column in cleared.columns if column.name not in known and column.empty.any()]
+        cleared = emptied(self.cells, self.columns.empty)
+        left = [column.name for column in cleared.cells.columns if column.name not in known and column.empty.any()]
         told = [f"empty cells of '{name}' stay empty: the model does not draw that column." for name in left]
+        told = [*cleared.found, *told]
         return [*told, *(f"there is no column '{name}'; it is drawn like empty cells." for name in self.added)]
 
     def filled(self, drawn: np.ndarray, classes: np.ndarray | None, generator: Generator) -> Cells:

@@ -81,13 +81,9 @@ def open_table(
             if raw is not None and raw.columns is not None and raw.table is not None:
                 return replace(raw, notes=(*raw.notes, *told_of_lacking(raw.columns.lacking(raw.table))))
     found = read_cells(source)
-    if known is None:
-        cleared = emptied(found, empty)
-        cells = cleared.cells
-        columns = recognise(cells)
-        notes = [*found.notes, *cleared.notes, *columns.notes]
-    else:
-        cells, columns, notes = known.read(found), known, [*found.notes]
+    cleared = emptied(found, empty if known is None else known.empty)
+    cells, columns = cleared.cells, known or recognise(cleared.cells)
+    notes = [*found.notes, *([*cleared.notes, *columns.notes] if known is None else cleared.found)]
     coded = columns.encode(columns.completed(cells) if partial else cells)
     notes += told_of_lacking(columns.lacking(cells))
     for column in (column for column, new in zip(columns.columns, np.any(coded.beyond, axis=0), strict=True) if new):

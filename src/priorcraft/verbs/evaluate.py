@@ -37,7 +37,7 @@ class Evaluation(Answer):
         fidelity: share that a judge sees in the class they should be of; None without labels of two classes.
         judge: its accuracy on real test rows, the ceiling of `fidelity`.
         sharpness: mean length of the gradient against real images; None but for images of integers.
-        notes: what was left out.
+        notes: what was left out, and of a table how its cells were read.
         seconds: that it took.
     """
 
@@ -155,10 +155,11 @@ def rows_of(
         raise DataError(f"{told}, or go beyond them.") from None
     parts = [found.train, found.valid, found.test] if found.divided else [found.train]
     rows = parts[0] if len(parts) == 1 else joined(parts)
+    notes = tuple(found.notes) if real.columns is not None and not isinstance(samples, Splits) else ()
     if len(rows) <= MOST:
-        return found, rows, ()
+        return found, rows, notes
     keep = torch.randperm(len(rows), generator=runtime.keyed(seed, "samples"))[:MOST]
-    return found, rows.where(keep), (f"{MOST:,} of {len(rows):,} samples, drawn.",)
+    return found, rows.where(keep), (f"{MOST:,} of {len(rows):,} samples, drawn.", *notes)
 
 
 def halved(real: Splits, seed: int) -> Splits:
