@@ -324,3 +324,17 @@ def test_tables_lean_as_far_as_left_out_rows_say(monkeypatch):
     once = backed_off(many, even)
     monkeypatch.setattr("priorcraft.explicit.exact.left_out.NUMBERS", 100)
     assert torch.allclose(backed_off(many, even), once)
+
+
+def test_names_lend_no_weight_to_their_neighbours():
+    x = torch.tensor([[0, 0], [4, 4]]).repeat(60, 1)
+    near = []
+    for unordered in ((), (0, 1)):
+        model = latent(Space((2,), levels=5, unordered=unordered), members=1, latents=2)
+        model.initialise(x, None, generator=keyed(0))
+        for _ in range(4):
+            model.update(x, None)
+        near.append(model.conditional_tables(torch.zeros(1, 2).long(), torch.tensor([True, False]))[0, 1])
+    ordered, names = near
+    assert float(ordered[1]) > 2 * float(ordered[3])
+    assert float(names[1]) == pytest.approx(float(names[3]))

@@ -30,7 +30,8 @@ class LatentTree(HiddenTree):
     probabilistic circuits".
 
     Smoothing is counted in imagined rows: s for each state of the parent, see `leaning`, and 2 s (levels - 1) for
-    each state, spread over the levels near those that it has shown; levels are those of the entry.
+    each state, spread over the levels near those that it has shown (names have none near them); levels are those of
+    the entry.
 
     Args:
         space: integers.
@@ -161,9 +162,16 @@ class LatentTree(HiddenTree):
         move(self.log_emission, normalised((emissions + imagined) * self._allowed(), 1), step)
 
     def _bells(self, like: Tensor, width: Tensor) -> Tensor:
-        """A bell around each level, as wide as an eighth of the levels that its entry has, (N, levels, levels)."""
+        """A bell around each level, as wide as an eighth of the levels that its entry has, (N, levels, levels).
+
+        The levels of an entry that are names have no neighbours.
+        """
         sizes, place = width.flatten().unique(return_inverse=True)
         bells = torch.stack([neighbours(self.levels, float(each)) for each in sizes]).to(like)[place]
+        names = torch.zeros(self.space.dims, dtype=torch.bool, device=bells.device)
+        names[list(self.space.unordered)] = True
+        alone = torch.eye(self.levels).to(bells)
+        bells = torch.where(names[self.forest.variable].view(-1, 1, 1), alone, bells)
         return normalised(bells * self._allowed(), 1)
 
     def _allowed(self) -> Tensor | float:
