@@ -232,6 +232,7 @@ def test_the_overview_names_every_command_in_a_frame(width):
     assert set(application()) >= set(commands())
 
 
+@pytest.mark.slow
 def test_module_and_script_work_without_home_terminal_or_utf8(tmp_path):
     bare = {"PATH": os.environ["PATH"], "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "HOME": "/nonexistent"}
     words = [sys.executable, "-O", "-m", "priorcraft", "fit", "digits", "naive-bayes", "--steps", "2", "--out"]
@@ -240,6 +241,7 @@ def test_module_and_script_work_without_home_terminal_or_utf8(tmp_path):
     assert b"exact" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_comparison_is_replaced_when_asked(few, tmp_path, capsys):
     command = ["compare", str(few), "--models", "naive-bayes", "--steps", "2", "--out", str(tmp_path / "c"), "--quiet"]
     assert main(command) in (0, None)

@@ -52,7 +52,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory, few: Splits) -> dict[str, Pa
     return {name: folder / name for name in SMALL}
 
 
-@pytest.mark.parametrize("name", SMALL)
+SOME = [pytest.param(name, marks=pytest.mark.slow) if name in ("vae", "masked-mlp") else name for name in SMALL]
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_killed_between_any_two_file_operations_and_resumed(name, whole, few, tmp_path, monkeypatch):
     """Six instants drawn over the operations of the whole training."""
     monkeypatch.setattr("priorcraft.scale.trained.PICTURES", 1e9)  # the same operations however fast the machine is

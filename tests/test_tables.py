@@ -69,6 +69,7 @@ def test_semicolons_a_byte_order_mark_and_empty_cells(tmp_path):
     assert any("10 of 40 rows have empty cells" in note for note in splits.notes)
 
 
+@pytest.mark.slow
 def test_the_whole_evening_with_a_table(table, run, tmp_path, capsys):
     def ask(*words):
         main([str(word) for word in words])

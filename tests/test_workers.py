@@ -71,7 +71,7 @@ def weights(run: RunFolder) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.glob("*.safetensors")}
 
 
-@pytest.mark.parametrize("name", ["gan", "mixture"])
+@pytest.mark.parametrize("name", [pytest.param("gan", marks=pytest.mark.slow), "mixture"])
 def test_weights_do_not_depend_on_the_number_of_processes(name, few, tmp_path):
     alone, two = (trained(few, name, tmp_path / str(n), workers=n) for n in (1, 2))
     assert weights(alone) == weights(two)
