@@ -1,6 +1,7 @@
 """Whatever fails or is killed while a command writes, nothing is lost or left, and the same words do the same."""
 
 import errno
+import json
 import random
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from faults.injected import unreadable
 from faults.writing import COMMANDS, Command, again, cleared, kept, prepared, told, typed, words
 from priorcraft import declared
 from priorcraft.scale.questions import asked
-from said import alike, content, essence, golden
+from said import alike, answer, content, essence, golden
 
 SLOW = {
     "classify",
@@ -64,7 +65,7 @@ def test_a_command_answers_in_json_what_it_did(place, line):
     cleared(place)
     code, printed, said = told(*words(line, place), "--json")
     assert code == 0, said
-    found = essence(printed, place)
+    found = answer(json.loads(printed), place)
     assert alike(golden("answers.json", line, found), found), found
 
 

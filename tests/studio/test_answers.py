@@ -15,7 +15,7 @@ import pytest
 from priorcraft.datasets import Splits
 from priorcraft.studio.api import create
 from priorcraft.studio.desk import Desk
-from said import alike, essence, golden, measured
+from said import alike, answer, golden, measured
 
 X, VAE, ORDER, PAIRS = "<x>", {"run": "flat-vae"}, "<order>", {"run": "pairs"}
 ASKED: dict[str, dict[str, Any] | None] = {  # address -> the question of a POST; None for a GET
@@ -82,12 +82,12 @@ def request(api: Any, address: str, question: dict[str, Any] | None) -> tuple[in
 def read(body: bytes, place: Path) -> Any:
     """An answer: JSON, or messages of a header and numbers."""
     if body[:1] in (b"{", b"["):
-        return essence(body.decode(), place)
+        return answer(json.loads(body), place)
     found = []
     while body:
         size, head = struct.unpack("<II", body[:8])
         header, numbers = body[8 : 8 + head].decode(), body[8 + head : 4 + size]
-        found.append([essence(header, place)])
+        found.append([answer(json.loads(header), place)])
         for _, kind, shape in json.loads(header)["arrays"]:
             array = np.frombuffer(numbers, f"<{kind}", int(np.prod(shape)))
             found[-1].append(measured(array))
