@@ -47,7 +47,6 @@ ASKED: dict[str, dict[str, Any] | None] = {  # address -> the question of a POST
     "translate": {**PAIRS, "x": "<bits>", "n": 2},
     "translate label": {**VAE, "x": X, "label": 1, "to": 5, "n": 2},
     "compare": {"runs": ["mixture", "flat-vae", "gan"]},
-    "verbs": None,
     "verbs/score": {"arguments": {"run": "mixture", "limit": 20}},
 }
 
