@@ -28,7 +28,8 @@ def test_partners_have_one_name(tmp_path, ending_a, ending_b):
     stems = [f"{i}" for i in range(19)] + ["1-1"]
     pairs = open_pairs(written(tmp_path, [f"{s}{ending_a}" for s in stems], [f"{s}{ending_b}" for s in stems]))
     assert are_partners(pairs)
-    assert "20 pairs by their names." in pairs.notes
+    assert pairs.notes[0].startswith("20 pairs by their names, without endings, _A and _B: ")
+    assert f"0{ending_a} and 0{ending_b} are partners" in pairs.notes[0]
 
 
 def test_names_in_two_orders_are_no_pairs(tmp_path):

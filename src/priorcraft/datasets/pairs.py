@@ -126,7 +126,9 @@ def _from_folders(path: Path, seed: int, reading: Reading) -> Pairs:
     strict: Reading = {**reading, "on_bad_image": "error"}  # else the partner of an image that is skipped stands alone
     a, b = (open_data(path / side, seed=seed, **strict) for side in "AB")
     both = pair(a, b)
-    return replace(both, notes=(f"{len(sides['A'])} pairs by their names.", *both.notes))
+    first = " and ".join(printable(next(iter(sides[side].values())).name) for side in "AB")
+    said = f"{len(sides['A'])} pairs by their names, without endings, _A and _B: {first} are partners, and so on."
+    return replace(both, notes=(said, *both.notes))
 
 
 def _by_name(folder: Path, side: str) -> dict[str, Path]:

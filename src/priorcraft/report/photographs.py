@@ -101,9 +101,11 @@ class Photographs(Pictures):
         heads = ["bicubic" if large else "seen", "mean", *(f"draw {i + 1}" for i in range(min(self.n, SHOWN)))]
         heads += ["uncertainty"] if self.done[0].spread is not None else []
         lines = [_line(one) for one in self.done[:ROWS]]
+        font = ImageFont.load_default(14)
         width, height = (max(cell.shape[axis] for line in lines for cell in line) for axis in (1, 0))
+        width = max(width, *(round(font.getlength(head)) for head in heads))
         page = Image.new("RGB", ((width + GAP) * len(heads) + GAP, HEAD + (height + GAP) * len(lines)), "white")
-        pen, font = ImageDraw.Draw(page), ImageFont.load_default(14)
+        pen = ImageDraw.Draw(page)
         for i, head in enumerate(heads):
             pen.text((GAP + i * (width + GAP), GAP), head, "#64748b", font)
             for j, line in enumerate(lines):
