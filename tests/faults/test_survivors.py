@@ -10,6 +10,7 @@ from PIL import Image
 
 from priorcraft import zoo
 from priorcraft.cells.numerals import numeral_of
+from priorcraft.classifiers.deformed import _moves
 from priorcraft.cli.command import _capital
 from priorcraft.condition.weighted import Particles
 from priorcraft.core import Space
@@ -184,3 +185,16 @@ def test_a_blur_without_width_is_refused(sigma):
 def test_masks_of_test_rows_are_held_against_a_black_picture():
     assert blank(2, 3).pixels.shape == (2, 3, 1)
     assert not blank(2, 3).pixels.any()
+
+
+def test_a_shear_moves_the_ends_as_far_as_it_says_and_the_middle_not():
+    index = torch.arange(15).view(1, 5, 3)
+    moved = _moves((1, 5, 3), 1, 2).view(-1, 5, 3)
+    assert len(moved) == 1 + 4 + 4
+    assert torch.equal(moved[0], index[0])
+    assert torch.equal(moved[1:5], torch.cat([index.roll(s, d) for d in (-1, -2) for s in (-1, 1)]))
+    for shear, by in zip(
+        moved[5:], ([1, 0, 0, 0, -1], [-1, 0, 0, 0, 1], [2, 1, 0, -1, -2], [-2, -1, 0, 1, 2]), strict=True
+    ):
+        assert [row.tolist() for row in shear] == [index[0, i].roll(s).tolist() for i, s in enumerate(by)]
+    assert _moves((1, 1, 2), 0, 1).tolist() == [[0, 1], [1, 0], [1, 0]]
