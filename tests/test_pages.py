@@ -50,10 +50,10 @@ def test_every_command_of_a_page_is_one(shown_on):
             pytest.fail(f"{line}: {error}")
 
 
-@pytest.mark.parametrize("page", ["README", "docs/chapter"])
-def test_a_page_in_korean_shows_what_the_english_one_shows(page):
-    korean = f"{page}.ko.md" if page == "README" else page.replace("docs/", "docs/ko/") + ".md"
-    english, other = ((ROOT / name).read_text() for name in (f"{page}.md", korean))
+@pytest.mark.parametrize("name", ["README", "docs/chapter"])
+def test_a_page_in_korean_shows_what_the_english_one_shows(name):
+    korean = f"{name}.ko.md" if name == "README" else name.replace("docs/", "docs/ko/") + ".md"
+    english, other = ((ROOT / each).read_text() for each in (f"{name}.md", korean))
     for what in (INLINE, re.compile(r"[=≤] [\d.]+"), re.compile(r"arXiv:\d+\.\d+"), re.compile(r"^#+ ", re.MULTILINE)):
         assert sorted(what.findall(other)) == sorted(what.findall(english))
 
