@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ from priorcraft.cells.column import column_of_texts
 from priorcraft.cells.emptiness import emptied
 from priorcraft.cells.numerals import Numeral, numeral_of
 from priorcraft.datasets import open_data
-from priorcraft.datasets.columns import Column, Columns, recognised, stated
+from priorcraft.datasets.columns import Column, Columns, beside, recognised, stated
 from priorcraft.datasets.columns.aside import Identifier
 from priorcraft.datasets.columns.codec import Leaves
 from priorcraft.datasets.columns.date import Date
@@ -293,6 +294,7 @@ def test_types_are_written_read_again_and_found_beside_their_table(tmp_path):
     assert pc.data(tmp_path / "other.csv").splits.columns.all[3].codec.kind == "number"
     out.rename(tmp_path / "other.types.json")
     assert pc.data(tmp_path / "other.csv").splits.columns.all[3].codec.kind == "number"  # it was not made for it
+    assert [beside(Path(folder)) for folder in (".", "..", "/")] == [None] * 3
     with pytest.raises(UsageError, match="no table"):
         pc.data("digits").save(tmp_path / "digits.json")
 

@@ -178,7 +178,7 @@ def beside(path: Path) -> Path | None:
 
     >>> beside(Path("nowhere/pets.csv"))
     """
-    for found in (path.with_suffix(".types.json"), path.with_name("types.json")):
+    for found in (path.parent / f"{path.stem}.types.json", path.parent / "types.json"):
         try:
             told = json.loads(found.read_text(encoding="utf-8"))
         except (OSError, ValueError):
