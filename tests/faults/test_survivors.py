@@ -27,6 +27,7 @@ from priorcraft.explicit.exact.orders import read as read_orders
 from priorcraft.metrics.relabel import Relabelled
 from priorcraft.observe.smaller import Blur
 from priorcraft.photo.field import smooth
+from priorcraft.photo.picture import Palette, _nearest
 from priorcraft.report.page import by_class
 from priorcraft.run.photographs import blank
 from priorcraft.runtime import keyed
@@ -198,3 +199,11 @@ def test_a_shear_moves_the_ends_as_far_as_it_says_and_the_middle_not():
     ):
         assert [row.tolist() for row in shear] == [index[0, i].roll(s).tolist() for i, s in enumerate(by)]
     assert _moves((1, 1, 2), 0, 1).tolist() == [[0, 1], [1, 0], [1, 0]]
+
+
+def test_a_pixel_takes_the_nearest_colour_of_the_palette():
+    colours = np.array([[0, 0, 0], [200, 10, 10], [10, 200, 10], [255, 255, 255]], np.uint8)
+    pixels = np.array([[[20, 0, 9], [180, 60, 0], [0, 150, 60], [250, 199, 255]]], np.uint8)
+    palette = Palette(colours, np.array([[3, 3, 3, 0]], np.uint8))
+    assert _nearest(palette, pixels, np.ones((1, 4), bool)).numbers.tolist() == [[0, 1, 2, 3]]
+    assert _nearest(palette, pixels, np.array([[True, False, False, False]])).numbers.tolist() == [[0, 3, 3, 0]]
