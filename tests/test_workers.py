@@ -216,6 +216,7 @@ def test_workers_of_a_launcher_that_see_other_data_are_refused_before_the_first_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_ray_cluster_gives_the_same_weights_and_a_lost_worker_is_a_sentence(tmp_path):
     pytest.importorskip("ray")
     run_command(*COMMAND, "--workers", "1", "--out", str(tmp_path / "1"))
