@@ -15,7 +15,7 @@ from priorcraft.cells.emptiness import emptied, without
 from priorcraft.cells.writing import arrow_table
 from priorcraft.core import UNLABELLED
 from priorcraft.datasets.columns import Columns
-from priorcraft.datasets.columns.table import Column
+from priorcraft.datasets.columns.column import Column
 
 
 @dataclass(frozen=True)

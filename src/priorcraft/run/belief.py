@@ -13,8 +13,8 @@ from priorcraft.condition.marginal import log_marginal
 from priorcraft.core import UNLABELLED, Exact
 from priorcraft.datasets.columns import Column, Columns
 from priorcraft.datasets.columns.codec import Leaves
+from priorcraft.datasets.columns.column import Decoded
 from priorcraft.datasets.columns.number import Number
-from priorcraft.datasets.columns.table import Decoded
 from priorcraft.datasets.columns.word import Word
 from priorcraft.datasets.conditions import Condition
 from priorcraft.errors import ImpossibleEvidence, NoDensity, UsageError, did_you_mean

@@ -12,7 +12,7 @@ from priorcraft.condition.marginal import log_marginal_by_class
 from priorcraft.core import Exact
 from priorcraft.datasets.columns import Columns
 from priorcraft.datasets.columns.codec import Leaves
-from priorcraft.datasets.columns.table import Decoded
+from priorcraft.datasets.columns.column import Decoded
 from priorcraft.datasets.columns.word import Word
 from priorcraft.datasets.conditions import Condition, conditions_of
 from priorcraft.errors import ImpossibleEvidence, UsageError, did_you_mean

@@ -11,10 +11,11 @@ import numpy as np
 from priorcraft.cells import CellColumn
 from priorcraft.cells.numerals import Numeral, numeral_of
 from priorcraft.datasets.columns.aside import Constant, Text
+from priorcraft.datasets.columns.column import Column
 from priorcraft.datasets.columns.date import Date, date_of
 from priorcraft.datasets.columns.number import number_from, numbers_of
 from priorcraft.datasets.columns.recognise import Recognised, identifier
-from priorcraft.datasets.columns.table import Column, Columns
+from priorcraft.datasets.columns.table import Columns
 from priorcraft.datasets.columns.word import Word, words_of
 from priorcraft.errors import DataError, UsageError, did_you_mean
 
