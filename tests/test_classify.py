@@ -306,6 +306,7 @@ def test_a_comparison_classifies_by_every_density(run):
     assert contest([load(run)], digits, Rows(digits.test.x), samples=4, seed=0) is None
 
 
+@pytest.mark.slow
 def test_a_class_with_one_row_does_not_end_a_comparison(run):
     digits = open_data("digits")
     rare = digits.train.y == 7

@@ -106,8 +106,8 @@ def test_a_fit_without_memory_for_any_tensor_is_the_same_fit_or_a_sentence_and_g
 
 
 def test_a_checkpoint_too_large_for_the_memory_is_no_panic_of_a_library():
-    """In a child that may take 64 MB more: a file of 80 MB is encoded."""
-    large, (reader, writer) = {"w": torch.zeros(20_000_000)}, os.pipe()
+    """In a child that may take 64 MB more: a file of 2 GB is encoded."""
+    large, (reader, writer) = {"w": torch.zeros(500_000_000)}, os.pipe()
     pid = os.fork()
     if pid == 0:
         most = 2**26 + resource.getpagesize() * int(Path("/proc/self/statm").read_text().split()[0])

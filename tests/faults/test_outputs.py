@@ -1,6 +1,5 @@
 """An answer is on the disk whole, or not at all; nothing is replaced unasked, and nothing is left beside it."""
 
-import asyncio
 import errno
 import io
 import os
@@ -10,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from awaited import awaited
 from crash import operations, run_until_operation
 from faults.injected import failing
 from priorcraft import disk
@@ -136,7 +136,7 @@ def upload(uploads: Uploads, folder: str, name: str, *chunks: bytes) -> int:
         for chunk in chunks:
             yield chunk
 
-    return asyncio.run(uploads.receive(folder, name, body()))
+    return awaited(uploads.receive(folder, name, body()))
 
 
 def packed(*names: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from awaited import awaited
 from priorcraft.datasets import Splits
 from priorcraft.studio.api import create
 from priorcraft.studio.desk import Desk
@@ -74,7 +75,7 @@ def request(api: Any, address: str, question: dict[str, Any] | None) -> tuple[in
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(api({**scope, "headers": [(b"content-type", b"application/json")]}, receive, send))
+    awaited(api({**scope, "headers": [(b"content-type", b"application/json")]}, receive, send))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 

@@ -258,9 +258,7 @@ def test_evidence_in_a_row_of_a_table(studio: Page):
     studio.get_by_label("Hide play").check()
     sure = studio.locator("[data-column=play]")
     expect(sure.locator(".kind")).to_have_text("=")
-    expect(sure.locator(".value.best")).to_have_text(
-        re.compile(r"^[89]\d\.\d %$")
-    )  # nine of ten play out when it shines
+    expect(sure.locator(".value.best")).to_have_text(re.compile(r"^[789]\d\.\d %$"))  # nine of ten, of few rows
     studio.get_by_label("Hide heat").check()
     expect(studio.locator("[data-column=heat] .kind")).to_have_text("≈")
     expect(studio.get_by_role("region", name="Eight answers").locator("tbody tr")).to_have_count(8)

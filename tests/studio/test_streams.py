@@ -4,27 +4,18 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import torch
 
+from awaited import awaited
 from priorcraft.studio.desk import Desk
 from priorcraft.studio.live import SHARE, Controls, LiveGame
 from priorcraft.studio.rooms.evidence import Evidence, draws
 from priorcraft.studio.trainings import Trainings
 from priorcraft.studio.workspace import Cache, Workspace
-
-T = TypeVar("T")
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs it in a loop of its own, in a thread of its own: the browser's tests keep theirs in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
 
 
 class Page:
@@ -61,7 +52,7 @@ def test_nothing_is_drawn_for_a_page_that_is_gone(monkeypatch: pytest.MonkeyPatc
         asked, page = Evidence(run="r", x=[0] * 4), Page(looks)
         return len([piece async for piece in draws(ask, asked, (None, engine), page)])  # pyright: ignore
 
-    assert run(stream()) == min(looks, 2)
+    assert awaited(stream()) == min(looks, 2)
     assert engine.drawn == drawn
 
 
@@ -73,11 +64,11 @@ def test_events_that_are_there_come_in_one_piece(tmp_path: Path):
     async def read(after: int) -> list[str]:
         return [piece async for piece in Trainings(Workspace(tmp_path)).events("r", after)]
 
-    first, state = run(read(0))
+    first, state = awaited(read(0))
     assert first.count("data: ") == 50
     assert f"id: {len(lines)}\n" in first
     assert "event: state" in state
-    assert len(run(read(len(lines)))) == 1
+    assert len(awaited(read(len(lines)))) == 1
 
 
 def test_a_live_game_judges_all_points_together_and_counts_what_pictures_cost():
@@ -113,5 +104,5 @@ def test_what_takes_long_keeps_nobody_else_waiting():
         held.set()
         return [quick, *await asyncio.gather(*waiting)]
 
-    assert run(ask()) == ["quick", "slow", "slow"]
+    assert awaited(ask()) == ["quick", "slow", "slow"]
     assert made == ["slow"]

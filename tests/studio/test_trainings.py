@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from priorcraft.studio.trainings import Trainings
 from priorcraft.studio.uploads import Uploads
 from priorcraft.studio.workspace import Workspace
@@ -33,6 +35,7 @@ def wait_for(server: Server, run: str, wanted: str) -> None:
         time.sleep(0.3)
 
 
+@pytest.mark.slow
 def test_a_training_survives_its_server_is_found_again_stopped_and_resumed(tmp_path: Path):
     server = Server(tmp_path / "runs").start()
     run = begin(server)

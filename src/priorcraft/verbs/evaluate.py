@@ -130,8 +130,8 @@ def drawn(run: Run, real: Splits, seed: int) -> tuple[Splits, Rows, tuple[str, .
     with tempfile.TemporaryDirectory(prefix="priorcraft-") as folder:
         path = Path(folder) / f"{run.name}.{'parquet' if run.columns is not None else 'npz'}"
         sample(run, n, seed=seed).save(path)
-        found, drawn_rows, notes = rows_of(path, real, seed, {})
-    return found, drawn_rows, (f"{n:,} samples were drawn from {run.name}.", *notes)
+        found, x, _ = rows_of(path, real, seed, {})
+    return found, x, (f"{n:,} samples were drawn from {run.name}.",)
 
 
 def rows_of(
