@@ -5,17 +5,37 @@ import json
 import math
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet
+import pytest
 from PIL import Image
+
+from priorcraft import runtime
 
 GOLDEN = Path(__file__).parent / "goldens"
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
 TIMED = ("sampling", "minutes", "seconds", "speed")  # keys of answers that tell the time
 TIMES = re.compile(r"seconds\S*\s+\S+|\d+(\.\d+)? (?:m?s\b|GFLOP/s)")
+
+
+@contextmanager
+def in_float32() -> Iterator[None]:
+    """Products in full on every kind of CPU: those in bfloat16 train to other numbers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtime, "multiplies_in_bfloat16", lambda device: False)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def full() -> Iterator[None]:
+    """A module that imports this trains in full."""
+    with in_float32():
+        yield
 
 
 def essence(text: str, place: Path) -> list[Any]:

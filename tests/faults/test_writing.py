@@ -14,7 +14,7 @@ from faults.injected import unreadable
 from faults.writing import COMMANDS, Command, again, cleared, kept, prepared, told, typed, words
 from priorcraft import declared
 from priorcraft.scale.questions import asked
-from said import alike, answer, content, essence, golden
+from said import alike, answer, content, essence, full, golden  # noqa: F401
 
 SLOW = {
     "classify",

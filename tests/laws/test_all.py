@@ -12,7 +12,7 @@ from priorcraft.datasets.splits import Rows
 from priorcraft.errors import DataError, UsageError
 from priorcraft.train.checkpoint import load_into
 from priorcraft.train.loop import Budget, Progress, train, whole
-from said import alike, golden, measured
+from said import alike, full, golden, measured  # noqa: F401
 
 CASES = [(name, BITS) for name in MODELS] + [(name, PLANE) for name in REAL_VALUED]
 CASES += [(name, COLUMNS) for name in MODELS if name not in IMAGES_ALONE]
@@ -98,7 +98,7 @@ def test_every_parameter_moves_when_it_is_trained(name):
     list(train(objective, Rows(x, y), Rows(x, y), Budget(steps=6), seed=0, at=Progress()))
     said = {key: measured(value.detach().numpy()) for key, value in sorted(model.named_parameters())}
     said |= {key: measured(value.numpy()) for key, value in sorted(model.named_buffers())}
-    assert alike(golden("numbers.json", f"{name} trained", said), said), said
+    assert alike(golden("numbers.json", f"{name} trained", said), said, 5e-2), said
     still = [key for key, value in model.named_parameters() if torch.equal(value, before[key])]
     assert not still
 

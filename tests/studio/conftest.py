@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from priorcraft.cli import main
+from said import in_float32
 
 RUNS = {"mixture": 3, "flat-vae": 40, "masked-mlp": 25, "gan": 20, "ppca": 3}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -64,18 +65,18 @@ class Server:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small run of each kind on the digits."""
     folder = tmp_path_factory.mktemp("studio") / "runs"
-    for model, steps in RUNS.items():
-        settings = ["--set", "latent=4"] if model == "flat-vae" else []
-        main(["fit", "digits", model, "--out", str(folder / model), "--steps", str(steps), "--quiet", *settings])
-    pairs = folder.parent / "pairs.npz"
-    a = np.random.default_rng(0).integers(0, 2, (40, 4, 4))
-    np.savez(pairs, a=a, b=1 - a, levels_a=2, levels_b=2)
-    main(["fit", str(pairs), "flat-vae", "--pairs", "--out", str(folder / "pairs"), "--steps", "3", "--quiet"])
-    table = folder.parent / "weather.csv"
-    table.write_text(weather())
-    main(
-        ["fit", str(table), "chow-liu", "--label", "play", "--out", str(folder / "weather"), "--steps", "1", "--quiet"]
-    )
+    with in_float32():
+        for model, steps in RUNS.items():
+            settings = ["--set", "latent=4"] if model == "flat-vae" else []
+            main(["fit", "digits", model, "--out", str(folder / model), "--steps", str(steps), "--quiet", *settings])
+        pairs = folder.parent / "pairs.npz"
+        a = np.random.default_rng(0).integers(0, 2, (40, 4, 4))
+        np.savez(pairs, a=a, b=1 - a, levels_a=2, levels_b=2)
+        main(["fit", str(pairs), "flat-vae", "--pairs", "--out", str(folder / "pairs"), "--steps", "3", "--quiet"])
+        table = folder.parent / "weather.csv"
+        table.write_text(weather())
+        options = ["--label", "play", "--out", str(folder / "weather"), "--steps", "1", "--quiet"]
+        main(["fit", str(table), "chow-liu", *options])
     return folder
 
 

@@ -16,7 +16,7 @@ from awaited import awaited
 from priorcraft.datasets import Splits
 from priorcraft.studio.api import create
 from priorcraft.studio.desk import Desk
-from said import alike, answer, golden, measured
+from said import alike, answer, full, golden, measured  # noqa: F401
 
 X, VAE, ORDER, PAIRS = "<x>", {"run": "flat-vae"}, "<order>", {"run": "pairs"}
 ASKED: dict[str, dict[str, Any] | None] = {  # address -> the question of a POST; None for a GET
