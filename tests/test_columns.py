@@ -154,6 +154,20 @@ ON_GRIDS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-20, 1e17, 1e300])
+@pytest.mark.parametrize("written", [str, "{:.9e}".format])
+def test_numbers_of_any_size_keep_their_spread_and_their_density(scale, written):
+    values = RNG.random(200) * scale
+    cells = column([written(value) for value in values])
+    codec = recognised(cells, 16).codec
+    assert isinstance(codec, Number)
+    drawn = codec.typed(codec.decode(codec.encode(cells).x, runtime.keyed(0))).to_numpy()
+    assert np.std(drawn / scale) == pytest.approx(np.std(values / scale), rel=0.1)
+    leaf = codec.leaf(values)
+    log_p = codec.log_density(values, leaf) + np.log(np.array(codec.counts)[leaf] / 200)
+    assert np.mean(log_p + np.log(scale)) == pytest.approx(0, abs=0.3)  # evenly from 0 to the scale
+
+
 @pytest.mark.parametrize("name", ON_GRIDS)
 def test_numbers_on_a_grid_are_drawn_on_it_and_said_to_be(name):
     texts, reason, pitch, origin = ON_GRIDS[name]

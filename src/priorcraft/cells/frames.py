@@ -78,6 +78,8 @@ def _of_arrow(name: str, values: pa.Array | pa.ChunkedArray, dtype: str = "") ->
         distinct = distinct.cast(pa.string())
     if pa.types.is_decimal(kind):
         distinct = distinct.cast(pa.float64())
+    if pa.types.is_float16(kind):
+        distinct = distinct.cast(pa.float32())
     if pa.types.is_duration(kind):  # numbers, in the unit of their type
         distinct = distinct.cast(pa.int64())
     words = pa.types.is_dictionary(found_type) and pa.types.is_string(distinct.type)

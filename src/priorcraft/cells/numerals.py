@@ -1,5 +1,6 @@
 """How numbers are written: a decimal point or comma, groups of thousands, a currency, a unit, a clock."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ UNIT = r"[^\W\d_]{1,12}(?:/[^\W\d_]{1,6})?[²³]?"  # kg, km/h, m²
 IN_BRACKETS = r"^\((.*)\)$"  # what accountants call below zero
 SPACES = " \u00a0\u202f'’_"
 PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
-MOST_DECIMALS = 15  # of a float
+MOST_DECIMALS = 15  # of a float between 1 and 10
 
 
 @dataclass(frozen=True)
@@ -159,4 +160,8 @@ def _measured(numeral: Numeral, texts: pa.Array) -> Numeral:
         )
     length = pc.binary_length(pc.replace_substring_regex(plain, r"^[^.]*\.?", ""))
     shortest, longest = pc.min(length).as_py(), pc.max(length).as_py()
-    return replace(numeral, decimals=min(MOST_DECIMALS, longest), padded=shortest == longest, plus=plus)
+    most = MOST_DECIMALS
+    if longest > most:
+        size = np.nanmax(np.abs(numeral.values(texts)), initial=0.0)
+        most += max(0, -math.floor(np.log10(size))) if size else 0
+    return replace(numeral, decimals=min(most, longest), padded=shortest == longest, plus=plus)

@@ -5,6 +5,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+DIGITS = 1e-13  # of a number, below which a step beside it is lost in rounding
+TINIEST = float(np.finfo(float).tiny)
+
 
 class Inside(NamedTuple):
     """p(v | leaf) for every leaf of a column; leaves tile the line.
@@ -205,7 +208,17 @@ def _exponential(a: np.ndarray, b: np.ndarray, scale: float) -> np.ndarray:
     return np.exp(-a / scale) * -np.expm1(-np.maximum(b - a, 0) / scale)
 
 
-def spread(values: np.ndarray, decimals: int) -> float:
-    """The distance between decimals as they are written, but not below a thousandth of the smallest between two."""
+def spread(values: np.ndarray, decimals: int | None) -> float:
+    """The distance between decimals as they are written, but not below a thousandth of the smallest between two.
+
+    Args:
+        values: different ones, ascending.
+        decimals: how many they have; None where they are written with a power of ten, which leaves them all digits.
+
+    >>> spread(np.array([0.5, 2.0]), 2), spread(np.array([1e-20, 3e-20]), None)
+    (0.01, 2e-23)
+    """
     gaps = np.diff(values)
-    return max(10.0**-decimals, float(gaps[gaps > 0].min(initial=np.inf)) / 1e3 if (gaps > 0).any() else 0.0)
+    near = float(gaps[gaps > 0].min()) / 1e3 if (gaps > 0).any() else 0.0
+    written = DIGITS * float(np.abs(values).max()) if decimals is None else 10.0**-decimals
+    return max(written, near, TINIEST)

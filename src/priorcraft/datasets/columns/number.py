@@ -15,7 +15,7 @@ from priorcraft.cells import CellColumn
 from priorcraft.cells.numerals import Numeral
 from priorcraft.core import Finer
 from priorcraft.datasets.columns.codec import Codec, Coded, Leaves
-from priorcraft.datasets.columns.grid import Grid, grid_of
+from priorcraft.datasets.columns.grid import EXACT, Grid, grid_of
 from priorcraft.datasets.columns.inside import Inside, spread
 
 HEAPS = 4096  # values that are kept because they are there more than once
@@ -149,7 +149,8 @@ class Number(Codec):
             return pa.array(self.write(values), pa.string())
         if self.whole and not self.numeral.decimals:
             return pa.array(np.rint(values).astype(np.int64))
-        return pa.array(values.round(self.numeral.decimals) + 0.0)  # no -0.0
+        rounded = values if self.numeral.exponent else values.round(self.numeral.decimals)
+        return pa.array(rounded + 0.0)  # no -0.0
 
 
 def numbers_of(column: CellColumn, numeral: Numeral) -> np.ndarray:
@@ -175,7 +176,7 @@ def number_from(values: np.ndarray, counts: np.ndarray, numeral: Numeral, bins: 
     """
     order = np.argsort(values)
     v, n = values[order].astype(float), counts[order].astype(int)
-    whole = bool((v == np.rint(v)).all())
+    whole = bool((v == np.rint(v)).all() and np.abs(v).max() < EXACT)
     if len(v) <= bins:
         parts, fine = [slice(i, i + 1) for i in range(len(v))], 1
     else:
@@ -189,7 +190,7 @@ def number_from(values: np.ndarray, counts: np.ndarray, numeral: Numeral, bins: 
     many = np.array([leaf.stop - leaf.start > 1 for leaf in leaves]).repeat([leaf.stop - leaf.start for leaf in leaves])
     heaped = np.flatnonzero(many & (n > 1))
     heaped = np.sort(heaped[np.argsort(-n[heaped], kind="stable")[:HEAPS]])
-    step = 1.0 if whole else spread(v, numeral.decimals)
+    step = 1.0 if whole else spread(v, None if numeral.exponent else numeral.decimals)
     return Number(
         tuple(firsts),
         tuple(float(v[leaf.start]) for leaf in leaves),

@@ -119,7 +119,7 @@ def _numeral(column: CellColumn, comma: bool) -> Numeral | None:
     if found is None:
         return Numeral(15, False)
     whole = bool(pc.all(pc.equal(pc.floor(column.distinct), column.distinct)).as_py())
-    return Numeral(1, True) if whole else Numeral(found.decimals, False, exponent=found.exponent)
+    return Numeral(1, True) if whole and not found.exponent else Numeral(found.decimals, False, exponent=found.exponent)
 
 
 def _names_in_digits(column: CellColumn, values: np.ndarray, numeral: Numeral) -> str | None:
