@@ -9,7 +9,7 @@ from laws.table import BITS, LABELS, PLANE, every_image, rows, tiny
 from priorcraft import runtime
 from priorcraft.condition import engine_for, posterior
 from priorcraft.condition.beside import BlocksBeside
-from priorcraft.condition.blocks import BlockChain
+from priorcraft.condition.blocks import BlockChain, sums_within, turn_blocks
 from priorcraft.condition.evidence import PerMask
 from priorcraft.condition.hamiltonian import HamiltonianChain, hamiltonian
 from priorcraft.condition.latent import CodeGibbs, LatentChain
@@ -415,6 +415,55 @@ def test_the_entries_of_a_cell_follow_as_they_do_in_whole_passes(order, start):
             assert torch.allclose(fast.log_p(p, p), plain.log_p(p, p))
             for steps in (fast, plain):
                 steps.push(torch.tensor([p % 3, 1]), p)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+@pytest.mark.parametrize("patch", [1, 2])
+def test_cells_of_a_block_follow_as_they_do_in_whole_passes_and_again(patch, factor):
+    """Blocks that hold cells, and cells that hold blocks of several colours."""
+    space, x = Space((2, 4, 8), 3), torch.randint(3, (2, 64), generator=runtime.keyed(0))
+    with runtime.borrowed_global_generator("blocks"):
+        model = MaskedConvolution(space, channels=4, depth=2, window=3, patch=patch, orders=1).double().eval()
+        for parameter in model.parameters():
+            parameter.data.add_(0.3 * torch.randn_like(parameter))
+    blocks = turn_blocks(model, factor)
+    order, size = blocks.flatten(), blocks.shape[1]
+    numbers, part = sums_within(blocks, blocks_of(space.event_shape, factor))
+    assert sorted(numbers.flatten().tolist()) == list(range(len(blocks_of(space.event_shape, factor))))
+    assert sorted(part.unique().tolist()) == list(range(numbers.shape[1]))
+    turns = turns_of(model, order, size)
+    assert isinstance(turns, CachedTurns)
+    with torch.no_grad():
+        for start in range(0, 64, size):
+            fast = turns.at(start, x, None)
+            others = [fast.again(), steps_of(model, order, x, start, None, size)] if start >= 64 - size else []
+            for p in range(start, start + size):
+                ahead = fast.log_p(start + size - 1, p)
+                now = fast.log_p(p, p)
+                for steps in others:
+                    assert torch.allclose(steps.log_p(start + size - 1, p), ahead)
+                    assert torch.allclose(steps.log_p(p, p), now)
+                if others and p % 3 == 0:
+                    assert torch.allclose(now, model.conditionals(x, order, None).table()[:, order[p]])
+                for steps in (*others, fast):
+                    steps.push(x[:, order[p]], p)
+
+
+def test_the_colours_of_a_block_meet_a_sum_each_and_follow_the_posterior():
+    space, observation = Space((3, 2, 2), 2), BlockMean(2)
+    every = torch.cartesian_prod(*[torch.arange(2)] * 12).view(-1, 3, 2, 2)
+    with runtime.borrowed_global_generator("colours"):
+        model = MaskedConvolution(space, channels=4, depth=1, window=3, patch=2, orders=1).double().eval()
+        for parameter in model.parameters():
+            parameter.data.add_(0.4 * torch.randn_like(parameter))
+    y = torch.tensor([0.5, 0.25, 0.75]).view(1, 3, 1, 1)
+    with torch.no_grad():
+        log_y = observation.log_prob(y.expand(len(every), -1, -1, -1), every)
+        expected = (model.log_prob(every) + log_y).softmax(0)
+        draws = posterior(model, observation, y).sample(6000, generator=runtime.keyed(1))[0]
+    assert torch.equal(observation.forward(draws), y.expand(6000, -1, -1, -1))
+    gap = draws.flatten(1).double().mean(0) - (expected[:, None] * every.flatten(1)).sum(0)
+    assert float(gap.abs().max()) < 0.03
 
 
 @pytest.mark.parametrize("first", [0, 7])

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import probability, runtime
-from priorcraft.condition.blocks import BlockChain
+from priorcraft.condition.blocks import BlockChain, turn_blocks
 from priorcraft.condition.components import product_components
 from priorcraft.condition.evidence import ExactPosterior, possible
 from priorcraft.condition.steps import Steps
@@ -24,10 +24,16 @@ def known_blocks(observation: PixelsAndBlocks, blocks: Tensor) -> Tensor:
     Raises:
         UsageError: a block that is seen in part.
     """
-    seen = observation.pixels.seen.flatten().to(blocks.device)[blocks]
-    if not bool((seen.all(1) == seen.any(1)).all()):
+    known, in_part = _seen_of(observation, blocks)
+    if bool(in_part.any()):
         raise UsageError("pixels that are seen beside block means must fill whole blocks.")
-    return seen.all(1)
+    return known
+
+
+def _seen_of(observation: PixelsAndBlocks, blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """Which blocks are seen whole, and which in part, (blocks,) both."""
+    seen = observation.pixels.seen.flatten().to(blocks.device)[blocks]
+    return seen.all(1), seen.any(1) & ~seen.all(1)
 
 
 class BlocksBeside(BlockChain):
@@ -41,16 +47,19 @@ class BlocksBeside(BlockChain):
     """
 
     def __init__(self, model: Autoregressive, observation: PixelsAndBlocks, y: Seen, given: Tensor | None) -> None:
-        super().__init__(model, observation.blocks, y[1], given)
-        known = known_blocks(observation, self.blocks)
-        first = (~known).long().argsort(stable=True)
-        self.blocks, self.sums, self.pixels = self.blocks[first], self.sums[:, first], y[0].flatten(1)
-        self.known = int(known.sum()) * self.blocks.shape[1]
+        factor = observation.blocks.factor
+        turns = turn_blocks(model, factor)
+        known, in_part = _seen_of(observation, turns)
+        if bool(in_part.any()):
+            turns = blocks_of(model.space.event_shape, factor)
+            known = known_blocks(observation, turns)
+        super().__init__(model, observation.blocks, y[1], given, turns=turns[(~known).long().argsort(stable=True)])
+        self.pixels, self.known = y[0].flatten(1), int(known.sum())
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
         drawn = super()._sample(n, generator)
         if "acceptance" in self.diagnostics:  # of the blocks that could move
-            share = self.known / self.blocks.numel()
+            share = self.known / len(self.blocks)
             self.diagnostics["acceptance"] = max(0.0, self.diagnostics["acceptance"] - share) / max(1 - share, 1e-9)
         return drawn
 
@@ -76,7 +85,7 @@ class BlocksBeside(BlockChain):
     ) -> tuple[Tensor, Tensor]:
         """Draws one block into x, or keeps it where it is known: q is then certain."""
         block = order[start : start + self.blocks.shape[1]]
-        if not bool((self.blocks[: self.known // self.blocks.shape[1]] == block).all(1).any()):
+        if not bool((self.blocks[: self.known] == block).all(1).any()):
             return super()._block(x, steps, order, start, left, generator, keep=keep)
         x[:, block] = self.pixels[:, block].repeat_interleave(len(x) // len(self.pixels), 0)
         log_p, log_q = super()._block(x, steps, order, start, left, generator, keep=True)

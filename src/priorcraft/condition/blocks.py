@@ -8,9 +8,9 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import runtime
-from priorcraft.condition.evidence import in_parts, possible
+from priorcraft.condition.evidence import in_parts
 from priorcraft.condition.steps import Steps, steps_of, turns_of
-from priorcraft.condition.sums import block_sums, blocks_of, convolved
+from priorcraft.condition.sums import blocks_of, convolved, sums_in_reach
 from priorcraft.condition.weighted import Particles
 from priorcraft.core import UNLABELLED, Posterior
 from priorcraft.errors import NoDensity
@@ -19,6 +19,7 @@ from priorcraft.observe import BlockMean
 
 FEW = 64  # blocks, up to which many particles are cheap
 LEAST, MOST, EACH = 64, 512, 16  # particles of a row: of many blocks; of a few, and for each draw of them
+SWEPT = 2**18  # entries times blocks, up to which the passes of a sweep are worth their time
 ENTRIES = 2**20  # of all particles that are drawn at once
 Target = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
@@ -27,7 +28,8 @@ class BlockChain(Posterior):
     """Sequential Monte Carlo over blocks, then sweeps that draw each block again with all the others in view.
 
     q(x_j | past, s) ∝ p(x_j | past) p~(what is left | past), where p~ convolves the p(x_i | past) of the block's
-    later entries as if they were independent; the last entry is what is left. Weights p / q make up for p~ and for the
+    later entries as if they were independent; the last entry is what is left. A block of colours has a sum each; see
+    `turn_blocks` for what is drawn between two weighings. Weights p / q make up for p~ and for the
     sums of later blocks, but a block that was drawn early has seen little. So in each sweep the class is drawn from
     p(c | x), and each block is proposed by the same q with all other blocks first in the order, and accepted or not by
     Metropolis' rule. Every draw has every sum.
@@ -46,12 +48,15 @@ class BlockChain(Posterior):
         given: labels, (B,), -1 where not known; None if none is.
         particles: at least this many for each row, whatever n; None for 64 of many blocks, and of
             a few for 16 a draw, 64 ... 512.
-        sweeps: how many; each takes a pass of the network for every block.
+        sweeps: how many; each takes a pass of the network for every block. None for one, or for none where it would
+            take the time of hundreds of samples (above 2^18 entries times blocks, as in 32 x 32 colours).
         target: log p(x | c) whose posterior is wanted, from x (B, *event_shape), an order of its blocks, and c.
+        turns: entries that are drawn between two weighings, (G, m), in their order; without it, `turn_blocks`.
     """
 
     kind = "approximate"
     method = "exact block sums by sequential Monte Carlo and Metropolis sweeps"
+    alone = "exact block sums by sequential Monte Carlo"
 
     def __init__(
         self,
@@ -61,19 +66,20 @@ class BlockChain(Posterior):
         given: Tensor | None,
         *,
         particles: int | None = None,
-        sweeps: int = 1,
+        sweeps: int | None = None,
         target: Target | None = None,
+        turns: Tensor | None = None,
     ) -> None:
         super().__init__()
         if model.space.levels is None:
             raise NoDensity("block sums are met by enumerating levels; this model's space is real-valued.")
-        self.model, self.given, self.target, self.sweeps = model, given, target, sweeps
-        self.sums = block_sums(observation, y)
-        self.blocks = blocks_of(model.space.event_shape, observation.factor).to(y.device)
+        self.model, self.given, self.target = model, given, target
+        self.blocks = (turn_blocks(model, observation.factor) if turns is None else turns).to(y.device)
+        numbers, self.part = sums_within(self.blocks, blocks_of(model.space.event_shape, observation.factor))
+        self.sums = sums_in_reach(observation, y, model.space, "block sums")[:, numbers]
         self.particles = particles
-        most = (model.space.levels - 1) * self.blocks.shape[1]
-        inside = ((self.sums >= 0) & (self.sums <= most)).all(1)
-        possible(torch.zeros(len(y)).masked_fill(~inside.cpu(), -torch.inf), "block sums")
+        self.sweeps = int(self.blocks.numel() * len(self.blocks) <= SWEPT) if sweeps is None else sweeps
+        self.method = self.method if self.sweeps else self.alone
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
         few = len(self.blocks) <= FEW
@@ -93,7 +99,7 @@ class BlockChain(Posterior):
         turns = turns_of(self.model, order, m)
         for b in range(len(self.blocks)):
             steps = turns.at(b * m, particles.x, particles.c)
-            left = sums[:, b].repeat_interleave(k)
+            left = sums[:, b].repeat_interleave(k, 0)
             log_p, log_q = self._block(particles.x, steps, order, b * m, left, generator)
             again = particles.weigh(log_p - log_q)
             if again is not None:
@@ -146,10 +152,13 @@ class BlockChain(Posterior):
         keep: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Draws one block into x, or keeps what is there; returns its log p and log q, (B,)."""
-        end, log_p, log_q = start + self.blocks.shape[1], *torch.zeros(2, len(x), device=x.device)
-        for p in range(start, end):
-            tables = [steps.log_p(q, p) for q in range(p, end)]
-            proposal = tables[0] + log_left(tables[1:], left, tables[0].shape[1])
+        log_p, log_q = torch.zeros(2, len(x), device=x.device)
+        left = left.clone()
+        for i, part in enumerate(self.part.tolist()):
+            p, later = start + i, (self.part[i + 1 :] == part).nonzero().flatten() + start + i + 1
+            table = steps.log_p(p, p)
+            rest = log_left([steps.log_p(q, p) for q in later.tolist()], left[:, part], table.shape[1])
+            proposal = table + rest.to(table.dtype)
             # a sum out of reach of p~'s rounding is out of reach of the row: its weight is zero
             reachable = torch.isfinite(proposal).any(1)
             proposal = torch.where(reachable[:, None], proposal, 0.0).log_softmax(-1)
@@ -157,11 +166,41 @@ class BlockChain(Posterior):
             if not keep:
                 drawn = runtime.categorical(proposal, generator=generator)
             log_q = log_q + proposal.gather(1, drawn[:, None])[:, 0]
-            log_p = (log_p + tables[0].gather(1, drawn[:, None])[:, 0]).masked_fill(~reachable, -torch.inf)
+            log_p = (log_p + table.gather(1, drawn[:, None])[:, 0]).masked_fill(~reachable, -torch.inf)
             x[:, order[p]] = drawn
-            left = left - drawn
+            left[:, part] -= drawn
             steps.push(drawn, p)
         return log_p, log_q
+
+
+def turn_blocks(model: Autoregressive, factor: int) -> Tensor:
+    """The entries that are drawn before the particles are weighed, in their order, (G, m): blocks of `factor`^2.
+
+    Where a convolution's cells fill blocks, or blocks cells, they are whole cells with all their channels, so that the
+    network is asked for each cell once.
+    """
+    if isinstance(model, MaskedConvolution):
+        rows, columns = model.cells.height, model.cells.width
+        patch = model.space.event_shape[1] // rows
+        side = max(1, factor // patch)  # of a block, in cells
+        if factor == side * patch or patch % factor == 0:
+            grid = torch.arange(rows * columns).view(rows // side, side, columns // side, side)
+            return model.cells.members[grid.transpose(1, 2).reshape(-1, side**2)].flatten(1)
+    return blocks_of(model.space.event_shape, factor)
+
+
+def sums_within(turns: Tensor, blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """Which sums the entries of a turn have a part in, (G, P), and in which of them each entry has it, (m,).
+
+    >>> sums_within(torch.tensor([[0, 2, 1, 3], [4, 6, 5, 7]]), torch.arange(8).view(4, 2))
+    (tensor([[0, 1],
+            [2, 3]]), tensor([0, 1, 0, 1]))
+    """
+    number = torch.empty(blocks.numel(), dtype=torch.long)
+    number[blocks.flatten()] = torch.arange(len(blocks)).repeat_interleave(blocks.shape[1])
+    of = number[turns.cpu()]
+    part = of[0].unique(return_inverse=True)[1]
+    return torch.stack([row.unique() for row in of]), part
 
 
 def log_left(tables: list[Tensor], left: Tensor, levels: int) -> Tensor:
@@ -171,4 +210,4 @@ def log_left(tables: list[Tensor], left: Tensor, levels: int) -> Tensor:
     rest = left.unsqueeze(1) - torch.arange(levels, device=left.device)
     inside = (rest >= 0) & (rest < total.shape[1])
     log_p = total.gather(1, rest.clamp(0, total.shape[1] - 1)).log()
-    return log_p.masked_fill(~inside, -torch.inf).to(torch.get_default_dtype() if not tables else tables[0].dtype)
+    return log_p.masked_fill(~inside, -torch.inf)

@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -68,34 +70,76 @@ class SolvedSteps(Steps):
         self.steps.push(self.model.entries.code(values.view(1, -1, 1)), position)
 
 
-class CellSteps(Steps):
-    """The same for one block that is the next cell of a convolution: its features are computed once.
+class Features(Protocol):
+    """Where the features of cells come from: `LocalSteps`, or one pass of the whole network."""
 
-    An entry further on than the next sees what is known of its cell, and zeros for the rest.
+    def features(self, pixel: int) -> Tensor:
+        """Those of a cell, (n, channels)."""
+        ...
+
+    def push(self, code: Tensor, pixel: int) -> None:
+        """Takes the code of a cell, (n, features)."""
+        ...
+
+
+@dataclass(frozen=True)
+class OnePass:
+    """The features of a single cell that come last: nothing after it asks for more."""
+
+    of_cell: Tensor
+
+    def features(self, pixel: int) -> Tensor:
+        """(n, channels)."""
+        return self.of_cell
+
+    def push(self, code: Tensor, pixel: int) -> None:
+        """Nothing follows."""
+
+
+class CellSteps(Steps):
+    """The same for a block that is the next cells of a convolution, whose features are computed once a cell.
+
+    An entry further on than the next sees what is known, and zeros for the rest.
+
+    Args:
+        model, order, x, start, given: as in `Steps`.
+        walk: cells of the order from the first of the block to its last; those in between that the block does not
+            hold have codes that are settled.
+        source: of the features.
     """
 
     model: MaskedConvolution
 
     def __init__(
-        self, model: MaskedConvolution, order: Tensor, x: Tensor, start: int, given: Tensor | None, features: Tensor
+        self,
+        model: MaskedConvolution,
+        order: Tensor,
+        x: Tensor,
+        start: int,
+        given: Tensor | None,
+        walk: Sequence[int],
+        size: int,
+        source: Features,
     ) -> None:
         super().__init__(model, order, x, start, given)
-        self.start = start
-        self.codes = features.new_zeros(len(x), model.cells.members.shape[1], model.features)
-        assert model.within is not None
-        self.within = WithinSteps(model.within, model.leave)
-        self.within.begin(features)
+        self.start, self.source, self.each = start, source, model.cells.members.shape[1]
+        self.walk, self.cells = walk, cells_of(model, order[start : start + size]) or []
+        self.codes = model.log_prior.new_zeros(len(x), size, model.features)
         self.by_class = None if model.by_class is None or given is None else model.by_class[given][:, order]
+        self.entries, self.within = WithinSteps(model.within, model.leave), list[WithinSteps]()
+        self._look_ahead(0)
 
     def again(self) -> Steps:
-        """The same steps from their start, with the features that are known already."""
+        """The same steps from their start."""
         steps = copy.copy(self)
         steps.x, steps.codes = self.x.clone(), torch.zeros_like(self.codes)
+        steps._look_ahead(0)
         return steps
 
     def log_p(self, q: int, past: int) -> Tensor:
         """log p of every level of the entry at position q, given the first `past` positions, (B, levels)."""
-        outputs = self.within.at(q - self.start, self.codes)
+        cell, rank = divmod(q - self.start, self.each)
+        outputs = self.within[cell].at(rank, self._code(cell))
         outputs = outputs if self.by_class is None else outputs + self.by_class[:, q]
         entry = self.order[q : q + 1]
         return self.model.likelihood(outputs[:, None], self._foreseen(q, past), entry).table()[:, 0]
@@ -105,6 +149,25 @@ class CellSteps(Steps):
         foreseen = self._foreseen(position, position)
         super().push(values, position)
         self.codes[:, position - self.start] = self.model.code(values[:, None], foreseen)[:, 0]
+        cell, rank = divmod(position - self.start, self.each)
+        if rank == self.each - 1:
+            self.source.push(self._code(cell).flatten(1), self.cells[cell])
+            self._look_ahead(cell + 1)
+
+    def _code(self, cell: int) -> Tensor:
+        """What is known of a cell of the block, (B, its entries, features)."""
+        return self.codes[:, cell * self.each : (cell + 1) * self.each]
+
+    def _look_ahead(self, cell: int) -> None:
+        """Computes the features of the block's cells from this one on: exact for it, the others see zeros for it."""
+        begun = self.within[:cell]
+        after = self.walk.index(self.cells[cell - 1]) + 1 if cell else 0
+        for number in self.walk[after:]:
+            features = self.source.features(number)
+            if number in self.cells:
+                self.source.push(self._code(len(begun)).flatten(1), number)
+                begun = [*begun, self.entries.begin(features)]
+        self.within = begun
 
     def _foreseen(self, q: int, past: int) -> Foreseen | None:
         """What the first `past` positions foresee of position q."""
@@ -121,19 +184,20 @@ def steps_of(model: Autoregressive, order: Tensor, x: Tensor, start: int, given:
         solved = SolvedSteps(model, order, x, start, given)
         if solved.steps.block >= ahead:
             return solved
-    cell = cell_of(model, order[start : start + ahead])
-    if isinstance(model, MaskedConvolution) and cell is not None:
-        return CellSteps(model, order, x, start, given, model.features_at(x, order, start, cell, given))
-    return Steps(model, order, x, start, given)
+    cells = cells_of(model, order[start : start + ahead])
+    if isinstance(model, MaskedConvolution) and len(cells) == 1:
+        last = OnePass(model.features_at(x, order, start, cells[0], given))
+        return CellSteps(model, order, x, start, given, cells, ahead, last)
+    return turns_of(model, order, ahead).at(start, x, given) if cells else Steps(model, order, x, start, given)
 
 
-def cell_of(model: Autoregressive, block: Tensor) -> int | None:
-    """The cell of a convolution with a network within cells that these entries are, in this order; None if none is."""
-    if not isinstance(model, MaskedConvolution) or model.within is None:
-        return None
+def cells_of(model: Autoregressive, block: Tensor) -> list[int]:
+    """The whole cells of a convolution that these entries are, in this order; none if they are not."""
+    if not isinstance(model, MaskedConvolution):
+        return []
     members = model.cells.members
-    same = (members == block.cpu()).all(1).nonzero() if len(block) == members.shape[1] else block[:0]
-    return int(same) if len(same) else None
+    cells = (model.cells.slots[block.cpu()] // members.shape[1]).unique_consecutive()
+    return cells.tolist() if torch.equal(members[cells].flatten(), block.cpu()) else []
 
 
 class Turns:
@@ -157,47 +221,37 @@ class Turns:
 
 
 class CachedTurns(Turns):
-    """The same where every block is a cell of a convolution: each feature is computed once, and not once a block."""
+    """The same where every block is cells of a convolution: each feature is computed once, and not once a block."""
 
     model: MaskedConvolution
-
-    def __init__(self, model: MaskedConvolution, order: Tensor, size: int, cells: Sequence[int]) -> None:
-        super().__init__(model, order, size)
-        self.cells, self.stages = cells, model.cells.stages(order)
-        self.stage: Stage | None = None
-        self.last: int | None = None
+    stage: Stage | None = None
 
     def at(self, start: int, x: Tensor, given: Tensor | None) -> Steps:
         """The steps of the block that begins at position `start`; x (B, D) holds those before it."""
-        cell = self.cells[start // self.size]
-        stage = next(stage for stage in self.stages if bool(stage.entries[self.order[start]]))
+        stage = stage_of(self.model, self.order, self.order[start])
         if stage is not self.stage:
-            self.stage, self.last = stage, None
-            self.local, self.place = self.model.in_turn(x, self.order, stage, stage.known, given)
-        while True:  # past cells that are known from earlier stages
-            features = self._next_features(x, stage)
-            if self.last == cell:
-                return CellSteps(self.model, self.order, x, start, given, features)
-
-    def _next_features(self, x: Tensor, stage: Stage) -> Tensor:
-        """Those of the stage's next cell, once the last one's codes are known."""
-        if self.last is not None:
-            entries = self.model.cells.members[self.last].to(x.device)
-            codes = self.model.code(x[:, entries], self.model.foreseen(x, self.order, entries))
-            self.local.push(codes.flatten(1), self.last)
-        self.last = int(stage.cells[self.place])
-        self.place += 1
-        return self.local.features(self.last)
+            done = torch.zeros_like(stage.known).index_fill_(0, self.order[:start].cpu(), True)
+            self.local, self.place = self.model.in_turn(x, self.order, stage, done, given)
+            self.stage = stage
+        last = cells_of(self.model, self.order[start : start + self.size])[-1]
+        end = stage.cells.tolist().index(last) + 1
+        walk, self.place = stage.cells[self.place : end].tolist(), end
+        return CellSteps(self.model, self.order, x, start, given, walk, self.size, self.local)
 
     def take(self, index: Tensor) -> None:
         """The points have become those of these numbers, (B,)."""
         self.local.take(index)
 
 
+def stage_of(model: MaskedConvolution, order: Tensor, entry: Tensor) -> Stage:
+    """The stage of an order in which an entry is."""
+    return next(stage for stage in model.cells.stages(order) if bool(stage.entries[entry]))
+
+
 def turns_of(model: Autoregressive, order: Tensor, size: int) -> Turns:
-    """The kind that computes features once, where the blocks are cells."""
-    cells = [cell_of(model, block) for block in order.split(size)]
-    known = [cell for cell in cells if cell is not None]
-    if isinstance(model, MaskedConvolution) and len(known) == len(cells):
-        return CachedTurns(model, order, size, known)
-    return Turns(model, order, size)
+    """The kind that computes features once, where each block is cells of one stage."""
+    blocks = order.split(size)
+    cached = isinstance(model, MaskedConvolution) and all(
+        cells_of(model, block) and stage_of(model, order, block[0]).entries[block].all() for block in blocks
+    )
+    return (CachedTurns if cached else Turns)(model, order, size)

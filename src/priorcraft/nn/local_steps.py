@@ -1,5 +1,7 @@
 """A locally masked network evaluated one pixel after another, every activation once."""
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -90,31 +92,41 @@ class WithinSteps:
     """A masked perceptron without residual blocks, asked for the entries of one cell after another, in their order.
 
     Args:
-        net: the perceptron; its context is the cell's features.
+        net: the perceptron; its context is the cell's features. None for cells of one entry.
         leave: what the features add to the outputs without it.
     """
 
-    def __init__(self, net: MaskedMLP, leave: nn.Linear) -> None:
+    hidden: Tensor
+    base: Tensor
+
+    def __init__(self, net: MaskedMLP | None, leave: nn.Linear) -> None:
+        self.net, self.leave = net, leave
+        if net is None:
+            return
         position = torch.arange(net.entries, device=net.degrees.device)
         enter, _, last = net.masks(position)
-        self.net, self.leave = net, leave
         self.enter, self.last = (net.enter.weight * enter).t(), (net.leave.weight * last).t()
         direct = net.direct
         self.direct = None if direct is None else (direct.weight * net.direct_mask(position)).t()
         self.units = [0, *torch.searchsorted(net.degrees, position, right=True).tolist()]
 
-    def begin(self, h: Tensor) -> None:
-        """Starts a cell with features h (n, channels)."""
-        net = self.net
-        assert net.context is not None
-        assert net.context_out is not None
-        self.hidden = net.enter.bias + net.context(h)
-        self.base = self.leave(h) + net.leave.bias + net.context_out(h)
-        if net.direct is not None:
-            self.base = self.base + net.direct.bias
+    def begin(self, h: Tensor) -> "WithinSteps":
+        """The steps of a cell with features h (n, channels)."""
+        begun, net = copy.copy(self), self.net
+        begun.base = self.leave(h)
+        if net is not None:
+            assert net.context is not None
+            assert net.context_out is not None
+            begun.hidden = net.enter.bias + net.context(h)
+            begun.base = begun.base + net.leave.bias + net.context_out(h)
+            if net.direct is not None:
+                begun.base = begun.base + net.direct.bias
+        return begun
 
     def at(self, rank: int, codes: Tensor) -> Tensor:
         """Outputs (n, outputs) of the entry of this rank, from the codes (n, entries, features) of those before it."""
+        if self.net is None:
+            return self.base
         seen = codes[:, :rank].flatten(1)
         done, count = self.units[rank], seen.shape[1]
         units = F.silu(torch.addmm(self.hidden[:, :done], seen, self.enter[:count, :done])) if rank else seen

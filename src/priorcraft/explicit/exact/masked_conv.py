@@ -269,15 +269,13 @@ class MaskedConvolution(Autoregressive, Trainable):
         open_ = (stage.entries & ~done)[self.cells.members]
         last = int(open_.any(1)[stage.cells].nonzero()[-1])
         steps, first = self.in_turn(x, order, stage, done, given)
-        within = None if self.within is None else WithinSteps(self.within, self.leave)
+        within = WithinSteps(self.within, self.leave)
         members, ranks = self.cells.members.to(x.device), [row.nonzero().flatten().tolist() for row in open_]
         for cell in stage.cells[first : last + 1].tolist():
-            h = steps.features(cell)
-            if within is not None:
-                within.begin(h)
+            begun = within.begin(steps.features(cell))
             for rank in ranks[cell]:
                 entry = members[cell, rank : rank + 1]
-                outputs = (self.leave(h) if within is None else within.at(rank, cells[:, cell]))[:, None]
+                outputs = begun.at(rank, cells[:, cell])[:, None]
                 outputs = outputs if by_class is None else outputs + by_class[:, entry]
                 foreseen = self.foreseen(x, order, entry)
                 x[:, entry] = self.likelihood(outputs, foreseen, entry).quantile(u[:, entry])
