@@ -116,6 +116,7 @@ REFUSED = {
     "missing file": (["fit", "no/such.npz", "vae", "--out", "{new}"], 3, "no/such.npz"),
     "existing run": (["fit", "digits", "vae", "--out", "{run}"], 2, "--overwrite"),
     "no samples": (["sample", "{run}", "-n", "0", "--out", "{new}.npz"], 2, "n must lie in 1"),
+    "half a sample": (["sample", "{run}", "-n", "1.5", "--out", "{new}.npz"], 2, "'1.5' is no whole number"),
     "too many samples": (["sample", "{run}", "-n", "1000000000", "--out", "{new}.npz"], 2, "n must lie in"),
     "existing output": (["sample", "{run}", "--out", "{file}"], 2, "--overwrite"),
     "unknown label": (["sample", "{run}", "--given", "label=ten", "--out", "{new}.npz"], 2, "no class 'ten'"),

@@ -154,6 +154,18 @@ ON_GRIDS = {
 }  # fmt: skip
 
 
+def test_groups_of_three_are_thousands_where_numbers_of_three_digits_have_none():
+    texts = pa.array(["82", "691", "500", "314", "2.152", "12.500", "1.234.567"])
+    for sign, other in (".,", ",."):
+        written = pa.array([text.replace(".", sign) for text in texts.to_pylist()])
+        for column, around in ((written, ""), (pa.array([f"{text} €" for text in written.to_pylist()]), " €")):
+            found = numeral_of(column, comma=True)
+            assert found == Numeral(point=other, thousands=sign, after=around)
+            assert found.values(column)[[1, 5]].tolist() == [691, 12_500]
+    for decimals in (["691", "500", "314", "0.152", "2.500", "1.200"], ["0", "1", "2", "1.152", "2.513", "1.251"]):
+        assert numeral_of(pa.array(decimals), comma=True).thousands == ""
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-20, 1e17, 1e300])
 @pytest.mark.parametrize("written", [str, "{:.9e}".format])
 def test_numbers_of_any_size_keep_their_spread_and_their_density(scale, written):

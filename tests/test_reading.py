@@ -6,6 +6,7 @@ from PIL import Image
 
 import priorcraft as pc
 from priorcraft.cells import read_cells
+from priorcraft.cells.stored import stored
 from priorcraft.core import Space
 from priorcraft.datasets.plain import read_arrays
 from priorcraft.errors import DataError, UsageError
@@ -130,3 +131,64 @@ def test_a_line_of_another_length_is_named_where_white_space_separates(tmp_path)
     path.write_text("a b\n" + "1 2\n" * 9 + "3 4 5\n")
     with pytest.raises(DataError, match="line 11: 2 cells are needed, as in the header, not 3"):
         read_cells(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "note"),
+    [
+        ("이름,도시\n김서연 A,부산\n이도윤,서울\n", "cp949", "Korean"), ("名前,都市\n東京,大阪\n", "cp932", "Japanese"),
+        ("имя,город\nАнна,Москва\n", "cp1251", "Cyrillic"), ("姓名,城市\n王伟,上海\n", "gb18030", "Chinese"),
+        ("größe,été\nÄÖÜ,señor\n", "cp1252", "Western"), ("à,ß\né,ÇÉÈÊ\n", "cp1252", "Western"),
+        ("größe,b\n1,2\n", "utf-32", None), ("größe,b\n1,2\n", "utf-16", None),
+    ],
+)  # fmt: skip
+def test_a_text_is_read_in_the_encoding_in_which_its_words_are_words(tmp_path, text, encoding, note):
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(encoding))
+    cells = read_cells(path)
+    assert [cells.names, [column.cell(0) for column in cells.columns]] == [
+        line.split(",") for line in text.splitlines()[:2]
+    ]
+    assert bool(cells.notes) == (note is not None)
+    assert note is None or note in cells.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "told"),
+    [
+        ("8,r,0.68", "3,r,1.5", True), ("8,2020-01-31", "9,2021-01-31", True), ("$8,p,12 %", "$3,p,9 %", True),
+        ("red,big", "red,big", True), ("1,2", "a,1", False), ("red,size", "red,big", False), ("a,b", "x,y", False),
+        ("a,2019,2020", "x,1,2", False), ("a,2019", "x,1", False), ("0,1,2", "5,6,7", False), (",4.5", "1,2", False),
+    ],
+)  # fmt: skip
+def test_a_first_line_that_reads_like_a_row_is_told(tmp_path, head, row, told):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([head, *[row] * 5]))
+    assert any("reads like a row" in note for note in read_cells(path).notes) == told
+    path.write_text("1,1,a\n2,3,a\n")
+    with pytest.raises(DataError, match=r"found '1' twice; line 1 \(1, 1, a\) is taken for the names"):
+        read_cells(path)
+
+
+def test_names_may_have_lines_of_their_own_and_lines_are_counted_on(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('\n"a\nb",c\n1,p\n2,q\n')
+    cells = read_cells(path)
+    assert (cells.names, cells.rows, cells.place(1)) == (["a\nb", "c"], 2, "line 5")
+    assert stored([path], "t.csv", tmp_path / "t.parquet").take(np.arange(2)).columns[0].cell(0) == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("t.csv", b"\x1f\x8b\x08\0", r"is packed \(gzip\)"), ("t.csv.gz", b"\x1f\x8b", "is packed; unpack it"),
+        ("t.json", b"[]", "another kind; save it as .csv"), ("t.csv", b"a,b", "has column names but no rows"),
+        ("t.csv", b"a,b\n1,2\n\0,3\n", "line 3 holds a NUL byte"),
+        ("t.csv", b"# made by x\na,b\n1,2\n", "line 2: 1 cells .* not 2. Line 1 is taken for the header"),
+        ("t.csv", b'a,b\n1,2\n1,"2\n1,2\n1,2\n', "line 3: .* A quote that is opened there ends in line 5"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_such_table_is_refused_with_the_reason(tmp_path, name, content, sentence):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
+        pc.data(tmp_path / name)

@@ -230,7 +230,10 @@ def test_samples_meet_conditions_on_any_column_and_follow_bayes_theorem(run):
     assert many.evidence is many.effective is many.kept is None
     cats = pc.sample(run, 50, where="kind=cat")
     assert set(cats.classes) == {"cat"}
+    quoted = pc.sample(run, 50, where="\"colour\" = 'red', kind in (\"cat\", 'bird')").cells
+    assert {row[asked.run.columns.header.index("colour")] for row in quoted} == {"red"}
     for where, sentence in (
+        ("'col, our'=red", "there is no column 'col, our'"), ("colour=it's", "has no 'it's'"),
         ("colour", "where must be written like"), ("colur=red", "there is no column 'colur'"),
         ("colour=blue", "has no 'blue'"), ("colour<red", "without an order"),
         ("height>tall", "is a number, written like"),

@@ -1,18 +1,19 @@
 """How a text file is written: its encoding, what stands between cells, and its line of names."""
 
-import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
+from priorcraft.cells.encodings import utf8_of
 from priorcraft.cells.spaced import spaced
 from priorcraft.errors import DataError
 
 SEPARATORS = ",;\t|"
 LOOKED_AT = 50  # lines
-BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+HEAD = 2**16  # bytes in which names end
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Dialect:
         names: of the columns; a last one called None holds nothing.
         separator: between cells.
         line: number of the line of names.
+        height: lines that the names take, more than one where a line ends within quotes.
         notes: what was found.
         spaced: whether the file has white space where `text` has separators.
     """
@@ -34,6 +36,7 @@ class Dialect:
     line: int
     notes: tuple[str, ...]
     spaced: bool = False
+    height: int = 1
 
 
 def dialect_of(raw: bytes, source: str) -> Dialect:
@@ -42,7 +45,7 @@ def dialect_of(raw: bytes, source: str) -> Dialect:
     Raises:
         DataError: an empty file, or one that is no text.
     """
-    text, notes = _utf8(raw, source)
+    text, notes = utf8_of(raw, source)
     line, start, separator = 1, 0, ""
     while start < len(text):  # nothing stands before the names, but blank lines and what spreadsheets say to each other
         end = _end(text, start)
@@ -63,29 +66,42 @@ def dialect_of(raw: bytes, source: str) -> Dialect:
         text, separator, notes = apart, "\t", (*notes, "cells are separated by white space.")
     head = _parsed(text, separator)
     names = [name.strip() for name in head[0]]
-    return Dialect(text, _fitting(names, head[1:]), separator, line, notes, apart is not None)
+    if _like_a_row(names, head[1:]):
+        few = ", ".join(names[:4]) + ", ..." * (len(names) > 4)
+        told = f"line {line} ({few}) is taken for the names of the columns, but reads like a row"
+        notes = (*notes, f"{told}: put a line of names above it if it is one.")
+    return Dialect(text, _fitting(names, head[1:]), separator, line, notes, apart is not None, _height(text, separator))
 
 
-def _utf8(raw: bytes, source: str) -> tuple[bytes, tuple[str, ...]]:
-    for mark, name in BOMS.items():
-        if raw.startswith(mark):
-            try:
-                text = raw[len(mark) :].decode(name)
-            except UnicodeDecodeError:
-                raise DataError(f"{source} begins like {name} text and is damaged; save it as CSV in UTF-8.") from None
-            return text.encode(), ()
-    if b"\0" in raw[:65536]:
-        raise DataError(f"{source} is no text; save it as CSV in UTF-8.")
-    try:
-        raw.decode()
-        return raw, ()
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-    try:
-        text = raw.decode("cp1252")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return text.encode(), (f"not UTF-8 (line {line}); read as Western European text (Windows-1252).",)
+def _height(text: bytes, separator: str) -> int:
+    """How many lines the names take."""
+    end = _end(text, 0)
+    if text.count(b'"', 0, end) % 2 == 0:
+        return 1
+    lines = csv.reader(io.StringIO(text[:HEAD].decode(errors="ignore"), newline=""), delimiter=separator)
+    next(lines, None)
+    return lines.line_num
+
+
+def _like_a_row(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether what stands for names would be a row as well: numbers over numbers, and words that come again below.
+
+    Years and other whole numbers at equal distances are names.
+    """
+    columns = [
+        [cell.strip() for cell in cells] for cells in zip(*(r for r in rows if len(r) == len(names)), strict=True)
+    ]
+    if not columns or not all(names):
+        return False
+    over = [name for name, cells in zip(names, columns, strict=True) if all(map(_digits, filter(None, cells)))]
+    if not all(_digits(name) if name in over else name in cells for name, cells in zip(names, columns, strict=True)):
+        return False
+    steps = {int(b) - int(a) for a, b in pairwise(over)} if all(name.isdecimal() for name in over) else set[int]()
+    return not over or not ((len(steps) == 1 and min(steps) > 0) or (over[0].isdecimal() and len(over) == 1))
+
+
+def _digits(cell: str) -> bool:
+    return re.fullmatch(r"[-+(]?[^\w\s.-]? ?\.?[0-9][0-9.,:/ T-]*([eE][-+]?[0-9]+)? ?[%\)]?", cell) is not None
 
 
 def _end(text: bytes, start: int) -> int:
@@ -127,7 +143,8 @@ def _separator(text: bytes) -> tuple[str, bool]:
 
 def _fitting(names: list[str], rows: Sequence[Sequence[str]]) -> list[str | None]:
     """The names, with one more where every row has one more cell: a separator at its end, or R's names of rows."""
-    longer = bool(rows) and all(len(row) == len(names) + 1 for row in rows)
+    title = len(names) == 1 and " " in names[0]
+    longer = bool(rows) and not title and all(len(row) == len(names) + 1 for row in rows)
     if longer and all(not row[-1].strip() for row in rows):
         return [*names, None]
     if longer:

@@ -17,6 +17,7 @@ UNIT = r"[^\W\d_]{1,12}(?:/[^\W\d_]{1,6})?[²³]?"  # kg, km/h, m²
 IN_BRACKETS = r"^\((.*)\)$"  # what accountants call below zero
 SPACES = " \u00a0\u202f'’_"
 PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+LEAST_GROUPED = 3  # numbers above and below a thousand
 MOST_DECIMALS = 15  # of a float between 1 and 10
 
 
@@ -107,7 +108,7 @@ def numeral_of(texts: pa.Array, *, comma: bool = False) -> Numeral | None:
     """
     if not len(texts):
         return None
-    if bool(pc.all(pc.match_substring_regex(texts, PLAIN)).as_py()):
+    if not (comma and _grouped(texts)) and bool(pc.all(pc.match_substring_regex(texts, PLAIN)).as_py()):
         return _measured(Numeral(), texts)
     if bool(pc.any(pc.match_substring_regex(texts, IN_BRACKETS)).as_py()):
         found = numeral_of(pc.replace_substring_regex(texts, IN_BRACKETS, r"-\1"), comma=comma)
@@ -115,7 +116,7 @@ def numeral_of(texts: pa.Array, *, comma: bool = False) -> Numeral | None:
     if (clock := clocks.clock_of(texts)) is not None:
         return Numeral(clock.decimals, clock.padded, clock=clock.form)
     for before, after in _signs(texts):
-        for point, thousands in _forms(comma):
+        for point, thousands in _forms(comma, _grouped(texts, before, after) if comma else ""):
             digits = rf"[0-9]{{1,3}}(?:{re.escape(thousands)}[0-9]{{3}})*" if thousands else "[0-9]+"
             number = rf"(?:{digits}(?:{re.escape(point)}[0-9]*)?|{re.escape(point)}[0-9]+)"
             if thousands:
@@ -127,8 +128,22 @@ def numeral_of(texts: pa.Array, *, comma: bool = False) -> Numeral | None:
     return None
 
 
-def _forms(comma: bool) -> list[tuple[str, str]]:
-    """Points and separators of thousands, the likelier first."""
+def _grouped(texts: pa.Array, before: str = "", after: str = "") -> str:
+    """The sign that surely stands between thousands: three digits follow it always, and numbers of three have none."""
+    begin, end = rf"^[+-]?{re.escape(before)}", re.escape(after) + "$"
+    few = pc.sum(pc.match_substring_regex(texts, f"{begin}[1-9][0-9]{{2}}{end}")).as_py()
+    for sign in ".,":
+        shape = rf"{begin}(?:0|[1-9][0-9]{{0,2}}(?:[{sign}][0-9]{{3}})*){end}"
+        many = pc.sum(pc.match_substring_regex(texts, rf"[{sign}][0-9]{{3}}{end}")).as_py()
+        if min(few, many) >= LEAST_GROUPED and bool(pc.all(pc.match_substring_regex(texts, shape)).as_py()):
+            return sign
+    return ""
+
+
+def _forms(comma: bool, grouped: str) -> list[tuple[str, str]]:
+    """Points and separators of thousands, the likelier first; `grouped` is what surely stands between thousands."""
+    if grouped:
+        return [("," if grouped == "." else ".", grouped)]
     english, german = [(".", ","), *((".", space) for space in SPACES)], [(",", ""), (",", ".")]
     spaced = [(",", space) for space in SPACES]
     return [(".", ""), *german, *english, *spaced] if comma else [(".", ""), *english, *german, *spaced]

@@ -34,8 +34,8 @@ def read_cells(source: str | Path | Any) -> Cells:
 
     Args:
         source: a path, also of a folder of files of one kind; or a data frame of pandas, polars or Arrow. Text may be
-            separated by comma, semicolon, tab, a bar or white space, with or without a line `sep=;`, in UTF-8, UTF-16
-            or Windows-1252.
+            separated by comma, semicolon, tab, a bar or white space, with or without a line `sep=;`, in UTF-8, UTF-16,
+            Windows-1252 or an older encoding of another script, see `encodings`.
 
     Raises:
         DataError: a file that cannot be read, or is no table: names that are missing or there twice, rows of another
@@ -57,7 +57,9 @@ def _check_names(cells: Cells) -> None:
     twice = [name for name, times in Counter(cells.names).items() if times > 1]
     if twice:
         found = f"'{twice[0]}' twice" if twice[0] else "two columns without a name"
-        raise DataError(f"{cells.source} must name each column once; found {found}.")
+        raise DataError(
+            f"{cells.source} must name each column once; found {'; '.join([found, *cells.notes]).rstrip('.')}."
+        )
     if "" in cells.names[1:]:
         raise DataError(f"{cells.source} must name each column once; found a column without a name.")
     if not cells.rows:
@@ -141,7 +143,7 @@ def _text(path: Path) -> Cells:
         tuple(columns),
         table.num_rows,
         dialect.notes,
-        first=dialect.line + 1,
+        first=dialect.line + dialect.height,
         unit="line",
         decimal_comma=dialect.separator != ",",
     )
@@ -161,7 +163,10 @@ def _table(dialect: Dialect, source: str) -> pa.Table:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(dialect.text),
             pyarrow.csv.ReadOptions(
-                column_names=labels, skip_rows=1, block_size=max(1 << 20, 64 * len(labels)), use_threads=not quoted
+                column_names=labels,
+                skip_rows=dialect.height,
+                block_size=max(1 << 20, 64 * len(labels)),
+                use_threads=not quoted,
             ),
             pyarrow.csv.ParseOptions(
                 delimiter=dialect.separator, newlines_in_values=quoted, invalid_row_handler=refuse
@@ -171,7 +176,7 @@ def _table(dialect: Dialect, source: str) -> pa.Table:
             ),
         )
     except pa.ArrowInvalid as error:
-        if "Empty CSV" in str(error):
+        if "Empty CSV" in str(error) or "Could not skip" in str(error):
             return pa.table({label: pa.array([], pa.string()) for label in labels})
         raise DataError(f"{source} is not a table of comma-separated values: {str(error).splitlines()[0]}") from None
     if wrong:
@@ -183,8 +188,15 @@ def _of_another_length(dialect: Dialect, source: str) -> DataError:
     """Which line it is; pyarrow does not say it where it reads in parallel."""
     wanted = len(dialect.names)
     reader = csv.reader(io.StringIO(dialect.text.decode(), newline=""), delimiter=dialect.separator)
+    begin = 1
     for row in reader:
-        if row and reader.line_num > 1 and len(row) != wanted:
-            place = f"line {reader.line_num + dialect.line - 1}"
-            return DataError(f"{source}, {place}: {wanted} cells are needed, as in the header, not {len(row)}.")
+        if row and begin > 1 and len(row) != wanted:
+            place = f"line {begin + dialect.line - 1}"
+            told = f"{source}, {place}: {wanted} cells are needed, as in the header, not {len(row)}."
+            if reader.line_num > begin + 1:
+                told += f" A quote that is opened there ends in line {reader.line_num + dialect.line - 1}."
+            elif begin <= dialect.height + 2 and wanted < len(row):
+                told += f" Line {dialect.line} is taken for the header; take out what stands above the names."
+            return DataError(told)
+        begin = reader.line_num + 1
     return DataError(f"{source}: every row needs {wanted} cells, as in the header.")

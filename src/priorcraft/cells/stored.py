@@ -123,7 +123,7 @@ def stored(files: Sequence[Path], source: str, path: Path) -> StoredCells:
     if dialect is None:
         return StoredCells(path, Cells(source, (), 0, kind="parquet"), rows, tuple(schema.names))
     comma = dialect.separator != ","
-    about = Cells(source, (), 0, dialect.notes, first=dialect.line + 1, unit="line", decimal_comma=comma)
+    about = Cells(source, (), 0, dialect.notes, first=dialect.line + dialect.height, unit="line", decimal_comma=comma)
     return StoredCells(path, about, rows, tuple(schema.names))
 
 
@@ -160,7 +160,7 @@ def _texts(files: Sequence[Path], dialect: Dialect) -> tuple[pa.Schema, Iterator
                 file,
                 pyarrow.csv.ReadOptions(
                     column_names=labels,
-                    skip_rows=own.line,
+                    skip_rows=own.line + own.height - 1,
                     block_size=max(1 << 22, 64 * len(labels)),
                     use_threads=False,
                 ),

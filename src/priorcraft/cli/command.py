@@ -85,6 +85,7 @@ def _option(
         name=None if positional else several,
         negative=None if default is True else (),
         show_default=not (default is None or default is False or default == ()),
+        converter=whole if kind is int else None,
     )
     needed = default is REQUIRED
     return inspect.Parameter(
@@ -93,6 +94,15 @@ def _option(
         default=inspect.Parameter.empty if needed else None if isinstance(default, tuple | dict) else default,
         annotation=Annotated[kind if needed or default not in (None, (), {}) else kind | None, shown],
     )
+
+
+def whole(_: Any, tokens: Sequence[Any]) -> int:
+    """A whole number that was typed; another is refused, not rounded."""
+    word = str(tokens[0].value)
+    try:
+        return int(word)
+    except ValueError:
+        raise ValueError(f"'{word[:40]}' is no whole number.") from None
 
 
 def _type(argument: Argument) -> Any:

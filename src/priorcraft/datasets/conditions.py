@@ -19,6 +19,7 @@ COMPARED = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operato
 SHAPE = re.compile(
     r"^\s*(?P<name>.+?)\s*(?:(?P<sign><=|>=|!=|==|=|<|>)\s*(?P<value>.*?)|\s+in\s*\((?P<values>.*)\))\s*$"
 )
+QUOTED = re.compile(r"""(?<![^\s,(=<>])(["'])((?:(?!\1).)*)\1(?=\s*(?:[,)=<>!]|in\b|$))""")
 BETWEEN = r",(?![^(]*\))(?=[^,]*(?:[<>=]|\sin\s*\())"  # the comma of 19,5 has no sign behind it
 
 
@@ -91,7 +92,7 @@ class Condition:
 
 
 def conditions_of(text: str, columns: Columns, what: str = "where") -> tuple[Condition, ...]:
-    """Conditions that all must hold, separated by commas.
+    """Conditions that all must hold, separated by commas; quotes go around names and words that hold such signs.
 
     Args:
         text: as in the first line of this file.
@@ -101,17 +102,25 @@ def conditions_of(text: str, columns: Columns, what: str = "where") -> tuple[Con
     Raises:
         UsageError: something else, or a column that is not there.
     """
-    found = []
-    for part in re.split(BETWEEN, text):
+    found, quotes = [], list[str]()
+
+    def hidden(match: re.Match[str]) -> str:
+        quotes.append(match[2])
+        return f"\ue000{len(quotes) - 1}\ue001"
+
+    def shown(part: str) -> str:
+        return re.sub("\ue000(\\d+)\ue001", lambda match: quotes[int(match[1])], part.strip())
+
+    for part in re.split(BETWEEN, QUOTED.sub(hidden, text)):
         match = SHAPE.match(part)
         if match is None:
             raise UsageError(
-                f"{what} must be written like \"sex=F, age>60, state in (NY, NJ)\"; found '{part.strip()}'."
+                f"{what} must be written like \"sex=F, age>60, state in (NY, NJ)\"; found '{shown(part)}'."
             )
-        name, sign = match["name"], match["sign"] or "="
+        name, sign = shown(match["name"]), match["sign"] or "="
         known = [*(column.name for column in columns.all), *([columns.label] if columns.label else [])]
         if name not in known:
             raise UsageError(f"{what}: there is no column '{name}': {did_you_mean(name, known)}")
         values = match["values"].split(",") if match["values"] is not None else [match["value"]]
-        found.append(Condition(name, "=" if sign == "==" else sign, tuple(value.strip() for value in values)))
+        found.append(Condition(name, "=" if sign == "==" else sign, tuple(map(shown, values))))
     return tuple(found)

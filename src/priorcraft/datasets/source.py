@@ -223,14 +223,25 @@ def _open_path(source: str | Path) -> Raw:
     raise _refusal(source)
 
 
+OTHER_TABLES = (
+    *(".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".feather", ".arrow", ".orc", ".avro", ".json", ".jsonl"),
+    *(".ndjson", ".arff", ".sav", ".dta", ".sas7bdat", ".rds", ".rdata", ".pkl", ".pickle", ".h5", ".hdf5", ".db"),
+    *(".sqlite", ".md", ".html", ".xml"),
+)
+
+
 def _refusal(source: str | Path) -> DataError | UsageError:
     """Why a source that is neither a known name, nor a folder, nor an array file cannot be opened."""
     path, name = Path(source), printable(source)
     forms = "an .npz, .npy or .csv file, or a folder of images"
     if os.path.isfile(source) and path.suffix.lower() in SUFFIXES:
         return DataError(f"{name} is a single image; a data set is a folder of them.")
-    if _is_file(source, (".xlsx", ".xls", ".feather")):
-        return DataError(f"{name} is a table of another kind; save it as .csv, in UTF-8 with a line of names, first.")
+    if _is_file(source, (".gz", ".zip", ".xz", ".bz2", ".zst", ".7z", ".rar", ".tar", ".tgz")):
+        return DataError(f"{name} is packed; unpack it first.")
+    if _is_file(source, OTHER_TABLES):
+        return DataError(
+            f"{name} is a table of another kind; save it as .csv, in UTF-8 with a line of names, or .parquet first."
+        )
     if os.path.isfile(source):
         return DataError(f"{name} is not a file that can be read as data; expected {forms}.")
     if isinstance(source, str) and len(path.parts) < 2 and not path.suffix:
