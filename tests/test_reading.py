@@ -185,7 +185,8 @@ def test_names_may_have_lines_of_their_own_and_lines_are_counted_on(tmp_path):
         ("t.json", b"[]", "another kind; save it as .csv"), ("t.csv", b"a,b", "has column names but no rows"),
         ("t.csv", b"a,b\n1,2\n\0,3\n", "line 3 holds a NUL byte"),
         ("t.csv", b"# made by x\na,b\n1,2\n", "line 2: 1 cells .* not 2. Line 1 is taken for the header"),
-        ("t.csv", b'a,b\n1,2\n1,"2\n1,2\n1,2\n', "line 3: .* A quote that is opened there ends in line 5"),
+        ("t.csv", b'a,b\n1,2\n"1,2\n1,2\n1,2\n', "line 3: .* A quote that is opened there ends in line 5"),
+        ("t.csv", b'a,b\n1,2\n1,"2\n1,2\n1,2\n', "line 3: a quote is opened there and never closed"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_such_table_is_refused_with_the_reason(tmp_path, name, content, sentence):

@@ -181,7 +181,19 @@ def _table(dialect: Dialect, source: str) -> pa.Table:
         raise DataError(f"{source} is not a table of comma-separated values: {str(error).splitlines()[0]}") from None
     if wrong:
         raise _of_another_length(dialect, source)
+    if dialect.text.count(b'"') % 2:
+        _check_last_quote(dialect, source)
     return table.unify_dictionaries()
+
+
+def _check_last_quote(dialect: Dialect, source: str) -> None:
+    """Refuses a quote that is never closed: all that follows it would be one cell."""
+    reader = csv.reader(io.StringIO(dialect.text.decode(), newline=""), delimiter=dialect.separator)
+    begin = last = 1
+    for _ in reader:
+        begin, last = last, reader.line_num + 1
+    if last - begin > 1 and not dialect.text.rstrip().endswith(b'"'):
+        raise DataError(f"{source}, line {begin + dialect.line - 1}: a quote is opened there and never closed.")
 
 
 def _of_another_length(dialect: Dialect, source: str) -> DataError:

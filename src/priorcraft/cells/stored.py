@@ -120,6 +120,8 @@ def stored(files: Sequence[Path], source: str, path: Path) -> StoredCells:
         raise Unusual(str(error)) from None
     if not rows:
         raise Unusual("no rows")
+    if text and sum(_quotes(file) for file in files) % 2:
+        raise Unusual("a quote without a partner")
     if dialect is None:
         return StoredCells(path, Cells(source, (), 0, kind="parquet"), rows, tuple(schema.names))
     comma = dialect.separator != ","
@@ -189,6 +191,14 @@ def _head(file: Path) -> bytes:
     except UnicodeDecodeError as error:
         raise Unusual(str(error)) from None
     return found
+
+
+def _quotes(file: Path) -> int:
+    """How many quotes a file has, if there is one in its first lines."""
+    if b'"' not in _head(file):
+        return 0
+    with file.open("rb") as stream:
+        return sum(block.count(b'"') for block in iter(lambda: stream.read(HEAD), b""))
 
 
 def _of_size(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
