@@ -1,6 +1,6 @@
-"""Budgets in the user's words, and runs that are gone on with."""
+"""Runs that are gone on with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,50 +10,45 @@ import torch
 from priorcraft.datasets import Splits
 from priorcraft.errors import CheckpointError, UsageError
 from priorcraft.run import columns_of
+from priorcraft.run.begun import Asked, budget_of
 from priorcraft.run.data import in_memory
 from priorcraft.run.forms import ROWS, open_as
 from priorcraft.train.config import read_config
-from priorcraft.train.loop import Budget
+from priorcraft.train.loop import Budget, Record
 from priorcraft.train.run_folder import RunFolder
-
-DEFAULT_MINUTES = 2.0
-
-
-def budget_of(minutes: float | None, steps: int | None) -> Budget:
-    """The budget in the user's words."""
-    if minutes is None and steps is None:
-        minutes = DEFAULT_MINUTES
-    return Budget(steps, None if minutes is None else minutes * 60)
 
 
 def reopen(
+    asked: Asked,
     out: Path,
     held: ExitStack,
-    data: str | Path | Splits | None,
-    minutes: float | None,
-    steps: int | None,
+    on_record: Callable[[Record], None],
+    *,
+    overwrite: bool,
     allow_data_change: bool,
-    asked: Mapping[str, Any],
 ) -> tuple[RunFolder, Splits, Budget]:
-    """The run in `out`, its data and its budget, which may be given anew; nothing else that is `asked` may differ.
+    """The run in `out`, its data and its budget, which may be given anew; nothing else that is asked may differ.
 
     `held` holds its lock.
     """
+    if overwrite:
+        raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
     run = RunFolder.open(out)
     held.enter_context(run.lock())
     if "data" not in run.config:
         raise CheckpointError(f"{out} was emptied and holds no training to resume; fit anew with --overwrite.")
     read_config(run.config)
     check_unchanged(out, run.config, asked)
-    if data is None and in_memory(run.config["data"]):
+    if asked.data is None and in_memory(run.config["data"]):
         raise UsageError(
             f"the run in {out} was fitted to data in memory; give them with the call: fit(data, resume=True, ...)."
         )
-    splits = again(out, data)
+    splits = again(out, asked.data)
     run.check_data(splits.fingerprint, splits.counts, allow=allow_data_change)
-    if minutes is None and steps is None:
-        return run, splits, Budget(**run.config["budget"])
-    return run, splits, budget_of(minutes, steps)
+    for message in elsewhere(run.config):
+        on_record(Record("note", 0, 0.0, 0.0, {"message": message}))
+    kept = asked.minutes is None and asked.steps is None
+    return run, splits, Budget(**run.config["budget"]) if kept else budget_of(asked.minutes, asked.steps)
 
 
 def elsewhere(config: Mapping[str, Any]) -> list[str]:
@@ -76,7 +71,7 @@ def again(out: Path, data: str | Path | Splits | None) -> Splits:
     return data if isinstance(data, Splits) else open_as(form, saved["source"] if data is None else data, **how)
 
 
-def check_unchanged(out: Path, config: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def check_unchanged(out: Path, config: Mapping[str, Any], asked: Asked) -> None:
     """Raises a UsageError if a run that goes on is asked to be another one."""
     saved = {
         "model": config["model"],
@@ -86,7 +81,8 @@ def check_unchanged(out: Path, config: Mapping[str, Any], asked: Mapping[str, An
         **config["data"].get("reading", {}),
         "form": config["data"].get("form", ROWS),
     }
-    for name, value in asked.items():
+    named = {"model": asked.model, "seed": asked.seed, "form": asked.form, "shards": asked.shards}
+    for name, value in {**named, **asked.settings, **asked.reading}.items():
         if value is not None and not same(value, saved.get(name)):
             was = f"has {name} {saved[name]}, not {value}" if name in saved else f"was started without {name}"
             raise UsageError(f"the run in {out} {was}; leave it out to resume that run, or fit anew in another --out.")

@@ -29,8 +29,8 @@ from priorcraft.report.compared import Compared
 from priorcraft.report.completed import completed, tasks_for
 from priorcraft.report.page import by_class, render
 from priorcraft.run import Run
+from priorcraft.run.begun import budget_of
 from priorcraft.run.contest import contest
-from priorcraft.run.resume import budget_of
 from priorcraft.train.loop import Listener, silent
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.verbs.data import About

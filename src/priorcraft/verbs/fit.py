@@ -1,23 +1,24 @@
 """`fit`: a model of the user's data, in a run folder that can be killed and resumed."""
 
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from priorcraft import runtime
 from priorcraft.datasets import Reading, Splits
-from priorcraft.datasets.progress import telling
 from priorcraft.errors import UsageError
 from priorcraft.run import Run, load
-from priorcraft.run.begun import begin, cut_into, form_of, opened_as
-from priorcraft.run.resume import again, budget_of, elsewhere, reopen
+from priorcraft.run.begun import Asked, begin, cut_into, form_of
+from priorcraft.run.resume import again, reopen
 from priorcraft.scale.ray_training import by_cluster
 from priorcraft.scale.sources import reached
 from priorcraft.scale.trained import trained
 from priorcraft.scale.training import follow, follows
 from priorcraft.train.holes import filled
-from priorcraft.train.loop import Listener, Record, heard, silent
+from priorcraft.train.loop import Listener, Record, silent
 from priorcraft.train.run_folder import RunFolder
 from priorcraft.zoo import Settings
 
@@ -85,56 +86,44 @@ def fit(
     ('exact', 'exact')
     """
     where = runtime.pick_device(device)
-    runtime.tune()
     folder = Path(tempfile.mkdtemp(prefix="priorcraft-") if out is None else out)
     on_record = listen(model or folder.name)
     if allow_data_change and not resume:
         raise UsageError("--allow-data-change goes with --resume; a run that begins has no other data.")
-    form = form_of(pairs, domains, reverse)
-    if on is not None:
-        told = {"minutes": minutes, "steps": steps, "seed": seed, "settings": settings, "reading": reading}
-        told |= {"pairs": pairs, "domains": domains, "reverse": reverse, "device": device}
-        told |= {"resume": resume, "overwrite": overwrite, "allow_data_change": allow_data_change}
-        told["shards"] = shards if resume else cut_into(shards, workers or 1)
-        work = partial(fit, None if data is None else reached(data), model, out=folder.absolute(), **told)
-        by_cluster(work, workers or 1, on, folder, where, on_record)
-        return load(folder, device=where)
+    processes = workers if on is None else workers or 1
+    form, cut = form_of(pairs, domains, reverse), shards if resume else cut_into(shards, processes)
+    asked = Asked(data, model, minutes, steps, seed, settings or {}, reading or {}, form, cut)
+    how = {"device": device, "resume": resume, "overwrite": overwrite, "allow_data_change": allow_data_change}
+    if on is None:
+        return _fitted(asked, folder, on_record, workers=workers or 1, **how)
+    work = partial(
+        _fitted, replace(asked, data=None if data is None else reached(data)), folder.absolute(), silent(""), **how
+    )
+    by_cluster(work, workers or 1, on, folder, where, on_record)
+    return load(folder, device=where)
+
+
+def _fitted(
+    asked: Asked,
+    folder: Path,
+    on_record: Callable[[Record], None],
+    *,
+    device: str,
+    resume: bool,
+    overwrite: bool,
+    allow_data_change: bool,
+    workers: int = 1,
+) -> Run:
+    """The run that this process and its workers train; one of several that train together only follows them."""
+    where = runtime.pick_device(device)
+    runtime.tune()
     if follows():
-        here = again(folder, data) if resume else opened_as(form, data, seed, reading)
-        own = int(RunFolder.open(folder).config["seed"]) if resume else seed or 0
-        follow(filled(here, seed=own), where)
+        own = int(RunFolder.open(folder).config["seed"]) if resume else asked.seed or 0
+        follow(filled(again(folder, asked.data) if resume else asked.opened(), seed=own), where)
     with ExitStack() as held:  # the run's lock, from its creation to its end
         if resume:
-            if overwrite:
-                raise UsageError("resume goes on with a run and overwrite replaces it; give one of them.")
-            named = form if pairs or domains or reverse else None
-            asked = {
-                "model": model,
-                "seed": seed,
-                "form": named,
-                "shards": shards,
-                **(settings or {}),
-                **(reading or {}),
-            }
-            run, splits, budget = reopen(folder, held, data, minutes, steps, allow_data_change, asked)
-            for message in elsewhere(run.config):
-                on_record(Record("note", 0, 0.0, 0.0, {"message": message}))
+            changes = {"overwrite": overwrite, "allow_data_change": allow_data_change}
+            run, splits, budget = reopen(asked, folder, held, on_record, **changes)
         else:
-            budget = budget_of(minutes, steps)
-            with telling(heard(on_record)):
-                run, splits = begin(
-                    data,
-                    model,
-                    folder,
-                    held,
-                    budget,
-                    seed=seed or 0,
-                    overwrite=overwrite,
-                    settings=settings or {},
-                    reading=reading or {},
-                    form=form,
-                    shards=cut_into(shards, workers),
-                )
-            for event in run.events():  # what was found in the data, and chosen before the start
-                on_record(Record("note", 0, 0.0, 0.0, {"message": str(event["message"])}))
-        return trained(run, splits, budget, where, on_record, resume=resume, workers=workers or 1)
+            run, splits, budget = begin(asked, folder, held, on_record, overwrite=overwrite)
+        return trained(run, splits, budget, where, on_record, resume=resume, workers=workers)
