@@ -24,6 +24,13 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes many seconds takes many minutes beside other work: only what hangs is ended."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 class ByPlace(LoadFileScheduling):
     """The tests of a file run in one worker, and so do all of the studio: what they share is made once."""
 

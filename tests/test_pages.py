@@ -77,7 +77,6 @@ def data(page: str, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("shown_on", [p for p in PAGES if BLOCK.search(p.read_text())], ids=lambda path: path.name)
 def test_the_blocks_of_a_page_run_as_they_stand(shown_on, tmp_path):
     """Word for word but for budgets, which are cut."""

@@ -175,7 +175,7 @@ COMMAND = ["-m", "priorcraft", "fit", *GAN]
 
 def run_command(*words: str) -> str:
     """What a command says on stderr; it must succeed."""
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=400)
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -210,13 +210,12 @@ def test_workers_of_a_launcher_that_see_other_data_are_refused_before_the_first_
         how = {"env": os.environ | place | {"RANK": str(rank)}, "cwd": tmp_path / str(rank)}
         each.append(subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **how))
     for process in each:
-        assert "worker 1 sees other data than the first one" in process.communicate(timeout=400)[1]
+        assert "worker 1 sees other data than the first one" in process.communicate()[1]
         assert process.returncode == DataError.exit_code
     assert RunFolder.open(tmp_path / "run").newest() is None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_ray_cluster_gives_the_same_weights_and_a_lost_worker_is_a_sentence(tmp_path):
     pytest.importorskip("ray")
     run_command(*COMMAND, "--workers", "1", "--out", str(tmp_path / "1"))
@@ -226,13 +225,11 @@ def test_a_ray_cluster_gives_the_same_weights_and_a_lost_worker_is_a_sentence(tm
     long = [word if word != "4" else "1000000" for word in COMMAND]
     words = [sys.executable, *long, "--on", "local", "--workers", "2", "--out", str(tmp_path / "lost")]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 400
-    while (first := writer_of(tmp_path / "lost" / "lock")) is None and time.monotonic() < deadline:
+    while (first := writer_of(tmp_path / "lost" / "lock")) is None:
         time.sleep(0.1)
-    assert first is not None
     time.sleep(3)
     os.kill(first, signal.SIGKILL)
-    said = process.communicate(timeout=400)[1]
+    said = process.communicate()[1]
     assert process.returncode == WorkerLost.exit_code, said
     assert f"Go on with: priorcraft fit --resume --on local --workers 2 --out {tmp_path / 'lost'}" in said
 

@@ -47,7 +47,7 @@ class Server:
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, token: bool = True
     ) -> tuple[int, bytes]:
         """Status and body of one request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=240)
         given = {"Authorization": f"Bearer {self.token}"} if token else {}
         try:
             connection.request(method, path, body, {**given, **(headers or {})})
