@@ -127,6 +127,7 @@ class CellSteps(Steps):
         self.codes = model.log_prior.new_zeros(len(x), size, model.features)
         self.by_class = None if model.by_class is None or given is None else model.by_class[given][:, order]
         self.entries, self.within = WithinSteps(model.within, model.leave), list[WithinSteps]()
+        self.plan = None if model.linear is None else model.linear.plan(order)
         self._look_ahead(0)
 
     def again(self) -> Steps:
@@ -171,11 +172,11 @@ class CellSteps(Steps):
 
     def _foreseen(self, q: int, past: int) -> Foreseen | None:
         """What the first `past` positions foresee of position q."""
-        if self.model.linear is None:
+        if self.plan is None:
             return None
         known = torch.zeros(len(self.order), dtype=torch.bool, device=self.x.device)
         known[self.order[:past]] = True
-        return self.model.linear.plan(self.order).at(self.x, self.order[q : q + 1], known)
+        return self.plan.at(self.x, self.order[q : q + 1], known)
 
 
 def steps_of(model: Autoregressive, order: Tensor, x: Tensor, start: int, given: Tensor | None, ahead: int) -> Steps:

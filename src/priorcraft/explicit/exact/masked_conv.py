@@ -124,12 +124,9 @@ class MaskedConvolution(Autoregressive, Trainable):
             outputs = torch.where(now[:, None], self._stage_outputs(codes, stage, context), outputs)
         return self.likelihood(outputs + self._class_outputs(given), foreseen)
 
-    def foreseen(self, x: Tensor, order: Tensor, entries: Tensor | None = None) -> Foreseen | None:
-        """What a linear prediction says of entries of x (B, D) in an order, of all or of some (k,); None without."""
-        if self.linear is None:
-            return None
-        plan = self.linear.plan(order)
-        return plan.of(x) if entries is None else plan.at(x, entries)
+    def foreseen(self, x: Tensor, order: Tensor) -> Foreseen | None:
+        """What a linear prediction says of the entries of x (B, D) in an order; None without."""
+        return None if self.linear is None else self.linear.plan(order).of(x)
 
     def code(self, x: Tensor, foreseen: Foreseen | None) -> Tensor:
         """What the network sees of entries: their levels, and how far they are from what was foreseen."""
@@ -270,6 +267,7 @@ class MaskedConvolution(Autoregressive, Trainable):
         last = int(open_.any(1)[stage.cells].nonzero()[-1])
         steps, first = self.in_turn(x, order, stage, done, given)
         within = WithinSteps(self.within, self.leave)
+        plan = None if self.linear is None else self.linear.plan(order)
         members, ranks = self.cells.members.to(x.device), [row.nonzero().flatten().tolist() for row in open_]
         for cell in stage.cells[first : last + 1].tolist():
             begun = within.begin(steps.features(cell))
@@ -277,7 +275,7 @@ class MaskedConvolution(Autoregressive, Trainable):
                 entry = members[cell, rank : rank + 1]
                 outputs = begun.at(rank, cells[:, cell])[:, None]
                 outputs = outputs if by_class is None else outputs + by_class[:, entry]
-                foreseen = self.foreseen(x, order, entry)
+                foreseen = None if plan is None else plan.at(x, entry)
                 x[:, entry] = self.likelihood(outputs, foreseen, entry).quantile(u[:, entry])
                 cells[:, cell, rank : rank + 1] = self.code(x[:, entry], foreseen)
             steps.push(cells[:, cell].flatten(1), cell)
