@@ -37,6 +37,7 @@ class Date(Codec):
         first, last: the earliest and the latest, in seconds since 1970.
         hours: whether hours below ten begin with a zero.
         decimals: digits of a second.
+        capitals: whether names of months are all capitals.
     """
 
     format: str
@@ -49,6 +50,7 @@ class Date(Codec):
     last: float
     hours: bool = True
     decimals: int = 0
+    capitals: bool = False
     kind: ClassVar[str] = "date"
 
     @property
@@ -111,7 +113,7 @@ class Date(Codec):
         """Dates as they were written."""
         if self.type:
             return self.typed(values).cast(pa.string()).to_pylist()
-        return written(values, self.format, Style(self.padded, self.hours, self.decimals))
+        return written(values, self.format, Style(self.padded, self.hours, self.decimals, self.capitals))
 
     def typed(self, values: np.ndarray) -> pa.Array:
         """Dates as a frame holds them."""
@@ -141,7 +143,8 @@ def date_of(column: CellColumn, form: str | None = None, bins: int = 16) -> Date
     scale = next((unit for unit in (3600, 900, 300, 60) if not (clock % unit).any()), 1)
     style = Style(decimals=decimals) if type_ else style_of(column.distinct, seconds, form, decimals)
     first, last = float(seconds.min()), float(seconds.max())
-    return Date(form, style.padded, days, tuple(parts), scale, type_, first, last, style.hours, decimals)
+    stated = (style.hours, decimals, style.capitals)
+    return Date(form, style.padded, days, tuple(parts), scale, type_, first, last, *stated)
 
 
 def _once(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -215,8 +215,8 @@ def spread(values: np.ndarray, decimals: int | None) -> float:
         values: different ones, ascending.
         decimals: how many they have; None where they are written with a power of ten, which leaves them all digits.
 
-    >>> spread(np.array([0.5, 2.0]), 2), spread(np.array([1e-20, 3e-20]), None)
-    (0.01, 2e-23)
+    >>> spread(np.array([0.5, 2.0]), 2), spread(np.array([1000.0, 3000.0]), None)
+    (0.01, 2.0)
     """
     gaps = np.diff(values)
     near = float(gaps[gaps > 0].min()) / 1e3 if (gaps > 0).any() else 0.0

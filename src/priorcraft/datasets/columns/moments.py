@@ -14,13 +14,20 @@ DAY = 86_400
 DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%m-%Y", "%d/%m/%Y", "%m/%d/%Y", "%m-%d-%Y", "%d.%m.%y",
     "%d/%m/%y", "%m/%d/%y", "%Y%m%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y-%m", "%Y/%m",
-    "%b %Y", "%B %Y", "%m/%Y",
+    "%b %Y", "%B %Y", "%m/%Y", "%d-%b-%y", "%d %b %y", "%d%b%Y", "%d. %b %Y", "%d. %B %Y", "%b %d %Y", "%B %d %Y",
+    "%a, %d %b %Y", "%A, %d %B %Y", "%a, %b %d, %Y", "%A, %B %d, %Y", "%a %b %d %Y", "%Y-%b-%d", "%Y. %m. %d.",
+    "%Y년 %m월 %d일", "%Y년 %m월", "%Y年%m月%d日", "%Y年%m月", "%G-W%V", "%G-W%V-%u", "%Y-Q%q",
+    "%Y Q%q", "%YQ%q", "Q%q %Y", "Q%q-%Y",
 )  # fmt: skip
 TIMES = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
-FORMATS = (*DATES, *(f"{day}{gap}{time}" for day in DATES if "%d" in day for gap in " T" for time in TIMES), *TIMES)
+FORMATS = (
+    *DATES, *(f"{day}{gap}{time}" for day in DATES if "%d" in day for gap in " T" for time in TIMES), *TIMES,
+    "%a %b %d %H:%M:%S %Y",
+)  # fmt: skip
 ZONE = r" ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})$"
 FRACTION = r"(:[0-9]{2})[.,]([0-9]{1,9})"
 MICRO = 10**6
+QUARTER = "\ue000"  # stands for its number
 LOOKED_AT = 500
 
 
@@ -32,16 +39,18 @@ class Style:
         padded: whether days and months below ten begin with a zero.
         hours: whether hours do.
         decimals: digits of a second.
+        capitals: whether names of months are all capitals.
     """
 
     padded: bool = True
     hours: bool = True
     decimals: int = 0
+    capitals: bool = False
 
 
 def is_time(form: str) -> bool:
     """Whether a format tells times of a day without the day."""
-    return "%" in form and not re.search("%[YymdbBjU]", form)
+    return "%" in form and not re.search("%[YymdbBjUGq]", form)
 
 
 def parsed(texts: pa.Array, form: str) -> np.ndarray:
@@ -64,6 +73,8 @@ def parsed(texts: pa.Array, form: str) -> np.ndarray:
 
 
 def _whole(texts: pa.Array, form: str) -> np.ndarray:
+    if "%q" in form or "%V" in form:
+        return _counted(texts, form)
     shape = {"%Y%m%d": r"^[0-9]{8}$"}.get(form)
     if shape:
         texts = pc.if_else(pc.match_substring_regex(texts, shape), texts, pa.scalar(None, pa.string()))
@@ -73,6 +84,39 @@ def _whole(texts: pa.Array, form: str) -> np.ndarray:
     kept = pc.if_else(pc.fill_null(same, False), found.cast(pa.int64()), pa.scalar(None, pa.int64()))
     seconds = kept.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return seconds % DAY if is_time(form) else seconds
+
+
+def _counted(texts: pa.Array, form: str) -> np.ndarray:
+    """Seconds since 1970 of the first days of quarters and of weeks as ISO 8601 counts them, nan for others.
+
+    >>> parsed(pa.array(["1970-Q2", "1970-Q5"]), "%Y-Q%q").tolist()
+    [7776000.0, nan]
+    >>> parsed(pa.array(["1970-W01", "1970-W54"]), "%G-W%V").tolist()
+    [-259200.0, nan]
+    """
+    parts = {
+        "%Y": r"(?P<year>\d{4})",
+        "%G": r"(?P<year>\d{4})",
+        "%q": r"(?P<part>[1-4])",
+        "%V": r"(?P<part>\d\d)",
+        "%u": r"(?P<day>[1-7])",
+    }
+    found = pc.extract_regex(texts, "^" + re.sub("%[a-zA-Z]", lambda part: parts[part.group()], form) + "$")
+
+    def number(part: str) -> np.ndarray:
+        return pc.cast(pc.struct_field(found, part), pa.float64()).to_numpy(zero_copy_only=False)
+
+    year, part = number("year"), number("part")
+    there = np.isfinite(year)
+    january = (np.where(there, year, 1970) - 1970).astype("datetime64[Y]")
+    if "%q" in form:
+        months = january.astype("datetime64[M]") + np.where(there, (part - 1) * 3, 0).astype(int)
+        return np.where(there, months.astype("datetime64[D]").astype(int) * float(DAY), np.nan)
+    fourth = january.astype("datetime64[D]").astype(int) + 3  # of January, which lies in the first week
+    monday = fourth - (fourth + 3) % 7
+    days = monday + (part - 1) * 7 + (number("day") - 1 if "%u" in form else 0)
+    last = (january + 1).astype("datetime64[D]").astype(int) + 3
+    return np.where((part >= 1) & (days < last - (last + 3) % 7), days * DAY, np.nan)
 
 
 def _bare(texts: pa.Array) -> pa.Array:
@@ -89,7 +133,12 @@ def written(seconds: np.ndarray, form: str, style: Style) -> list[str]:
     whole, rest = np.divmod(total, 10**style.decimals)
     moments = pa.array(whole, pa.timestamp("s"))
     head, fraction, tail = form.partition("%f")
-    found = pc.strftime(moments, head).to_pylist()
+    found = pc.strftime(moments, head.replace("%q", QUARTER)).to_pylist()
+    if "%q" in head:
+        quarters = pc.cast(pc.quarter(moments), pa.string()).to_pylist()
+        found = [text.replace(QUARTER, quarter) for text, quarter in zip(found, quarters, strict=True)]
+    if style.capitals:
+        found = [text.upper() for text in found]
     if fraction:
         tails = pc.strftime(moments, tail).to_pylist() if "%" in tail else [tail] * len(found)
         parts = zip(found, rest.tolist(), tails, strict=True)
@@ -101,7 +150,7 @@ def _unpadded(text: str, style: Style) -> str:
     """Days, months and hours below ten without a zero before them; minutes keep theirs."""
     clock = re.search(r"\b[0-9]{1,2}:[0-9]{2}", text)
     day, time = (text, "") if clock is None else (text[: clock.start()], text[clock.start() :])
-    day = day if style.padded else re.sub(r"\b0(\d)\b", r"\1", day)
+    day = day if style.padded else re.sub(r"\b0(\d)\b", r"\1", day, flags=re.ASCII)
     return day + (time if style.hours else re.sub(r"^0(\d:)", r"\1", time))
 
 
@@ -110,10 +159,12 @@ def style_of(texts: pa.Array, seconds: np.ndarray, form: str, decimals: int) -> 
     texts, seconds = texts.slice(0, LOOKED_AT), seconds[:LOOKED_AT]
     plain = [text.lower() for text in texts.to_pylist()]
 
+    capitals = "%b" in form and all(text == text.upper() for text in texts.to_pylist())
+
     def same(style: Style) -> int:
         return sum(a.lower() == b for a, b in zip(written(seconds, form, style), plain, strict=True))
 
-    styles = [Style(padded, hours, decimals) for padded, hours in product((True, False), repeat=2)]
+    styles = [Style(padded, hours, decimals, capitals) for padded, hours in product((True, False), repeat=2)]
     return max(styles, key=same)
 
 

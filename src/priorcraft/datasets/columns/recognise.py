@@ -20,6 +20,7 @@ from priorcraft.datasets.columns.word import MOST, words_of
 
 EXACT = 2**53  # whole numbers beyond it are rounded by a float
 NAMED = {"id", "ids", "key", "uuid", "guid", "idx", "index", "pk", "rowid", "nr", "no", "number"}
+GAP = 10  # from one number to the next, on average, where they are given out one after another
 DIGITS, KEYS = 5, 50  # of numbers that are keys though nothing else says so, and how many of them there must be
 TRUTHS = ({"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"ja", "nein"}, {"oui", "non"})
 SAME = 100  # different texts beyond which two of the same number are one value
@@ -161,16 +162,23 @@ def _key(column: CellColumn, values: np.ndarray, numeral: Numeral) -> str | None
     length = len(str(int(values.min())))
     same = values.min() > 0 and length >= DIGITS and length == len(str(int(values.max())))
     if once and rows >= KEYS and same and _spread_evenly(values):
-        return f"every number is there once, all with {length} digits"
+        return (
+            f"every number is there once, all with {length} digits; --types {column.name}=number if it counts something"
+        )
     return None
 
 
 def _spread_evenly(values: np.ndarray) -> bool:
-    """Whether values lie like numbers drawn at random: Kolmogorov's distance from an even spread."""
-    ordered = np.sort(values)
-    u = (ordered - ordered[0]) / (ordered[-1] - ordered[0])
-    distance = np.abs(u - np.linspace(0, 1, len(u))).max()
-    return bool(distance * np.sqrt(len(u)) < 1.36)
+    """Whether values lie like numbers given out one after another, with gaps, or drawn at random of so many digits.
+
+    By Kolmogorov's distance from an even spread, and by the variance, which measures lack: they have a middle.
+    """
+    ordered, rows = np.sort(values), len(values)
+    least = 10.0 ** (len(str(int(ordered[0]))) - 1)
+    dense = ordered[-1] - ordered[0] < GAP * rows
+    u = (ordered - ordered[0]) / (ordered[-1] - ordered[0]) if dense else (ordered / least - 1) / 9
+    distance = np.abs(u - (np.arange(rows) + 0.5) / rows).max()
+    return bool(max(distance * 1.47, 1 - 12 * u.var()) * np.sqrt(rows) < 2)  # one in twenty even spreads are not
 
 
 def called_a_key(name: str) -> bool:
@@ -210,7 +218,7 @@ def _one_form(texts: list[str]) -> bool:
         return True
     if all(re.fullmatch(r"[^\W\d]*[-_#/.]?\d+", text) for text in texts):
         return len({re.match(r"[^\d]*", text).group() for text in texts}) == 1  # pyright: ignore[reportOptionalMemberAccess]
-    return len(patterns) == 1 and any(c.isdigit() for c in texts[0]) and " " not in texts[0]
+    return len(patterns) == 1 and any(c.isdigit() for c in texts[0]) and not set(" ,") & set(texts[0])
 
 
 def _why_no_dates(column: CellColumn) -> str:
