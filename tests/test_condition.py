@@ -1,6 +1,7 @@
 """Conditioning: every engine against enumeration, in worlds so small that Bayes' theorem can be written out."""
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -434,19 +435,19 @@ def test_cells_of_a_block_follow_as_they_do_in_whole_passes_and_again(patch, fac
     turns = turns_of(model, order, size)
     assert isinstance(turns, CachedTurns)
     with torch.no_grad():
+
+        def said(steps: Steps) -> Iterator[torch.Tensor]:
+            for p in range(start, start + size):
+                yield torch.stack([steps.log_p(start + size - 1, p), steps.log_p(p, p)])
+                steps.push(x[:, order[p]], p)
+
         for start in range(0, 64, size):
             fast = turns.at(start, x, None)
-            others = [fast.again(), steps_of(model, order, x, start, None, size)] if start >= 64 - size else []
-            for p in range(start, start + size):
-                ahead = fast.log_p(start + size - 1, p)
-                now = fast.log_p(p, p)
-                for steps in others:
-                    assert torch.allclose(steps.log_p(start + size - 1, p), ahead)
-                    assert torch.allclose(steps.log_p(p, p), now)
-                if others and p % 3 == 0:
-                    assert torch.allclose(now, model.conditionals(x, order, None).table()[:, order[p]])
-                for steps in (*others, fast):
-                    steps.push(x[:, order[p]], p)
+            ahead, now = torch.stack(list(said(fast)), 1)
+        for steps in (fast.again(), steps_of(model, order, x, start, None, size)):
+            assert torch.allclose(torch.stack(list(said(steps)), 1), torch.stack([ahead, now]))
+        for p in range(start, 64, 3):
+            assert torch.allclose(now[p - start], model.conditionals(x, order, None).table()[:, order[p]])
 
 
 def test_the_colours_of_a_block_meet_a_sum_each_and_follow_the_posterior():
