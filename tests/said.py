@@ -19,7 +19,7 @@ from priorcraft import runtime
 
 GOLDEN = Path(__file__).parent / "goldens"
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?![\w])")
-TIMED = ("sampling", "minutes", "seconds", "speed")  # keys of answers that tell the time
+TIMED = ("sampling", "minutes", "seconds", "evaluation", "speed")  # keys of answers that tell the time
 TIMES = re.compile(r"seconds\S*\s+\S+|\d+(\.\d+)? (?:m?s\b|GFLOP/s)")
 
 

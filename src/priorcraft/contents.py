@@ -66,6 +66,23 @@ def read_bytes(path: Path) -> bytes:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
 
 
+def tail(path: Path, place: int) -> tuple[int, bytes]:
+    """The bytes of a file that grows, and the place where they begin.
+
+    Args:
+        path: the file; nothing is read where there is none.
+        place: where to begin; from the end where it is negative. A file that became shorter is read from its beginning.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = max(size + place, 0) if place < 0 else place if place <= size else 0
+            file.seek(start)
+            return start, file.read()
+    except OSError:
+        return max(place, 0), b""
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 

@@ -1,5 +1,6 @@
 """What a learner does in each room, in a real browser."""
 
+import ast
 import io
 import json
 import re
@@ -13,10 +14,15 @@ from PIL import Image
 from playwright.sync_api import Page, Request, expect
 
 from priorcraft import condition
+from priorcraft import studio as studio_package
 from priorcraft.implicit.detectors import DETECTORS
+from priorcraft.shown import spaced
 from priorcraft.studio.freeze import freeze
-from studio.conftest import Server
+from priorcraft.studio.rooms.questions import askable
+from priorcraft.verbs.schema import described
+from studio.conftest import Server, weather
 
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")  # as in lib/i18n.js
 ENGINES = Path(condition.__file__).parent
 ROOMS = ("data", "bayes", "classifiers", "latent", "order", "vae", "game", "evidence", "compare", "ask")
 PATIENCE = 60_000  # ms; a machine may be busy
@@ -47,6 +53,12 @@ def enter(page: Page, room: str) -> None:
     page.evaluate("room => { location.hash = `#/${room}`; }", room)
     expect(page.locator(f"#room-{room}")).to_be_visible()
     expect(page.locator(f"#room-{room} :is(.sheet, table)").first).to_be_visible()
+
+
+def dropped(page: Page, name: str, content: bytes) -> None:
+    """A file is chosen in the room that is open."""
+    file = {"name": name, "mimeType": "text/csv", "buffer": content}
+    page.locator("input[type=file]").first.set_input_files(file)  # pyright: ignore[reportArgumentType]
 
 
 def pad(page: Page):
@@ -105,6 +117,20 @@ def test_data_own_images_are_dropped_looked_at_and_fitted(studio: Page):
     expect(studio.locator("tbody tr").filter(has_text="naive-bayes-1")).to_contain_text("nats")
 
 
+def test_data_a_table_is_looked_at_and_its_run_sampled(studio: Page):
+    enter(studio, "data")
+    dropped(studio, "weather.csv", weather(20).encode())
+    expect(studio.get_by_role("region", name="The first rows").locator("td").nth(1)).to_have_text("18.5")
+    expect(studio.get_by_text("sky: 2 words: rain, sun")).to_be_visible()
+    studio.get_by_role("button", name="Samples of weather").click()
+    rows = studio.get_by_role("region", name="Samples of weather").locator("tbody tr")
+    expect(rows).to_have_count(20)
+    expect(rows.first).to_contain_text(re.compile("(rain|sun).*(in|out)"))
+    enter(studio, "bayes")
+    enter(studio, "data")
+    expect(studio.get_by_label("Data", exact=True).locator("option").filter(has_text="weather-")).not_to_have_count(0)
+
+
 def test_bayes_a_positive_test_of_a_rare_disease(studio: Page):
     enter(studio, "bayes")
     studio.get_by_label("test 1").select_option("positive")
@@ -120,9 +146,19 @@ def test_bayes_a_positive_test_of_a_rare_disease(studio: Page):
 def test_bayes_a_table_of_ones_own(studio: Page):
     enter(studio, "bayes")
     table = b"rain,wet,count\nyes,yes,8\nyes,no,2\nno,yes,10\nno,no,80\n"
-    studio.locator("input[type=file]").set_input_files({"name": "weather.csv", "mimeType": "text/csv", "buffer": table})
+    dropped(studio, "weather.csv", table)
     studio.get_by_label("wet", exact=True).select_option("yes")
     expect(studio.locator(".bars .value").first).to_have_text("44.4 %")
+    expect(studio.get_by_text("= 0.4444 × 0.1800 = 0.0800 = 0.8000 × 0.1000 =")).to_be_visible()  # p(rain, wet) = 8/100
+
+
+def test_bayes_numbers_are_told_by_ranges_and_holes_are_left_out(studio: Page):
+    enter(studio, "bayes")
+    lines = [f"{'ab'[i // 20]},{i},{i % 7},2024-01-{i % 28 + 1:02d}" for i in range(40)]
+    dropped(studio, "own.csv", "\n".join(["kind,size,age,day", *lines, "a,,3,2024-01-01"]).encode())
+    expect(studio.get_by_text("left out: 1.")).to_contain_text("equally many rows: size. Left out, because of too many")
+    studio.get_by_label("size", exact=True).select_option(index=1)
+    expect(studio.locator(".bars .value").first).to_have_text("100.0 %")  # the ten smallest are all of kind a
 
 
 def test_classifiers_a_digit_is_drawn_and_the_prior_turned(studio: Page):
@@ -178,11 +214,12 @@ def test_order_is_drawn_by_the_pen_and_put_to_the_test(studio: Page):
     enter(studio, "order")
     expect(studio.locator("tbody tr")).to_have_count(1)
     stroke(studio, (0.9, 0.1), (0.9, 0.9))
-    expect(studio.locator("tbody tr")).to_have_count(2)
-    expect(studio.locator("tbody")).to_contain_text("yours")
-    studio.get_by_label("Pixels at once").select_option("4")
     expect(studio.locator("tbody tr")).to_have_count(3)
-    expect(studio.get_by_text("Drawn: ")).to_be_visible()
+    expect(studio.locator("tbody")).to_contain_text("yours")
+    expect(studio.locator("tbody")).to_contain_text("averaged")
+    studio.get_by_label("Pixels at once").select_option("4")
+    expect(studio.locator("tbody tr")).to_have_count(4)
+    expect(studio.get_by_text("in 16 steps")).to_be_visible()
     values = [float(cell.replace("=", "")) for cell in studio.locator("tbody .number").all_inner_texts()]
     assert values == sorted(values)
 
@@ -209,7 +246,7 @@ def test_game_is_drawn_played_slowed_and_sabotaged(studio: Page):
     until(studio, lambda: int(scene.get_attribute("data-step") or 0) > 20)
     studio.get_by_role("button", name="Freeze the critic").click()
     expect(studio.get_by_role("button", name="Freeze the critic")).to_have_attribute("aria-pressed", "true")
-    studio.get_by_label("Play on").select_option("images")
+    studio.get_by_label("Play on").select_option("digits")
     studio.locator("#game-play").click()
     expect(studio.locator("[aria-label='fake 1']")).to_be_visible()
     expect(studio.get_by_text("sharpness")).to_be_visible()
@@ -323,6 +360,7 @@ def test_ask_every_verb_that_asks_a_run_has_a_form(studio: Page):
     studio.get_by_label("n", exact=True).fill("3")
     studio.get_by_role("button", name="Ask").click()
     expect(answer.locator("img")).to_be_visible()
+    expect(answer.get_by_role("button")).to_have_text(["Keep out.npz", "Keep out.png"])  # images are no table
     with studio.expect_download() as caught:
         answer.get_by_role("button", name="Keep out.npz").click()
     with np.load(caught.value.path()) as kept:
@@ -356,16 +394,47 @@ def test_every_room_pleases_axe_fits_the_screen_and_speaks_the_language(studio: 
         assert not re.search(r"\b(data|bayes|latent|order|vae|game|evidence|cells)\.[a-z]", studio.inner_text("main"))
         if language == "ko":
             expect(studio.locator("h1")).to_have_text(re.compile("[가-힣]|VAE"))
+            assert not studio.evaluate(ENGLISH), room
         found = Axe().run(studio).response["violations"]
         assert not [(v["id"], [n["html"][:120] for n in v["nodes"][:3]]) for v in found], room
     studio.reload()
     expect(studio.locator("html")).to_have_attribute("lang", language)
 
 
+ENGLISH = """() => { const found = [];  // sentences in English that are not marked as such
+    const walk = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) { const node = walk.currentNode;
+        if (/[a-z]{2,} [a-z]{2,} [a-z]{2,} [a-z]{2,}/.test(node.data) && !/[가-힣]/.test(node.data)
+            && node.parentElement.closest("[lang]").lang !== "en") found.push(node.data); }
+    return found; }"""
+
+
+def asked_here() -> Iterator[str]:
+    """What the forms of the room Ask say, and the names in the answers."""
+    for schema in map(described, askable()):
+        yield from (schema.name, schema.summary)
+        for name, argument in schema.arguments["properties"].items():
+            yield from () if name == "run" else (spaced(name), argument["description"])
+        yield from map(spaced, schema.answer.get("properties", {}))
+
+
+def refusals() -> Iterator[str]:
+    """The sentences without a blank with which the studio itself refuses."""
+    for path in Path(studio_package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                first = node.exc.args[0]
+                yield from [str(first.value)] if isinstance(first, ast.Constant) else []
+
+
 def test_both_languages_say_the_same_things(server: Server):
     en, ko = (json.loads(server.request("GET", f"/text/{code}.json", token=False)[1]) for code in ("en", "ko"))
     assert en.keys() == ko.keys()
     assert not en.pop("phrases")
+    assert not en.pop("sentences")
+    sentences = ko.pop("sentences")
+    lacking = {text for text in (*asked_here(), *refusals()) if NUMBER.sub("#", text) not in sentences}
+    assert not lacking, lacking
     engines = {
         word for path in ENGINES.glob("*.py") for word in re.findall(r'^    method = "(.+)"', path.read_text(), re.M)
     }

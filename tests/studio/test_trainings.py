@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from priorcraft.studio.rooms.trainings import Fitting
 from priorcraft.studio.trainings import Trainings
 from priorcraft.studio.uploads import Uploads
 from priorcraft.studio.workspace import Workspace
@@ -74,8 +75,10 @@ def test_the_column_that_is_the_class_goes_along_and_an_upload_keeps_its_name(tm
     upload = Uploads(tmp_path).begin("../my birds (2).csv")
     assert upload.startswith("my-birds-2-")
     (tmp_path / "uploads" / upload / "birds.csv").write_text("kind\na\n")
-    trainings.begin(upload, "chow-liu", {"steps": 1}, {}, "--kind")
-    assert "--label=--kind" in begun[0]
+    settings: dict[str, str | float | bool] = {"alpha": 1.5, "on": True}
+    asked = Fitting(data=upload, model="chow-liu", steps=1, label="--kind", size=16, settings=settings)
+    trainings.begin(asked.data, asked.model, asked.options())
+    assert begun[0][3:] == ["--steps=1", "--label=--kind", "--size=16", "--set", "alpha=1.5", "--set", "on=true"]
     assert begun[0][1].endswith("birds.csv")
 
 

@@ -40,7 +40,7 @@ def serve(folder: Path, *, data: str = "digits", run: str | None = None, port: i
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         config = uvicorn.Config(
             create(folder, token, number, data=data, run=run),
-            log_level="error",
+            log_level="critical",  # faults are told by the API; what is cut off at the end is none,
             access_log=False,
             server_header=False,
             ws="none",

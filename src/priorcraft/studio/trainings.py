@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 
+from priorcraft import disk
+from priorcraft.contents import read_bytes, tail
 from priorcraft.errors import UsageError
 from priorcraft.studio.workspace import Workspace, described, parsed
 from priorcraft.train.lock import writer_of
@@ -48,31 +50,19 @@ class Trainings:
         self.workspace = workspace
         self.children: dict[str, Child] = {}
 
-    def begin(
-        self,
-        data: str,
-        model: str,
-        budget: Mapping[str, float],
-        settings: Mapping[str, str],
-        label: str | None = None,
-    ) -> str:
+    def begin(self, data: str, model: str, options: Sequence[str]) -> str:
         """Begins a training; returns the run's id.
 
         Args:
             data: as in `Workspace.source`.
             model: a name of the zoo.
-            budget: {"minutes": m} or {"steps": n}.
-            settings: keywords of the model or its training.
-            label: of a table, the column that is the class.
+            options: of `priorcraft fit`, as ["--steps=100"].
 
         Raises:
             UsageError: no such data, or too many trainings side by side.
         """
         source, run = self.workspace.source(data), self._new_name(model)
-        reading = [f"--label={label}"] if label else []
-        words = ["fit", source, model, *reading]
-        words += [word for key, value in budget.items() for word in (f"--{key}", f"{value:g}")]
-        self._spawn(run, [*words, *(word for key, value in settings.items() for word in ("--set", f"{key}={value}"))])
+        self._spawn(run, ["fit", source, model, *options])
         return run
 
     def resume(self, run: str) -> None:
@@ -106,9 +96,9 @@ class Trainings:
         logs.mkdir(parents=True, exist_ok=True)
         log = logs / f"{run}.log"
         command = [sys.executable, "-m", "priorcraft", *words, "--out", str(self.workspace.folder / run), "--quiet"]
-        with open(log, "wb") as said:
+        with disk.stream(log) as said:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=said.fd, stderr=said.fd, start_new_session=True
             )
         self.children[run] = Child(process, log)
 
@@ -117,7 +107,7 @@ class Trainings:
         child = self.children.get(run)
         if child is None or child.process.poll() in (None, 0, 75, 130):
             return None
-        said = child.log.read_text(errors="replace").strip().splitlines()
+        said = read_bytes(child.log).decode(errors="replace").strip().splitlines()
         return said[-1].removeprefix("priorcraft: ")[:500] if said else "The training ended without a word."
 
     def alive(self, run: str) -> bool:
@@ -157,14 +147,7 @@ class Trainings:
 
 def new_lines(path: Path, place: int) -> list[tuple[bytes, int]]:
     """The whole lines of a file from a place on, each with the place where it ends."""
-    try:
-        with open(path, "rb") as file:
-            if place > os.fstat(file.fileno()).st_size:
-                place = 0  # a resumed run forgets what came after its checkpoint
-            file.seek(place)
-            read = file.read()
-    except OSError:
-        return []
+    place, read = tail(path, place)  # from its beginning where a resumed run forgot what came after its checkpoint
     lines = []
     for line in read.split(b"\n")[:-1]:
         place += len(line) + 1

@@ -1,7 +1,6 @@
 """One folder with runs and uploads, and the fitted models in it."""
 
 import json
-import os
 import re
 import threading
 from collections import OrderedDict
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from priorcraft import zoo
+from priorcraft.contents import tail
 from priorcraft.core import Approximate, ClosedForm, Encoder, Exact, Generative, LatentVariable, Space
 from priorcraft.datasets import Splits, open_data
 from priorcraft.errors import DataError, PriorcraftError, UsageError
@@ -135,6 +135,13 @@ class Workspace:
                 path for path in self.folder.iterdir() if (path / CONFIG).is_file() and NAME.fullmatch(path.name)
             )
 
+    def pictured(self, run: str) -> Path | None:
+        """The newest picture of a training's samples; None before the first, and of a table, which is grey cells."""
+        path = self.path(run)
+        if read_config(RunFolder.open(path).config).data.columns is not None:
+            return None
+        return max((path / "samples").glob("step-*.png"), default=None)
+
     def load(self, run: str) -> Run:
         """A run's model with its newest weights.
 
@@ -168,6 +175,12 @@ class Workspace:
         """Data by a name, by the id of an upload, or by the path with which the studio was opened."""
         how = json.dumps([source, reading], sort_keys=True)
         return self.splits.get(how, lambda: open_data(self.source(source), **reading))
+
+    def uploads(self) -> list[str]:
+        """What was dropped on the page, the newest first."""
+        folder = self.folder / UPLOADS
+        found = [path for path in folder.iterdir() if NAME.fullmatch(path.name)] if folder.is_dir() else []
+        return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
 
     def source(self, name: str) -> str:
         """What `fit` is given for data that the page names.
@@ -250,14 +263,9 @@ def described(path: Path) -> RunInfo | None:
 
 def last_events(path: Path, most: int = 2**17) -> list[dict[str, Any]]:
     """The events in the last bytes of a run's events.jsonl."""
-    try:
-        with open(path / EVENTS, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - most, 0))
-            lines = file.read().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-    return [event for line in lines[1 if size > most else 0 :] if (event := parsed(line)) is not None]
+    start, read = tail(path / EVENTS, -most)
+    whole = read.split(b"\n")[min(start, 1) : -1]
+    return [event for line in whole if (event := parsed(line)) is not None]
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:

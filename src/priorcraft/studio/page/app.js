@@ -1,7 +1,7 @@
 // @ts-check
 /** The frame: rooms, language, light and dark. */
-import { el, fill } from "./lib/dom.js";
-import { LANGUAGES, language, speak, t, wanted } from "./lib/i18n.js";
+import { el, fill, waiting } from "./lib/dom.js";
+import { LANGUAGES, language, speak, spoken, t, wanted } from "./lib/i18n.js";
 import { room as ask } from "./rooms/ask.js";
 import { room as bayes } from "./rooms/bayes.js";
 import { room as classifiers } from "./rooms/classifiers.js";
@@ -37,8 +37,7 @@ async function enter() {
   const root = el("div", { id: `room-${name}` });
   fill(main, el("h1", {}, t(`${name}.title`)), el("p.lead", {}, marked(t(`${name}.lead`))), root);
   document.title = `${t(`${name}.title`)} · priorcraft studio`;
-  const wait = el("p.note", { role: "status" }, t("loading"));
-  const late = setTimeout(() => root.append(wait), 250);
+  const there = waiting(root, t("loading"));
   try {
     const end = await ROOMS[name](root);
     if (mine === visit) leave = end;
@@ -46,15 +45,13 @@ async function enter() {
   } catch (error) {
     if (mine === visit) fill(root, problem(/** @type {any} */ (error)));
   } finally {
-    clearTimeout(late);
-    wait.remove();
+    there();
   }
 }
 
-/** @param {{status?: number, message: string}} error */
+/** @param {Error} error */
 function problem(error) {
-  const text = error.status === 0 ? t("gone") : error.message;
-  return el("div.sheet", {}, el("p.bad", { role: "alert" }, text), el("button", { type: "button", on: { click: enter } }, t("again")));
+  return el("div.sheet", {}, el("p.bad", { role: "alert" }, spoken(error)), el("button", { type: "button", on: { click: enter } }, t("again")));
 }
 
 /** A sentence in which *words* are marked. @param {string} text */

@@ -1,18 +1,22 @@
 """Data: what is here, what was dropped, and what it was read as."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from priorcraft import __version__, zoo
+from priorcraft.cells import read_cells
 from priorcraft.datasets import Splits
 from priorcraft.datasets.source import names
-from priorcraft.studio.rooms.floor import Floor
+from priorcraft.studio.rooms.floor import Floor, Reading
+from priorcraft.studio.uploads import TABLES
 from priorcraft.studio.wire import answer, pictures
 from priorcraft.studio.workspace import RunInfo
+from priorcraft.verbs.data import described
 
-SHOWN = 40  # thumbnails
+SHOWN, LINES = 40, 6  # thumbnails; rows of a table
 MOST_ROWS = 400
 
 
@@ -24,6 +28,8 @@ class About(BaseModel):
         data: with which the studio was opened.
         run: with which it was opened; None without.
         data_sets: names that are available here.
+        uploads: ids of what was dropped on the page, the newest first.
+        tables: those of them that are tables.
         models: name to family, of all that `fit` takes.
     """
 
@@ -31,19 +37,19 @@ class About(BaseModel):
     data: str
     run: str | None
     data_sets: list[str]
+    uploads: list[str]
+    tables: list[str]
     models: dict[str, str]
 
 
-class Opening(BaseModel):
+class Opening(Reading):
     """Data to be opened.
 
     Args:
         source: a name, or the id of an upload.
-        label: of a table, the column that is the class.
     """
 
     source: Annotated[str, Field(max_length=400)]
-    label: Annotated[str | None, Field(max_length=200)] = None
 
 
 class Received(BaseModel):
@@ -63,16 +69,25 @@ def routes(floor: Floor) -> APIRouter:
     router, workspace, uploads = APIRouter(tags=["data"]), floor.workspace, floor.uploads
 
     @router.get("/about")
-    async def about() -> About:
+    def about() -> About:
         """What the page opens with."""
         named = [row["name"] for row in names() if row["available"] and row["name"].islower()]
+        uploaded = workspace.uploads()
         models = {row["name"]: row["family"] for row in zoo.rows()}
-        return About(version=__version__, data=workspace.data, run=workspace.first, data_sets=named, models=models)
+        return About(
+            version=__version__,
+            data=workspace.data,
+            run=workspace.first,
+            data_sets=named,
+            uploads=uploaded,
+            tables=[name for name in uploaded if Path(workspace.source(name)).suffix.lower() in TABLES],
+            models=models,
+        )
 
     @router.get("/runs")
-    async def runs() -> list[RunInfo]:
+    def runs() -> list[RunInfo]:  # in a thread of its own: a list waits for no question
         """Every run of the workspace, the newest first."""
-        return await floor.ask("", "", workspace.runs)
+        return workspace.runs()
 
     @router.post("/uploads", status_code=201)
     async def begin(name: Annotated[str, Query(max_length=300)] = "") -> Received:
@@ -92,8 +107,7 @@ def routes(floor: Floor) -> APIRouter:
     @router.post("/data")
     async def open_(asked: Opening) -> Response:
         """What data turn out to be: counts, classes, notes, and the first rows."""
-        reading = {"label": asked.label} if asked.label else {}
-        return await floor.ask("", "", lambda: told(workspace.open(asked.source, **reading)), long=True)
+        return await floor.ask("", "", lambda: told(floor, asked), long=True)
 
     @router.get("/runs/{run}/rows")
     async def rows(run: str, n: int = SHOWN, split: str = "test") -> Response:
@@ -103,20 +117,26 @@ def routes(floor: Floor) -> APIRouter:
     return router
 
 
-def told(splits: Splits) -> Response:
+def told(floor: Floor, asked: Opening) -> Response:
     """What data are, in numbers and sentences."""
-    space = splits.space
-    rows = splits.train.x[:SHOWN]
-    values = {
+    splits = floor.workspace.open(asked.source, **asked.reading())
+    space, rows = splits.space, splits.train.x[:SHOWN]
+    values: dict[str, Any] = {
         "name": splits.name.rsplit("/", 1)[-1],
         "shape": space.event_shape,
         "levels": space.levels,
         "classes": splits.classes,
         "rows": {part: len(splits.rows(part)) for part in ("train", "valid", "test")},
         "notes": splits.notes,
-        "columns": [] if splits.columns is None else splits.columns.header,
-        "label": None if splits.columns is None else splits.columns.label,
+        "columns": [],
+        "label": None,
+        "folder": splits.columns is None and Path(floor.workspace.source(asked.source)).is_dir(),
     }
+    if splits.columns is not None:
+        cells = read_cells(Path(floor.workspace.source(asked.source)))
+        first = [[cells[name].cell(i) for name in cells.names] for i in range(min(LINES, cells.rows))]
+        values |= {"columns": cells.names, "label": splits.columns.label, "first": first}
+        values["read"] = described(splits.columns)
     arrays = {"pictures": pictures(rows, space)} if space.is_image else {"x": rows.float()}
     return answer(values, **arrays)
 

@@ -35,6 +35,22 @@ class Asked(BaseModel):
     label: Annotated[int, Field(ge=-1, le=10_000)] = UNLABELLED
 
 
+class Reading(BaseModel):
+    """How data are read.
+
+    Args:
+        label: of a table, the column that is the class.
+        size: of a folder, the side of the square that its images are brought to.
+    """
+
+    label: Annotated[str | None, Field(max_length=200, pattern=r"^[^\x00-\x1f]+$")] = None
+    size: Annotated[int | None, Field(ge=2, le=512)] = None
+
+    def reading(self) -> dict[str, str | int]:
+        """What is said, as `open_data` takes it."""
+        return {name: value for name in ("label", "size") if (value := getattr(self, name)) is not None}
+
+
 class Floor:
     """The workspace, the threads that work, and what every room does with them.
 

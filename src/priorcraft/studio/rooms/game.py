@@ -1,17 +1,19 @@
 """Game: two players, watched as they learn."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from priorcraft.datasets import Splits
 from priorcraft.errors import UsageError
 from priorcraft.studio.live import Controls, LiveGame
 from priorcraft.studio.rooms.floor import Floor
 from priorcraft.studio.wire import MEDIA
 
-MOST_GAMES = 2
+MOST_GAMES, SIDE = 2, 16  # side by side; pixels a side, which a game of a folder's images may have
 WAIT = 2.0  # seconds that a frame is waited for
 
 
@@ -108,4 +110,11 @@ def begun(floor: Floor, asked: Begin) -> LiveGame:
     """A game on points or on images."""
     if asked.points is not None:
         return LiveGame.on_points(asked.points, asked.loss, asked.seed)
-    return LiveGame.on_images(floor.workspace.open(asked.data), asked.loss, asked.seed)
+    return LiveGame.on_images(small(floor, asked.data), asked.loss, asked.seed)
+
+
+def small(floor: Floor, name: str) -> Splits:
+    """Images as they are played on: those of a folder are brought to `SIDE` x `SIDE` if they are larger."""
+    splits, folder = floor.workspace.open(name), Path(floor.workspace.source(name)).is_dir()
+    large = splits.space.is_image and max(splits.space.event_shape[1:]) > SIDE
+    return floor.workspace.open(name, size=SIDE) if folder and large else splits

@@ -43,12 +43,18 @@ def routes(floor: Floor) -> APIRouter:
 
     @router.post("/order/draw")
     async def draw(asked: Ordered, page: Page = "") -> Response:
-        """A sample in this order, and the table p(x_i | earlier entries) from which each entry was drawn."""
+        """A sample in this order, and the table p(x_i | earlier entries) from which each entry was drawn.
+
+        `seconds` are those of the draw, `evaluation` those of one pass of the network over a whole row.
+        """
         return await floor.ask("draw", page, drawn, floor, asked)
 
     @router.post("/order/score")
     async def score(asked: Ordered, page: Page = "") -> Response:
-        """-log p(x | c) of test rows by the sampler of this order and block: exact, nats, mean and standard error."""
+        """-log p(x | c) of test rows by the sampler of this order and block: exact, nats, mean and standard error.
+
+        log p of each row comes, too, so that the page averages orders: p(x) = mean over orders of p(x | order).
+        """
         return await floor.ask("score", page, scored, floor, asked)
 
     return router
@@ -99,11 +105,14 @@ def drawn(floor: Floor, asked: Ordered) -> Response:
     x, began = torch.zeros(1, model.space.dims, dtype=torch.long), time.perf_counter()
     x = model.draw(x, order, 0, u, given) if asked.block == 1 else in_blocks(model, x, order, asked.block, u, given)
     seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    model.conditionals(x, order, given)
+    one = time.perf_counter() - began
     log_p = tables(model, x, order, asked.block, given)
     nats = -float(log_p.gather(2, x.unsqueeze(2)).sum())
     picture = pictures(x.view(1, *model.space.event_shape), model.space)[0]
-    values = {"label": -1 if given is None else int(given), "nats": nats, "seconds": seconds, "kind": "exact"}
-    return answer(values, x=x[0], picture=picture, p=log_p[0].exp())
+    values = {"label": -1 if given is None else int(given), "nats": nats, "kind": "exact"}
+    return answer({**values, "seconds": seconds, "evaluation": one}, x=x[0], picture=picture, p=log_p[0].exp())
 
 
 def in_blocks(model: Autoregressive, x: Tensor, order: Tensor, block: int, u: Tensor, given: Tensor | None) -> Tensor:
@@ -137,7 +146,7 @@ def scored(floor: Floor, asked: Ordered) -> Response:
         "n": len(x),
         "kind": "exact",
     }
-    return answer(values)
+    return answer(values, log_p=log_p)
 
 
 def labels(model: Autoregressive, x: Tensor, y: Tensor | None) -> Tensor | None:

@@ -3,6 +3,7 @@
 import itertools
 import tempfile
 from base64 import b64encode
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field
 from priorcraft import declared
 from priorcraft.answer import Answer, Facts, Picture, Piece, Rows
 from priorcraft.declared import Argument, Verb
-from priorcraft.errors import UsageError
+from priorcraft.errors import PriorcraftError, UsageError
 from priorcraft.shown import cell, spaced
 from priorcraft.studio.rooms.floor import Floor
 from priorcraft.studio.workspace import Cache
@@ -71,7 +72,7 @@ class Told(BaseModel):
         text: as the command prints it.
         shown: its pieces, and what has to be said beside them.
         number: under which it is kept, for its files.
-        files: what can be written of it, each with an ending, as in out.csv.
+        files: what can be written of this answer, each with an ending, as in out.csv.
     """
 
     answer: Any
@@ -87,15 +88,15 @@ def routes(floor: Floor) -> APIRouter:
 
     def told(verb: Verb, given: dict[str, Any]) -> Told:
         answer, number = answered(floor, verb, given), next(numbers)
-        answers.get(number, lambda: answer)
         pieces = [*map(Shown.of, answer.shown()), *(Shown(words=note) for note in answer.remarks)]
-        files = [f"{what}{ending}" for what, endings in answer.writes.items() for ending in endings if ending]
-        return Told(answer=answer.to_dict(), text=str(answer), shown=pieces, number=number, files=files)
+        fields, text = answer.to_dict(), str(answer)
+        files = answers.get(number, lambda: files_of(answer))
+        return Told(answer=fields, text=text, shown=pieces, number=number, files=list(files))
 
     @router.get("/verbs")
-    async def verbs() -> list[dict[str, Any]]:
+    def verbs() -> list[dict[str, Any]]:  # in a thread of its own: a list waits for no question
         """Every verb that can be asked here, with JSON Schema of its arguments and of its answer."""
-        return await floor.ask("", "", lambda: [schema.to_dict() for schema in map(described, askable())])
+        return [described(verb).to_dict() | {"data": naming_data(verb)} for verb in askable()]
 
     @router.post("/verbs/{verb}")
     async def ask(verb: str, asked: Question) -> Told:
@@ -108,28 +109,34 @@ def routes(floor: Floor) -> APIRouter:
     @router.get("/answers/{number}/{file}")
     async def file(number: int, file: str) -> Response:
         """One file of a recent answer, as `--out` writes it."""
-        return Response(await floor.desk.ask("", lambda: written(answers.get(number, forgotten), file), long=True))
+        files = answers.get(number, forgotten)
+        if file not in files:
+            raise UsageError("this answer has no such file.")
+        return Response(files[file])
 
     return router
 
 
-def forgotten() -> Answer:
+def forgotten() -> dict[str, bytes]:
     """Raises a UsageError: the answer is not kept any more."""
     raise UsageError("this answer is not kept any more; ask again.")
 
 
-def written(answer: Answer, file: str) -> bytes:
-    """What `save` writes under the name of a file such as out.csv.
+def files_of(answer: Answer) -> dict[str, bytes]:
+    """Every file that can be written of an answer, by a name such as out.csv.
 
-    Raises:
-        UsageError: the answer has no such file.
+    What a kind of answer declares does not fit every answer of it (a table has no picture), and the answer alone knows:
+    what `save` refuses is no file of it, and two endings of one content are one.
     """
-    what, dot, ending = file.partition(".")
-    if what not in answer.writes or dot + ending not in answer.writes[what]:
-        raise UsageError("this answer has no such file.")
+    found = dict[str, bytes]()
     with tempfile.TemporaryDirectory(prefix="priorcraft-") as folder:
-        answer.save(Path(folder) / file, what)
-        return (Path(folder) / file).read_bytes()
+        for what, endings in answer.writes.items():
+            for path in (Path(folder) / f"{what}{ending}" for ending in endings if ending):
+                with suppress(PriorcraftError):
+                    answer.save(path, what)
+                if path.is_file() and (content := path.read_bytes()) not in found.values():
+                    found[path.name] = content
+    return found
 
 
 def askable() -> list[Verb]:
@@ -137,6 +144,16 @@ def askable() -> list[Verb]:
     found = [declared.verb(name) for name in declared.names()]
     names = [(verb, {argument.name for argument in verb.arguments}) for verb in found]
     return [verb for verb, own in names if "run" in own and "out" not in own]
+
+
+def naming_data(verb: Verb) -> list[str]:
+    """The arguments that name data."""
+    return [argument.name for argument in verb.arguments if names_data(argument)]
+
+
+def names_data(argument: Argument) -> bool:
+    """Whether an argument names data, and no run."""
+    return argument.name != "run" and any(place in word for word in argument.types for place in PLACES)
 
 
 def answered(floor: Floor, verb: Verb, given: dict[str, Any]) -> Answer:
@@ -165,7 +182,7 @@ def resolved(floor: Floor, argument: Argument, value: Any) -> Any:
     """A run or data in place of their names; nothing else of this machine's disk can be named."""
     if argument.name == "run":
         return floor.run(value)
-    if any(place in word for word in argument.types for place in PLACES):
+    if names_data(argument):
         return [named(floor, each) for each in value] if isinstance(value, list) else named(floor, value)
     return value
 

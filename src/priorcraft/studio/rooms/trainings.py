@@ -7,15 +7,17 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from priorcraft import runtime, zoo
+from priorcraft.contents import read_bytes
 from priorcraft.errors import UsageError
-from priorcraft.studio.rooms.floor import Asked, Floor, known_label
+from priorcraft.studio.rooms.floor import Asked, Floor, Reading, known_label, label_of
 from priorcraft.studio.trainings import Trainings
 from priorcraft.studio.wire import answer, pictures
+from priorcraft.verbs.sample import sample
 
 MOST_MINUTES = 24 * 60
 
 
-class Fitting(BaseModel):
+class Fitting(Reading):
     """A training to begin.
 
     Args:
@@ -23,15 +25,27 @@ class Fitting(BaseModel):
         model: a name of the zoo.
         minutes, steps: the budget, one of them.
         settings: keywords of the model or its training.
-        label: of a table, the column that is the class.
     """
 
     data: Annotated[str, Field(max_length=400)]
     model: Annotated[str, Field(max_length=60)]
     minutes: Annotated[float | None, Field(gt=0, le=MOST_MINUTES)] = None
     steps: Annotated[int | None, Field(gt=0, le=10**7)] = None
-    settings: Annotated[dict[str, str | float | bool], Field(max_length=40)] = {}
-    label: Annotated[str | None, Field(max_length=200, pattern=r"^[^\x00-\x1f]+$")] = None
+    settings: Annotated[dict[str, str | float | bool], Field(max_length=40, default_factory=dict)]
+
+    def options(self) -> list[str]:
+        """Of `priorcraft fit`: how the data are read, the budget and the settings.
+
+        Raises:
+            UsageError: no such model, two budgets or none, or what could be no setting of any model.
+        """
+        if self.model not in zoo.names():
+            raise UsageError("there is no such model.")
+        if (self.minutes is None) == (self.steps is None):
+            raise UsageError("give either minutes or steps as the budget.")
+        budget = f"--minutes={self.minutes:g}" if self.minutes else f"--steps={self.steps}"
+        reading = [f"--{name}={value}" for name, value in self.reading().items()]
+        return [budget, *reading, *(word for pair in self.settings.items() for word in ("--set", setting(*pair)))]
 
 
 class Begun(BaseModel):
@@ -63,17 +77,7 @@ def routes(floor: Floor) -> APIRouter:
     @router.post("/fit", status_code=202)
     async def fit(asked: Fitting) -> Begun:
         """Begins a training in a process of its own, which outlives the page and this server."""
-        if asked.model not in zoo.names():
-            raise UsageError("there is no such model.")
-        if (asked.minutes is None) == (asked.steps is None):
-            raise UsageError("give either minutes or steps as the budget.")
-        budget = {"minutes": asked.minutes} if asked.minutes else {"steps": float(asked.steps or 0)}
-        settings = {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in asked.settings.items()
-        }
-        check_settings(settings)
-        return Begun(run=trainings.begin(asked.data, asked.model, budget, settings, asked.label))
+        return Begun(run=trainings.begin(asked.data, asked.model, asked.options()))
 
     @router.post("/runs/{run}/stop", status_code=202)
     async def stop(run: str) -> Begun:
@@ -97,9 +101,9 @@ def routes(floor: Floor) -> APIRouter:
 
     @router.get("/runs/{run}/picture", responses={200: {"content": {"image/png": {}}}})
     async def picture(run: str) -> Response:
-        """The newest picture of samples that the training made from fixed noise."""
-        found = sorted((floor.workspace.path(run) / "samples").glob("step-*.png"))
-        return Response(found[-1].read_bytes(), media_type="image/png") if found else Response(status_code=204)
+        """The newest picture of samples that the training made from fixed noise; 204 if there is none."""
+        found = floor.workspace.pictured(run)
+        return Response(status_code=204) if found is None else Response(read_bytes(found), media_type="image/png")
 
     @router.post("/sample")
     async def sample(asked: Drawing) -> Response:
@@ -109,16 +113,29 @@ def routes(floor: Floor) -> APIRouter:
     return router
 
 
-def check_settings(settings: dict[str, str]) -> None:
-    """Raises a UsageError for names or values that could not be settings of any model."""
-    for name, value in settings.items():
-        if not name.isidentifier() or len(value) > 100 or not value.isprintable():
-            raise UsageError("a setting must be a name and a short value.")
+def setting(name: str, value: str | float | bool) -> str:
+    """A setting as the command line takes it.
+
+    Raises:
+        UsageError: what could be no setting of any model.
+
+    >>> setting("diverse", True)
+    'diverse=true'
+    """
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if not name.isidentifier() or len(text) > 100 or not text.isprintable():
+        raise UsageError("a setting must be a name and a short value.")
+    return f"{name}={text}"
 
 
 def drawn(floor: Floor, asked: Drawing) -> Response:
-    """Samples as pictures, or as numbers."""
+    """Samples as pictures, as rows of a table, or as numbers."""
     run = floor.run(asked.run)
+    if run.columns is not None:
+        label_of(run, asked.label)  # a class that there is not is refused here
+        known = {"label": run.classes[asked.label]} if run.model.classes and asked.label >= 0 else None
+        found = sample(run, asked.n, given=known, seed=asked.seed)
+        return answer({"columns": run.columns.header, "cells": found.cells})
     generator = runtime.keyed(asked.seed, "studio sample")
     given = None if asked.label < 0 else known_label(run, asked.label, "sample")
     x = run.model.sample(asked.n, given=None if given is None else given[0], generator=generator)

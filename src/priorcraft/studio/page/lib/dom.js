@@ -30,7 +30,7 @@ export function fill(node, ...children) {
 
 let last = 0;
 /** A control with a label of its own.
- * @param {string} text @param {any} control @param {string} [note] */
+ * @param {string} text @param {any} control @param {string | Node} [note] */
 export function field(text, control, note) {
   control.id ||= `f${++last}`;
   return el("div.field", {}, el("label", { htmlFor: control.id }, text), control, note && el("p.note", {}, note));
@@ -80,6 +80,15 @@ export async function views(root, views) {
   await open(0);
   return () => { visit++; end?.(); };
 }
+
+/** A note that something is on its way, where that takes a moment; what is returned takes it away. @param {Element} place @param {string} text */
+export function waiting(place, text) {
+  const note = el("p.note", { role: "status" }, text), late = setTimeout(() => place.append(note), 250);
+  return () => { clearTimeout(late); note.remove(); };
+}
+
+/** A table that scrolls by itself where it is wide. @param {string} label @param {any[]} head @param {any[][]} rows */
+export const grid = (label, head, rows) => el("div.scroll", { tabIndex: 0, role: "region", "aria-label": label }, el("table", {}, el("thead", {}, el("tr", {}, head.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell)))))));
 
 /** A slider. @param {{min: number, max: number, step: number, value: number, changed: (value: number) => void, label?: string}} how */
 export function slider({ min, max, step, value, changed, label }) {

@@ -1,9 +1,9 @@
 // @ts-check
 /** Which run a room asks; and, where there is none, how to get one. */
 import { arrays, events, get, post } from "./api.js";
-import { button, el, field, fill, say, select } from "./dom.js";
+import { button, el, field, fill, say, select, waiting } from "./dom.js";
 import { pictures } from "./images.js";
-import { t } from "./i18n.js";
+import { spoken, t } from "./i18n.js";
 
 /**
  * @typedef {{id: string, model: string, member: string, family: string, can: string[], shape: number[], levels: number | null, classes: string[], data: string, state: string, step: number, progress: number, elapsed: number, nats: number | null, settings: any}} Run
@@ -31,9 +31,12 @@ export async function withRun(root, how) {
     end?.();
     end = undefined;
     fill(place, fresh);
-    const ends = await how.show(run, fresh);
-    if (mine === visit) end = ends;
-    else ends?.();
+    const there = waiting(place, t("loading"));
+    try {
+      const ends = await how.show(run, fresh);
+      if (mine === visit) end = ends;
+      else ends?.();
+    } finally { there(); }
   };
   const refresh = async (/** @type {string | null} */ chosen) => {
     const runs = (await allRuns()).filter((run) => run.state !== "empty" && (how.paired || !run.can.includes("translate")) && how.fits(run));
@@ -61,7 +64,7 @@ function missing(how, data, done, signal) {
       done(run);
     }, signal));
   };
-  const again = button(t("fit.begin", { model: how.model, data: short(data), seconds: Math.round(how.minutes * 60) }), () => begin().catch((e) => fill(sheet, el("p.bad", { role: "alert" }, e.message), again)), { kind: "main" });
+  const again = button(t("fit.begin", { model: how.model, data: short(data), seconds: Math.round(how.minutes * 60) }), () => begin().catch((e) => fill(sheet, el("p.bad", { role: "alert" }, spoken(e)), again)), { kind: "main" });
   fill(sheet, el("p", {}, t("fit.missing")), again);
   return sheet;
 }
@@ -79,8 +82,8 @@ export function follow(run, done, signal) {
   const listen = async () => {
     await events(run, (event) => {
       if (event.state) return done(event.state, event.error);
-      if (event.kind === "warning") notes.append(el("p.warning", {}, event.message));
-      if (event.kind === "note") notes.append(el("p.note", {}, event.message));
+      if (event.kind === "warning") notes.append(el("p.warning", {}, spoken(event.message)));
+      if (event.kind === "note") notes.append(el("p.note", {}, spoken(event.message)));
       if (event.progress !== undefined) bar.value = event.progress;
       if (event.valid_nats !== undefined) score = ` · −log p = ${event.valid_nats.toFixed(2)} nats`;
       const left = event.progress > 0.02 ? (event.elapsed / event.progress) * (1 - event.progress) : NaN;
@@ -88,7 +91,7 @@ export function follow(run, done, signal) {
       if (event.kind === "validation") showPicture(run, image, signal);
     }, signal);
   };
-  listen().catch((error) => { if (!signal.aborted) text.textContent = error.message; });
+  listen().catch((error) => { if (!signal.aborted) fill(text, spoken(error)); });
   return el("div", {}, bar, text, image, notes);
 }
 

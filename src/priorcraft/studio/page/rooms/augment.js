@@ -3,7 +3,7 @@
 import { ask, unpacked } from "../lib/api.js";
 import { button, el, field, fill, percent, say, select, slider } from "../lib/dom.js";
 import { pictures } from "../lib/images.js";
-import { t } from "../lib/i18n.js";
+import { spoken, t } from "../lib/i18n.js";
 import { withRun } from "../lib/runs.js";
 
 /** @param {HTMLElement} root */
@@ -28,7 +28,7 @@ function show(run, place) {
     error.textContent = "";
     fill(shown);
     fill(proof, el("p.note", { role: "status" }, t("compare.wait")));
-    try { told(unpacked(new Uint8Array(await (await ask("augment", question())).arrayBuffer()).subarray(4))); } catch (e) { if (!leaving.signal.aborted) { fill(proof); error.textContent = /** @type {Error} */ (e).message; } }
+    try { told(unpacked(new Uint8Array(await (await ask("augment", question())).arrayBuffer()).subarray(4))); } catch (e) { if (!leaving.signal.aborted) { fill(proof); fill(error, spoken(e)); } }
     begin.disabled = false;
   };
   const told = (/** @type {import("../lib/api.js").Message} */ { values: v, arrays: { pictures: some } }) => {
@@ -47,7 +47,7 @@ function show(run, place) {
       const file = URL.createObjectURL(await (await ask("augment/file", question())).blob());
       el("a", { href: file, download: "augmented.npz" }).click();
       setTimeout(() => URL.revokeObjectURL(file), 10_000);
-    } catch (e) { error.textContent = /** @type {Error} */ (e).message; }
+    } catch (e) { fill(error, spoken(e)); }
   };
   const begin = button(t("augment.begin"), prove, { kind: "main" });
   fill(place, el("div.sides", {},

@@ -3,7 +3,7 @@
 import { ask, post } from "../lib/api.js";
 import { bars } from "../lib/charts.js";
 import { button, chooser, el, field, figures, fill, number, percent, say, select, slider } from "../lib/dom.js";
-import { t } from "../lib/i18n.js";
+import { spoken, t } from "../lib/i18n.js";
 import { Joint, beliefs } from "../lib/probability.js";
 
 /** p(disease, test 1, test 2): one in a hundred is ill; the tests are independent given the disease. */
@@ -24,11 +24,12 @@ export function room(root) {
     try {
       const { id } = await post(`uploads?name=${encodeURIComponent(chosen.name)}`);
       await ask(`uploads/${id}?name=${encodeURIComponent(chosen.name)}`, { method: "POST", body: chosen });
-      const { axes, p } = await post("bayes", { source: id });
-      said.textContent = t("bayes.read", { cells: p.length });
+      const { axes, p, ranged, dropped, holes } = await post("bayes", { source: id });
+      const notes = [t("bayes.read", { cells: p.length }), holes && t("bayes.holes", { n: holes }), ranged.length && t("bayes.ranged", { names: ranged.join(", ") }), dropped.length && t("bayes.dropped", { names: dropped.join(", ") })];
+      said.textContent = notes.filter(Boolean).join(" ");
       show(place, new Joint(axes, p));
     } catch (error) {
-      said.textContent = /** @type {Error} */ (error).message;
+      fill(said, spoken(error));
     }
   };
   root.append(place, el("div.sheet.gap", {}, el("h2", {}, t("bayes.own")), el("p.note", {}, t("bayes.own.how")), file, said));
@@ -67,7 +68,7 @@ function show(place, joint) {
       fill(formula, evidence.length ? formulaOf(query, evidence) : `p(${query})`);
       if (evidence.length) fill(numbers, last.possible ? figures([[t("bayes.likelihood"), range(last.likelihood)], [t("bayes.evidence"), number("=", last.evidence, "", 4)], [t("bayes.bits"), number("=", last.bits, "bit", 2)]]) : el("p.warning", {}, t("bayes.impossible")));
       else fill(numbers, el("p.note", {}, t("bayes.none")));
-      if (evidence.length && last.possible) numbers.append(el("p.note", {}, `${t("bayes.sum")} `, el("span.number", {}, summed(found)), " "), el("p.note", {}, `${t("bayes.path", { state: states[0] })} `, el("span.number", {}, found.map((step) => percent(step.posterior[0])).join(" → "))));
+      if (evidence.length && last.possible) numbers.append(el("p.note", {}, `${t("bayes.product")} `, el("span", {}, both(states[0], evidence[evidence.length - 1][1], found))), el("p.note", {}, `${t("bayes.sum")} `, el("span.number", {}, summed(found)), " "), el("p.note", {}, `${t("bayes.path", { state: states[0] })} `, el("span.number", {}, found.map((step) => percent(step.posterior[0])).join(" → "))));
       const best = last.posterior.indexOf(Math.max(...last.posterior));
       say(t("bayes.said", { state: states[best], p: percent(last.posterior[best]) }));
     };
@@ -91,6 +92,12 @@ function show(place, joint) {
 function formulaOf(query, evidence) {
   const seen = evidence.map(([, state]) => state).join(", ");
   return [el("b", {}, `p(${query} | ${seen})`), ` = p(${seen} | ${query}) p(${query}) / p(${seen})`];
+}
+
+/** The product rule both ways, p(h | e) p(e) = p(h, e) = p(e | h) p(h), for the first state and the last piece. @param {string} state @param {string} piece @param {ReturnType<typeof beliefs>} found */
+function both(state, piece, found) {
+  const before = found[found.length - 2].posterior[0], { likelihood, evidence, posterior } = found[found.length - 1], p = (/** @type {number} */ v) => (Number.isFinite(v) ? v : 0).toFixed(4);
+  return `p(${state} | ${piece}) p(${piece}) = ${p(posterior[0])} × ${p(evidence)} = ${p(posterior[0] * evidence)} = ${p(likelihood[0])} × ${p(before)} = p(${piece} | ${state}) p(${state})`;
 }
 
 /** The sum rule of the last piece: its likelihood under each state times the belief before it. @param {ReturnType<typeof beliefs>} found */

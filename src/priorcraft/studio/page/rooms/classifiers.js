@@ -4,7 +4,7 @@ import { arrays, newest, post } from "../lib/api.js";
 import { bars, lines } from "../lib/charts.js";
 import { button, el, field, figures, fill, number, percent, say, select, slider } from "../lib/dom.js";
 import { bytesOf, paint } from "../lib/images.js";
-import { t } from "../lib/i18n.js";
+import { spoken, t } from "../lib/i18n.js";
 import { Pad } from "../lib/pad.js";
 import { normalised, posterior } from "../lib/probability.js";
 import { gallery, withRun } from "../lib/runs.js";
@@ -65,7 +65,7 @@ async function show(run, place) {
   };
   const undo = () => { x = past.pop() ?? x; changed(); pad.show(); };
 
-  const failed = (/** @type {Error} */ e) => { error.textContent = e.message; };
+  const failed = (/** @type {Error} */ e) => { fill(error, spoken(e)); };
   const question = newest(async (/** @type {number[]} */ drawn, signal) => {
     told = await arrays("classify", { run: run.id, x: drawn }, signal);
     error.textContent = "";
@@ -140,7 +140,7 @@ function curve(run, signal) {
       const names = [...new Set(points.map((/** @type {any} */ p) => p.classifier))];
       const series = names.map((name) => ({ name: t(`curve.${name}`), points: points.filter((/** @type {any} */ p) => p.classifier === name).map((/** @type {any} */ p) => /** @type {[number, number]} */ ([p.per_class, 100 * p.accuracy])) }));
       fill(shown, lines(series, { label: t("classifiers.curve"), unit: t("classifiers.labels"), logarithmic: true, width: shown.clientWidth }));
-    } catch (e) { if (!signal.aborted) fill(shown, el("p.bad", { role: "alert" }, /** @type {Error} */ (e).message)); }
+    } catch (e) { if (!signal.aborted) fill(shown, el("p.bad", { role: "alert" }, spoken(e))); }
     begin.disabled = false;
   };
   const begin = button(t("classifiers.measure"), measure);

@@ -1,8 +1,8 @@
 // @ts-check
 /** Compare: runs side by side, and one sentence for the question. */
 import { post } from "../lib/api.js";
-import { button, el, field, fill, number, say, select } from "../lib/dom.js";
-import { t } from "../lib/i18n.js";
+import { button, el, field, fill, grid, number, say, select } from "../lib/dom.js";
+import { spoken, t } from "../lib/i18n.js";
 import { allRuns, short } from "../lib/runs.js";
 
 /** Questions, each with who can answer it and what makes one answer better; smaller is better. @type {Record<string, {can: (line: any) => boolean, cost: (line: any) => number, why: (line: any) => string}>} */
@@ -43,7 +43,7 @@ export async function room(root) {
         if (mine !== turn) return;
         lines = [...lines, ...found].sort((a, b) => (a.nats ?? Infinity) - (b.nats ?? Infinity));
       }
-    } catch (e) { if (mine === turn && !leaving.signal.aborted) wait.textContent = /** @type {Error} */ (e).message; return; }
+    } catch (e) { if (mine === turn && !leaving.signal.aborted) fill(wait, spoken(e)); return; }
     wait.textContent = "";
     tabulate();
     judge();
@@ -56,10 +56,10 @@ export async function room(root) {
       const { lines: told, html } = await post("report", { runs: lines.map((line) => line.run) });
       const names = [...new Set(told.flatMap((/** @type {any} */ line) => Object.keys(line)))];
       const file = URL.createObjectURL(new Blob([html], { type: "text/html" }));
-      fill(whole, el("div.scroll.gap", { tabIndex: 0, role: "region", "aria-label": t("compare.report") }, el("table", {}, el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, told.map((/** @type {any} */ line) => el("tr", {}, names.map((name) => el("td", {}, said(line[name])))))))),
+      fill(whole, grid(t("compare.report"), names, told.map((/** @type {any} */ line) => names.map((name) => said(line[name])))),
         el("p.note", {}, el("a", { href: file, download: "report.html" }, t("compare.report.file"))));
       say(t("ask.done"));
-    } catch (e) { fill(whole, el("p.bad", { role: "alert" }, /** @type {Error} */ (e).message)); }
+    } catch (e) { fill(whole, el("p.bad", { role: "alert" }, spoken(e))); }
     begin.disabled = false;
   });
   fill(root, el("div.row", {}, groups.length > 1 ? field(t("data.data"), select(groups.map((g) => [g, short(g)]), group, (g) => { group = g; measure(); })) : null, field(t("compare.question"), select(Object.keys(QUESTIONS).map((q) => [q, t(`question.${q}`)]), question, (q) => { question = q; judge(); })), button(t("again"), measure)),

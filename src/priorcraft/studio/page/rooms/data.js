@@ -1,28 +1,35 @@
 // @ts-check
 /** Data: dropped on the page, looked at, and fitted. */
 import { arrays, ask, get, post } from "../lib/api.js";
-import { button, el, field, figures, fill, number, say, select } from "../lib/dom.js";
+import { button, el, field, figures, fill, grid, number, say, select, waiting } from "../lib/dom.js";
 import { pictures } from "../lib/images.js";
-import { t } from "../lib/i18n.js";
+import { spoken, t } from "../lib/i18n.js";
 import { allRuns, follow, short } from "../lib/runs.js";
+
+const SIZES = [8, 16, 28, 32, 48, 64], FIRST_SIZE = 32; // to which images of a folder are brought: larger ones take minutes to learn
 
 /** @param {HTMLElement} root */
 export async function room(root) {
   const about = await get("about"), watching = new AbortController();
   const shown = el("div.sheet"), trainings = el("div"), runs = el("div.scroll", { tabIndex: 0, role: "region", "aria-label": t("data.runs") });
-  let source = about.data, label = "";
+  let source = about.data;
+  /** How the data are read. @type {{label?: string | null, size?: number | null}} */
+  let reading = {};
 
   const open = async () => {
+    const there = waiting(shown, t("loading"));
     try {
-      const message = await arrays("data", { source, label: label || null }, watching.signal);
-      if (message) fill(shown, told(message, (name) => { label = name; open(); }));
-      say(t("data.said", { name: message?.values.name ?? "" }));
-    } catch (e) { fill(shown, el("p.bad", { role: "alert" }, /** @type {Error} */ (e).message)); }
+      const message = await arrays("data", { source, ...reading }, watching.signal);
+      if (!message) return;
+      if (message.values.folder && reading.size === undefined && Math.max(...message.values.shape.slice(1)) > FIRST_SIZE) { reading = { size: FIRST_SIZE }; return await open(); }
+      fill(shown, told(message, reading, (change) => { reading = { ...reading, ...change }; open(); }));
+      say(t("data.said", { name: message.values.name }));
+    } catch (e) { fill(shown, el("p.bad", { role: "alert" }, spoken(e))); } finally { there(); }
   };
+  const chosen = (/** @type {string} */ s) => { source = s; reading = {}; return open(); };
   const sources = el("div");
-  const choices = (/** @type {string[]} */ more) => fill(sources, field(t("data.source"), select([...new Set([about.data, ...about.data_sets, ...more])].map((s) => [s, short(s)]), source, (s) => { source = s; label = ""; open(); })));
-  /** @type {string[]} */
-  const own = [];
+  const own = [...about.uploads];
+  const choices = () => fill(sources, field(t("data.source"), select([...new Set([about.data, ...about.data_sets, ...own])].map((s) => [s, short(s)]), source, chosen)));
   const drop = dropping(async (files, progress) => {
     const { id } = await post(`uploads?name=${encodeURIComponent(called(files))}`);
     try {
@@ -31,11 +38,10 @@ export async function room(root) {
         progress(t("data.sent", { i: i + 1, n: files.length }));
       }
     } catch (e) { await ask(`uploads/${id}`, { method: "DELETE" }).catch(() => {}); throw e; }
-    own.push(id);
+    own.unshift(id);
     source = id;
-    label = "";
-    choices(own);
-    await open();
+    choices();
+    await chosen(id);
   });
 
   const known = new Set();
@@ -52,10 +58,20 @@ export async function room(root) {
     }, watching.signal));
     trainings.prepend(sheet);
   };
+  let seed = 0;
+  const drawn = el("div", { role: "status" });
+  const draw = async (/** @type {string} */ run) => {
+    const there = waiting(drawn, t("ask.wait"));
+    try { fill(drawn, samples(run, /** @type {any} */ (await arrays("sample", { run, n: 20, seed: seed++ }, watching.signal)))); } catch (e) { fill(drawn, el("p.bad", { role: "alert" }, spoken(e))); } finally { there(); }
+  };
+  /** What can be done with a run. @param {import("../lib/runs.js").Run} run */
+  const actions = (run) => el("div.row", { style: { "flex-wrap": "nowrap" } },
+    run.state === "stopped" && button(t("data.resume"), async () => { await post(`runs/${run.id}/resume`); setTimeout(() => watch(run.id), 300); }, { "aria-label": t("data.resume.run", { run: run.id }) }),
+    run.state !== "empty" && !run.can.includes("translate") && button(t("data.sample"), () => draw(run.id), { "aria-label": t("data.samples", { run: run.id }) }));
   const list = async () => {
     const all = await allRuns();
     all.filter((run) => run.state === "running").forEach((run) => watch(run.id));
-    fill(runs, all.length ? el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.data", "data.family", "data.score", "data.state", "data.do"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, all.map((run) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)", "font-size": ".95rem" } }, run.id, run.id.startsWith(run.model) ? null : el("span.note", {}, ` ${run.model}`)), el("td", {}, short(run.data)), el("td", {}, t(`family.${run.family}`)), el("td", {}, number(run.family === "implicit" ? "" : run.family === "exact" ? "=" : "≤", run.nats, run.nats === null ? "" : "nats", 2)), el("td", {}, el(`span.state.${run.state}`, {}, t(`state.${run.state}`))), el("td", {}, run.state === "stopped" ? button(t("data.resume"), async () => { await post(`runs/${run.id}/resume`); setTimeout(() => watch(run.id), 300); }, { "aria-label": t("data.resume.run", { run: run.id }) }) : ""))))) : el("p.note", {}, t("data.none")));
+    fill(runs, all.length ? el("table", {}, el("thead", {}, el("tr", {}, ["run", "data.data", "data.family", "data.score", "data.state", "data.do"].map((k) => el("th", { scope: "col" }, t(k))))), el("tbody", {}, all.map((run) => el("tr", {}, el("th", { scope: "row", style: { color: "var(--ink)", "font-size": ".95rem" } }, run.id, run.id.startsWith(run.model) ? null : el("span.note", {}, ` ${run.model}`)), el("td", {}, short(run.data)), el("td", {}, t(`family.${run.family}`)), el("td", {}, number(run.family === "implicit" ? "" : run.family === "exact" ? "=" : "≤", run.nats, run.nats === null ? "" : "nats", 2)), el("td", {}, el(`span.state.${run.state}`, {}, t(`state.${run.state}`))), el("td", {}, actions(run)))))) : el("p.note", {}, t("data.none")));
   };
 
   const model = select(Object.entries(about.models).map(([name, family]) => [name, `${name} · ${t(`family.${family}`)}`]), "vae", () => {});
@@ -68,29 +84,39 @@ export async function room(root) {
     try {
       for (const name of models) {
         const settings = Object.fromEntries((models.length > 1 ? "" : setting.value).split(/[\s,]+/).filter(Boolean).map((/** @type {string} */ pair) => pair.split("=", 2)));
-        const { run } = await post("fit", { data: source, model: name, minutes: Number(minutes.value), settings, label: label || null });
+        const { run } = await post("fit", { data: source, model: name, minutes: Number(minutes.value), settings, ...reading });
         watch(run);
       }
-    } catch (e) { said.textContent = /** @type {Error} */ (e).message; }
+    } catch (e) { fill(said, spoken(e)); }
   };
   fill(root, el("div.sides", {},
     el("section", {}, drop, el("div.gap", {}, sources), el("div.gap", {}, shown)),
     el("section", {},
       el("div.sheet", {}, el("h2", {}, t("data.fit")), el("p.note", {}, t("data.fit.note")), el("div.row.gap", {}, field(t("data.model"), model), field(t("data.minutes"), minutes), field(t("data.settings"), setting)), el("div.row", {}, button(t("data.begin"), () => fit([model.value]), { kind: "main", id: "fit" }), button(t("data.all"), () => fit(["autoregressive", "vae", "gan"]))), said),
-      el("div.gap", {}, trainings))), el("div.sheet.gap", {}, el("h2", {}, t("data.runs")), runs));
-  choices(own);
+      el("div.gap", {}, trainings))), el("div.sheet.gap", {}, el("h2", {}, t("data.runs")), runs, drawn));
+  choices();
   await Promise.all([open(), list()]);
   return () => watching.abort();
 }
 
-/** What data were read as. @param {import("../lib/api.js").Message} message @param {(label: string) => void} labelled */
-function told(message, labelled) {
+/** Samples of a run, as pictures or as rows. @param {string} run @param {import("../lib/api.js").Message} message */
+function samples(run, { values, arrays: { pictures: images } }) {
+  const name = t("data.samples", { run });
+  if (values.cells) return [el("h2.gap", {}, name), grid(name, values.columns, values.cells)];
+  return images ? [el("h2.gap", {}, name), el("div.pictures", { style: { "--tile": "2.6rem" } }, pictures(images, (i) => t("latent.step", { i: i + 1 })))] : el("p.note", {}, t("data.numbers"));
+}
+
+/** What data were read as. @param {import("../lib/api.js").Message} message @param {{label?: string | null, size?: number | null}} reading @param {(change: {label?: string | null, size?: number | null}) => void} read */
+function told(message, reading, read) {
   const v = message.values, words = v.shape.length === 3 ? t(v.shape[0] === 1 ? "data.grey" : "data.colour", { h: v.shape[1], w: v.shape[2] }) : t("data.table", { n: v.columns.length || v.shape[0] });
-  const columns = v.columns.length ? el("div.row.gap", {}, field(t("data.label"), select([["", "–"], ...v.columns.map((/** @type {string} */ name) => [name, name])], v.label ?? "", labelled))) : null;
+  const columns = v.columns.length ? [
+    el("div.row.gap", {}, field(t("data.label"), select([["", "–"], ...v.columns.map((/** @type {string} */ name) => [name, name])], v.label ?? "", (name) => read({ label: name || null })))),
+    el("div.gap", {}, grid(t("data.first"), v.columns, v.first)), el("h3.gap", {}, t("data.read")), el("ul.notes", { lang: "en" }, v.read.map((/** @type {string} */ line) => el("li", {}, line)))] : null;
+  const size = v.folder ? el("div.row.gap", {}, field(t("data.size"), select([["", t("data.size.own")], ...SIZES.map((n) => /** @type {[string, string]} */ ([String(n), `${n} × ${n}`]))], String(reading.size ?? ""), (n) => read({ size: Number(n) || null })), t("data.size.note"))) : null;
   return [el("h2", {}, v.name), el("p", {}, v.columns.length ? words : `${words}, ${v.levels === null ? t("data.reals") : t("data.levels", { n: v.levels })}`),
     figures([[t("data.train"), v.rows.train], [t("data.valid"), v.rows.valid], [t("data.test"), v.rows.test], [t("data.classes"), v.classes.length || "–"]]),
-    message.arrays.pictures ? el("div.pictures.gap", { style: { "--tile": "2.6rem" } }, pictures(message.arrays.pictures)) : columns,
-    v.notes.length > 0 && el("ul.notes", { lang: "en" }, v.notes.map((/** @type {string} */ note) => el("li", {}, note)))];
+    message.arrays.pictures ? el("div.pictures.gap", { style: { "--tile": "2.6rem" } }, pictures(message.arrays.pictures)) : null, ...(columns ?? []), size,
+    v.notes.length > 0 && el("ul.notes", {}, v.notes.map((/** @type {string} */ note) => el("li", {}, spoken(note))))];
 }
 
 /**
@@ -105,7 +131,7 @@ function dropping(taken) {
     const kept = found.filter(({ name }) => !name.split("/").pop()?.startsWith("."));
     if (!kept.length) return;
     said.className = "";
-    try { await taken(kept, (text) => { said.textContent = text; }); } catch (e) { said.className = "bad"; said.textContent = /** @type {Error} */ (e).message; }
+    try { await taken(kept, (text) => { said.textContent = text; }); } catch (e) { said.className = "bad"; fill(said, spoken(e)); }
     files.value = folder.value = "";
   };
   const node = el("div.drop", { on: {

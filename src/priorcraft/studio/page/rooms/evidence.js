@@ -1,9 +1,9 @@
 // @ts-check
 /** Evidence: a mask is brushed, and eight draws follow the stroke. */
 import { newest, stream } from "../lib/api.js";
-import { button, chooser, el, field, fill, say, select, slider, views } from "../lib/dom.js";
+import { button, chooser, el, field, fill, say, select, slider, views, waiting } from "../lib/dom.js";
 import { bytesOf, entriesOf, paint, picture } from "../lib/images.js";
-import { t, translated } from "../lib/i18n.js";
+import { spoken, t, translated } from "../lib/i18n.js";
 import { Pad } from "../lib/pad.js";
 import { gallery, withRun } from "../lib/runs.js";
 import { room as augment } from "./augment.js";
@@ -40,7 +40,7 @@ async function show(run, place) {
 
   const base = el("canvas", { width: w, height: h }), tiles = Array.from({ length: DRAWS }, (_, i) => picture(t("evidence.draw", { i: i + 1 })));
   const mean = picture(t("evidence.mean")), doubt = picture(t("evidence.doubt"));
-  const said = el("p.note", { role: "status" }), error = el("p.bad", { role: "alert" }), size_ = el("output.number");
+  const said = el("p.note", { role: "status" }), notes = el("div", {}, said), error = el("p.bad", { role: "alert" }), size_ = el("output.number");
 
   const pad = new Pad({
     columns: w, rows: h, label: t("evidence.pad"),
@@ -116,7 +116,9 @@ async function show(run, place) {
   const question = newest(async (/** @type {any} */ asked, signal) => {
     let fresh = true;
     if (asked.seen === "mask" && !asked.hidden.includes(1)) return blank();
+    const there = waiting(notes, t("ask.wait"));
     await stream("evidence", { run: run.id, label, n: DRAWS, ...asked }, (message) => {
+      there();
       error.textContent = "";
       if (fresh) found = { draws: [], x: [] };
       fresh = false;
@@ -126,8 +128,8 @@ async function show(run, place) {
         found.x.push(/** @type {Int32Array} */ (values.data.slice(i * each, (i + 1) * each)));
       }
       answer(message.values);
-    }, signal);
-  }, (e) => { error.textContent = e.message; }, () => found.draws.length > 0);
+    }, signal).finally(there);
+  }, (e) => { fill(error, spoken(e)); }, () => found.draws.length > 0);
   const ask = () => question({ x: x.map((value, i) => (seen === "mask" && hidden[i % size] ? 0 : value)), hidden: Array.from(hidden), seen, seed });
   const blank = () => { for (const tile of [...tiles, mean]) paint(tile, bytesOf(x, run.shape, levels), ...shape); paint(doubt, new Uint8Array(size), h, w, 1); said.textContent = t("evidence.begin"); };
   const answer = (/** @type {any} */ values) => {
@@ -170,7 +172,7 @@ async function show(run, place) {
         run.classes.length ? field(t("class"), select([["-1", t("unknown")], ...run.classes.map((name, i) => /** @type {[string, string]} */ ([String(i), name]))], "-1", (v) => { label = Number(v); ask(); })) : null,
         button(t("evidence.again"), () => { seed++; ask(); }))),
     el("section", {},
-      el("div.sheet", {}, el("h2", {}, t("evidence.draws")), el("p.formula", {}, "x ~ p(x | ", el("b", {}, t("evidence.seen")), ")"), el("div.pictures", { style: { "grid-template-columns": "repeat(4, 1fr)" } }, tiles), said, error),
+      el("div.sheet", {}, el("h2", {}, t("evidence.draws")), el("p.formula", {}, "x ~ p(x | ", el("b", {}, t("evidence.seen")), ")"), el("div.pictures", { style: { "grid-template-columns": "repeat(4, 1fr)" } }, tiles), notes, error),
       el("div.sheet", {}, el("div.row", { style: { "flex-wrap": "nowrap" } }, [mean, doubt].map((canvas, i) => el("figure", { style: { margin: 0, flex: "1" } }, el("div.stage", {}, canvas), el("figcaption.note", {}, t(i ? "evidence.doubt" : "evidence.mean")))))),
       el("div.sheet", {}, el("h2", {}, t("evidence.which")), rows.node, el("div.gap", {}, file, el("p.note", {}, t("evidence.paste")))))));
   return () => { removeEventListener("paste", pasted); removeEventListener("keydown", down); removeEventListener("keyup", released); };

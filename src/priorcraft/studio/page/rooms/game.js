@@ -4,8 +4,9 @@ import { arrays, ask, get, post } from "../lib/api.js";
 import { lines } from "../lib/charts.js";
 import { button, el, field, figures, fill, number, say, select } from "../lib/dom.js";
 import { paint, pictures } from "../lib/images.js";
-import { known, t } from "../lib/i18n.js";
+import { known, spoken, t } from "../lib/i18n.js";
 import { Pad } from "../lib/pad.js";
+import { short } from "../lib/runs.js";
 
 const REACH = 1.5, CELLS = 36, POINTS = 2400, KEPT = 400;
 
@@ -103,8 +104,8 @@ export async function room(root) {
     context.globalAlpha = 0.9;
     if (frame?.arrays.fake) {
       context.fillStyle = style.getPropertyValue("--warm");
-      const { data } = frame.arrays.fake;
-      for (let i = 0; i < data.length / 2; i++) { context.beginPath(); context.arc(X(data[2 * i]), Y(data[2 * i + 1]), 3.2, 0, 7); context.fill(); }
+      const { data } = frame.arrays.fake, inside = (/** @type {number} */ v) => Math.min(Math.max(v, 2), size - 2); // what is far away lies at the edge
+      for (let i = 0; i < data.length / 2; i++) { context.beginPath(); context.arc(inside(X(data[2 * i])), inside(Y(data[2 * i + 1])), 3.2, 0, 7); context.fill(); }
     }
     context.globalAlpha = 1;
   };
@@ -114,7 +115,7 @@ export async function room(root) {
   const curves = el("div"), numbers = el("div", { id: "game-numbers" }), warnings = el("div", { role: "status" }), error = el("p.bad", { role: "alert" });
   const play = button(t("game.play"), () => toggle(), { kind: "main", id: "game-play" });
 
-  const tell = async (/** @type {any} */ move) => { if (game !== null) await post(`game/${game}`, move).catch((e) => { error.textContent = e.message; }); };
+  const tell = async (/** @type {any} */ move) => { if (game !== null) await post(`game/${game}`, move).catch((e) => { fill(error, spoken(e)); }); };
   const stop = () => { playing = false; watching.abort(); watching = new AbortController(); play.textContent = t("game.play"); if (game !== null) ask(`game/${game}`, { method: "DELETE" }).catch(() => {}); game = null; };
   const ready = async () => {
     if (game !== null) return;
@@ -124,7 +125,7 @@ export async function room(root) {
     after = 0;
     error.textContent = "";
     fill(warnings);
-    const body = on === "points" ? { points: Array.from(points), loss, seed: seed++ } : { data: about.data, loss, seed: seed++ };
+    const body = on === "points" ? { points: Array.from(points), loss, seed: seed++ } : { data: on, loss, seed: seed++ };
     game = (await post("game", body)).game;
     await tell({ pace: slow ? 4 : 0, freeze: frozen ? "critic" : "nobody", faster });
     watch(game ?? 0);
@@ -136,9 +137,9 @@ export async function room(root) {
       playing = !playing;
       play.textContent = playing ? t("game.pause") : t("game.play");
       await tell({ playing });
-    } catch (e) { error.textContent = /** @type {Error} */ (e).message; }
+    } catch (e) { fill(error, spoken(e)); }
   };
-  const once = async (/** @type {string} */ who) => { try { await ready(); if (playing) await toggle(); await tell({ once: who }); } catch (e) { error.textContent = /** @type {Error} */ (e).message; } };
+  const once = async (/** @type {string} */ who) => { try { await ready(); if (playing) await toggle(); await tell({ once: who }); } catch (e) { fill(error, spoken(e)); } };
 
   const watch = async (/** @type {number} */ number_) => {
     frames = 0;
@@ -151,7 +152,7 @@ export async function room(root) {
         coming.catch(() => {});
         if (message && game === number_) shows(message);
       } catch (e) {
-        if (game === number_) error.textContent = /** @type {Error} */ (e).message;
+        if (game === number_) fill(error, spoken(e));
         return;
       }
     }
@@ -171,7 +172,7 @@ export async function room(root) {
     fill(numbers, figures([[t("game.step"), String(v.step)], [t("game.rate"), `${v.rate.toFixed(0)} / s`], [t("game.diversity"), last ? number("", last.diversity, "", 2) : "–"], v.sharpness === undefined ? [t("game.cost"), `${(100 * v.cost).toFixed(1)} %`] : [t("game.sharpness"), number("", v.sharpness, "", 2)]]));
     if (frames % 3 === 1) fill(curves, lines([{ name: t("game.critic.loss"), points: series("critic_loss") }, { name: t("game.generator.loss"), points: series("loss") }], { label: t("game.losses"), unit: t("game.steps"), from: 0, width: curves.clientWidth }));
     const said = [...v.warnings, ["", v.error]].filter(([, sentence]) => sentence), now = said.join();
-    if (warnings.dataset.said !== now) fill(warnings, said.map(([name, sentence]) => el("p.warning", {}, known(name), known(name) && " ", el("span", { lang: "en" }, sentence))));
+    if (warnings.dataset.said !== now) fill(warnings, said.map(([name, sentence]) => el("p.warning", {}, known(name), known(name) && " ", spoken(sentence))));
     warnings.dataset.said = now;
   };
   const series = (/** @type {string} */ name) => records.filter((r) => r[name] !== undefined).map((r) => /** @type {[number, number]} */ ([r.step, r[name]]));
@@ -204,7 +205,7 @@ export async function room(root) {
 
   const shape = () => fill(scene, on === "points" ? [pad.node, el("p.note", {}, t("game.keys")), el("div.row.gap", {}, Object.keys(NAMED).map((name) => button(t(`game.${name}`), () => named(name))), button(t("clear"), () => { weights = new Float64Array(CELLS * CELLS); drawing = true; restart(); }))] : [images, el("p.note", {}, t("game.images.note"))]);
   const pressed = (/** @type {string} */ text, /** @type {() => boolean} */ act) => { const b = button(text, () => b.setAttribute("aria-pressed", String(act())), { "aria-pressed": "false" }); return b; };
-  const choice = field(t("game.on"), select([["points", t("game.points")], ["images", t("game.images", { data: about.data.split("/").pop() })]], on, (v) => { on = v; stop(); shape(); restart(); }));
+  const choice = field(t("game.on"), select([["points", t("game.points")], ...[about.data, ...about.uploads.filter((/** @type {string} */ name) => !about.tables.includes(name))].map((name) => /** @type {[string, string]} */ ([name, t("game.images", { data: short(name) })]))], on, (v) => { on = v; stop(); shape(); restart(); }));
   fill(root, el("div.sides", {},
     el("section", {}, el("div.row", { style: { "margin-bottom": "1rem" } }, choice, field(t("game.loss"), select(["relativistic", "non-saturating", "least-squares", "wasserstein"].map((l) => [l, t(`loss.${l}`)]), loss, (v) => { loss = v; restart(); }))), scene, error),
     el("section", {},

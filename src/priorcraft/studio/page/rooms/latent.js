@@ -3,7 +3,7 @@
 import { arrays, newest } from "../lib/api.js";
 import { button, el, field, fill, percent, say, select, slider } from "../lib/dom.js";
 import { paint, picture, pictures } from "../lib/images.js";
-import { t } from "../lib/i18n.js";
+import { spoken, t } from "../lib/i18n.js";
 import { gallery, withRun } from "../lib/runs.js";
 
 export const COLOURS = ["#4e79a7", "#e15759", "#59a14f", "#b07aa1", "#f28e2b", "#17a2b8", "#c2a000", "#9c755f", "#d37295", "#79706e"];
@@ -39,7 +39,7 @@ function components(run, place, map) {
   const draw = newest(async (/** @type {any} */ question, signal) => {
     const message = await arrays("latent/component", { run: run.id, ...question }, signal);
     if (message) fill(draws, pictures(message.arrays.pictures, (i) => t("evidence.draw", { i: i + 1 })));
-  }, (e) => { said.textContent = e.message; });
+  }, (e) => { fill(said, spoken(e)); });
   const choose = (/** @type {number} */ i) => {
     z = i;
     said.textContent = t("latent.draws", { i });
@@ -104,7 +104,7 @@ async function walking(run, map) {
     where.textContent = name ? t("latent.in", { name }) : "";
     if (document.activeElement === canvas) say(t("latent.said", { name: name || "x", a: at[0].toFixed(1), b: at[1].toFixed(1) }));
   };
-  const ask = newest(async (/** @type {any} */ question, signal) => shows(await arrays("latent/walk", { run: run.id, ...question }, signal), Boolean(question.at)), (e) => { where.textContent = e.message; });
+  const ask = newest(async (/** @type {any} */ question, signal) => shows(await arrays("latent/walk", { run: run.id, ...question }, signal), Boolean(question.at)), (e) => { fill(where, spoken(e)); });
   const go = (/** @type {[number, number]} */ to) => { at = [Math.min(Math.max(to[0], left), right), Math.min(Math.max(to[1], low), high)]; draw(); ask({ at, label }); };
 
   const pointed = (/** @type {PointerEvent} */ e) => { const box = canvas.getBoundingClientRect(); go([left + ((e.clientX - box.left) / box.width) * (right - left), high - ((e.clientY - box.top) / box.height) * (high - low)]); };

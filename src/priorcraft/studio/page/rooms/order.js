@@ -3,7 +3,7 @@
 import { arrays, newest } from "../lib/api.js";
 import { bars } from "../lib/charts.js";
 import { button, el, field, fill, number, say, select } from "../lib/dom.js";
-import { t } from "../lib/i18n.js";
+import { spoken, t } from "../lib/i18n.js";
 import { Pad } from "../lib/pad.js";
 import { withRun } from "../lib/runs.js";
 
@@ -26,6 +26,14 @@ function presets(h, w) {
   return { raster, reverse: [...raster].reverse(), columns: raster.map((i) => (i % h) * w + Math.floor(i / h)), inside: [...raster].sort((a, b) => far(a) - far(b)), outside: [...raster].sort((a, b) => far(b) - far(a)), random: shuffled };
 }
 
+/** Orders averaged: p(x) is the mean of the densities in each, and a density itself. @param {{log_p: ArrayLike<number>}[]} tried */
+function averaged(tried) {
+  const n = tried[0].log_p.length;
+  const log_p = Array.from({ length: n }, (_, i) => { const each = tried.map((order) => order.log_p[i]), most = Math.max(...each); return most + Math.log(each.reduce((sum, v) => sum + Math.exp(v - most), 0) / each.length); });
+  const mean = log_p.reduce((a, b) => a + b, 0) / n, spread = Math.sqrt(log_p.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (n - 1));
+  return { name: t("order.averaged"), nats: -mean, error: spread / Math.sqrt(n), log_p };
+}
+
 /** @param {import("../lib/runs.js").Run} run @param {HTMLElement} place */
 function show(run, place) {
   const [, h, w] = run.shape, top = (run.levels ?? 2) - 1, named = presets(h, w);
@@ -34,7 +42,7 @@ function show(run, place) {
   let drawn = [];
   /** @type {{x: ArrayLike<number>, p: any} | null} */
   let sample = null;
-  const scores = /** @type {Map<string, {nats: number, error: number, name: string}>} */ (new Map());
+  const scores = /** @type {Map<string, {nats: number, error: number, name: string, log_p: ArrayLike<number>}>} */ (new Map());
   const rank = () => { const r = new Array(h * w); order.forEach((i, k) => { r[i] = k; }); return r; };
   let ranks = rank();
 
@@ -76,10 +84,10 @@ function show(run, place) {
     sample = { x: message.arrays.x.data, p: message.arrays.p };
     error.textContent = "";
     animate(message.values);
-  }, (e) => { error.textContent = e.message; });
+  }, (e) => { fill(error, spoken(e)); });
   const play = () => ask({ order, block, label, seed });
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const animate = (/** @type {{nats: number, seconds: number}} */ { nats, seconds }) => {
+  const animate = (/** @type {{nats: number, seconds: number, evaluation: number}} */ { nats, seconds, evaluation }) => {
     cancelAnimationFrame(timer);
     shown = calm.matches ? h * w : 0;
     const began = performance.now(), length = Math.min(6000, Math.max(1200, (h * w * 40) / block));
@@ -90,7 +98,7 @@ function show(run, place) {
       if (sample) chart.show(Array.from({ length: Math.min(top + 1, 17) }, (_, v) => sample?.p.data[next * (top + 1) + v] ?? 0));
       pad.show();
       if (share < 1) timer = requestAnimationFrame(frame);
-      else { said.textContent = t("order.drawn", { nats: nats.toFixed(1), steps: Math.ceil((h * w) / block), ms: (1000 * seconds).toFixed(0) }); pad.canvas.dataset.drawn = String(Number(pad.canvas.dataset.drawn ?? 0) + 1); }
+      else { said.textContent = t("order.drawn", { nats: nats.toFixed(1), steps: Math.ceil((h * w) / block), ms: (1000 * seconds).toFixed(0), one: (1000 * evaluation).toFixed(1) }); pad.canvas.dataset.drawn = String(Number(pad.canvas.dataset.drawn ?? 0) + 1); }
     };
     frame();
   };
@@ -98,12 +106,12 @@ function show(run, place) {
   const judge = newest(async (/** @type {any} */ question, signal) => {
     const message = await arrays("order/score", { run: run.id, order: question.order, block: question.block }, signal);
     if (!message) return;
-    scores.set(question.name, { name: question.name, nats: message.values.nats, error: message.values.error });
+    scores.set(question.name, { name: question.name, nats: message.values.nats, error: message.values.error, log_p: message.arrays.log_p.data });
     list();
-  }, (e) => { error.textContent = e.message; });
+  }, (e) => { fill(error, spoken(e)); });
   const score = (/** @type {string} */ name) => judge({ order: [...order], block, name: block > 1 ? `${name}, ${t("order.by", { n: block })}` : name });
   const list = () => {
-    const rows = [...scores.values()].sort((a, b) => a.nats - b.nats);
+    const tried = [...scores.values()], rows = (tried.length > 1 ? [...tried, averaged(tried)] : tried).sort((a, b) => a.nats - b.nats);
     fill(table, rows.map((row) => el("tr", {}, el("td", {}, row.name), el("td.right", {}, number("=", row.nats, "", 2)), el("td.right", {}, `± ${row.error.toFixed(2)}`))));
     if (rows.length > 1) say(t("order.said", { best: rows[0].name, nats: rows[0].nats.toFixed(1) }));
   };

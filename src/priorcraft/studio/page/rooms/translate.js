@@ -3,7 +3,7 @@
 import { arrays, newest, post } from "../lib/api.js";
 import { chooser, el, field, fill, number, percent, say, select } from "../lib/dom.js";
 import { bytesOf, entriesOf, paint, picture, pictures } from "../lib/images.js";
-import { t } from "../lib/i18n.js";
+import { spoken, t } from "../lib/i18n.js";
 import { gallery, withRun } from "../lib/runs.js";
 
 /** @param {HTMLElement} root */
@@ -31,14 +31,14 @@ async function show(run, place) {
     fill(answers, pictures(message.arrays.pictures, (i) => t("evidence.draw", { i: i + 1 })));
     place.dataset.answers = String(Number(place.dataset.answers ?? 0) + 1);
     say(t("translate.said", { n: message.arrays.pictures.shape[0] }));
-  }, (e) => { error.textContent = e.message; });
+  }, (e) => { fill(error, spoken(e)); });
   const prove = newest(async (/** @type {number} */ goal, signal) => {
     fill(proof, el("p.note", {}, t("compare.wait")));
     try {
       const told = await post("translate/proof", { run: run.id, to: goal }, signal);
       fill(proof, el("p", {}, t(`translate.proof.${told.how}`, { ...told, to: run.classes[goal] ?? "" })),
         el("p.figure", {}, number("", 100 * (told.hits / told.n), "%", 0), el("span.note", {}, ` ${t("interval", { low: percent(told.low), high: percent(told.high) })}`)));
-    } catch (e) { fill(proof, el("p.note", {}, /** @type {Error} */ (e).message)); }
+    } catch (e) { fill(proof, el("p.note", {}, spoken(e))); }
   });
   const look = () => { paint(input, bytesOf(x, shape, levels), shape[1], shape[2], shape[0]); ask({ x, label, to }); };
   const rows = await gallery(run, (row, _, y) => { x = row; label = paired ? -1 : y; look(); }, paired ? { path: `runs/${run.id}/domain` } : { n: 24 });

@@ -4,7 +4,7 @@ import { arrays, newest, post } from "../lib/api.js";
 import { lines } from "../lib/charts.js";
 import { button, el, figures, fill, number, say, slider } from "../lib/dom.js";
 import { paint, picture } from "../lib/images.js";
-import { t } from "../lib/i18n.js";
+import { spoken, t } from "../lib/i18n.js";
 import { allRuns, follow, gallery, withRun } from "../lib/runs.js";
 
 /** @param {HTMLElement} root */
@@ -24,7 +24,7 @@ async function show(run, place) {
     const { picture: p, draw: d } = message.arrays;
     paint(output, p.data, p.shape[0], p.shape[1], p.shape[2]);
     paint(draw, d.data, d.shape[0], d.shape[1], d.shape[2]);
-  }, (e) => { error.textContent = e.message; });
+  }, (e) => { fill(error, spoken(e)); });
   const up = newest(async (/** @type {{x: number[], y: number}} */ row, signal) => {
     const message = await arrays("vae/up", { run: run.id, x: row.x, label: row.y }, signal);
     if (!message) return;
@@ -39,7 +39,7 @@ async function show(run, place) {
     fill(numbers, figures([[t("vae.reconstruction"), number("≈", v.reconstruction, "nats")], ["KL(q ‖ p)", number("≈", v.kl, "nats")], [t("vae.elbo"), number("≥", v.bounds[0], "nats")], [t("vae.tight"), number("≥", v.bounds[v.bounds.length - 1], "nats")], [t("vae.gap"), number("≥", v.gap, "nats")]]));
     say(t("vae.said", { bound: v.bounds[0].toFixed(1) }));
     down([...z]);
-  }, (e) => { error.textContent = e.message; });
+  }, (e) => { fill(error, spoken(e)); });
   const rows = await gallery(run, (x, _, y) => {
     const bytes = Uint8Array.from(x, (value) => Math.round((value * 255) / ((run.levels ?? 2) - 1)));
     const [c, h, w] = run.shape;
@@ -82,7 +82,7 @@ function collapse(run, signal) {
     fill(training, follow(made.run, () => { fill(training); refresh(); }, signal));
   };
   refresh();
-  const fail = (/** @type {Error} */ e) => fill(training, el("p.bad", { role: "alert" }, e.message));
+  const fail = (/** @type {Error} */ e) => fill(training, el("p.bad", { role: "alert" }, spoken(e)));
   return el("div.sheet.gap", {}, el("h2", {}, t("vae.collapse")), el("p.note", {}, t("vae.collapse.note")), list, training,
     el("div.row", {}, button(t("vae.off"), () => fit({ free_bits: 0, beta: 4 }).catch(fail)), button(t("vae.on"), () => fit({ free_bits: 0.5, beta: 4 }).catch(fail))));
 }
