@@ -1,6 +1,7 @@
 """A column of every type that a frame may hold comes back as it was: drawn, and filled in."""
 
 import datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 import priorcraft as pc
+from priorcraft.errors import DataError
 from priorcraft.sklearn import PriorImputer, PriorSampler
 
 N = 90
@@ -115,3 +117,71 @@ def test_columns_that_say_one_thing_or_nothing(missing):
             assert any(f"'{name}' says" in note and "--missing keep" in note for note in run.notes)
         else:
             assert (drawn[name].is_not_null() == (drawn["x"] > 3)).mean() > 0.8
+
+
+UTC = datetime.UTC
+ODD: Any = {
+    "list": pd.Series([[1], [2, 3], None] * 30),
+    "dict": pd.Series([{"a": 1}, {}, None] * 30),
+    "bytes": pd.Series([b"a", b"b", None] * 30),
+    "array": pd.Series([np.zeros(2), np.ones(2), None] * 30),
+    "set": pd.Series([{1}, {2}, None] * 30),
+    "interval": pd.cut(pd.Series([0.5, 1.5, np.nan] * 30), [0, 1, 2]),
+    "truths": pd.Categorical([True, False, None] * 30),
+    "several": pd.Categorical([1, "a", None] * 30),
+    "decimals": pd.Series([Decimal("7.30"), Decimal("1"), None] * 30),
+    "moments": pd.Series(
+        [datetime.datetime(2024, 1, 1), datetime.datetime(2024, 1, 2, tzinfo=UTC), None] * 30, dtype=object
+    ),
+    "far": pd.Series([datetime.datetime(9999, 1, 1), datetime.datetime(2024, 1, 2), None] * 30, dtype=object),
+    "huge": pd.Series([2**70, 1, None] * 30, dtype=object),
+    "numbers": pd.Series([1, 2.5, None] * 30, dtype=object),
+    "quarter": pd.PeriodIndex(["2024Q1", "2024Q4", None] * 30, freq="Q"),
+    "half": np.array([0.5, 1.5, np.nan] * 30, "float16"),
+    "broken": pd.Series(["\ud800", "a", None] * 30, dtype=object),
+}
+
+
+def test_cells_of_any_object_stay_what_they_are():
+    frame = pd.DataFrame(ODD | {"x": WHOLE})
+    run = pc.fit(frame, "chow-liu", steps=1)
+    left = ["list", "dict", "bytes", "array", "set"]
+    assert all(any(f"'{name}' is left out" in note for note in run.notes) for name in left)
+    drawn, filled = pc.sample(run, 20).frame, pc.impute(run, frame, n=1).frame
+    assert set(frame) - set(drawn) == set(left)
+    assert filled.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert {name: str(drawn[name].dtype) for name in ("truths", "quarter", "half")} == {
+        "truths": "category", "quarter": "period[Q-DEC]", "half": "float16",
+    }  # fmt: skip
+    assert set(drawn["truths"]) == {True, False}
+    for name in frame:
+        there = frame[name].notna()
+        assert filled[name].notna().all() == (name not in left), name
+        same = [
+            type(a) is type(b) and np.array_equal(a, b)
+            for a, b in zip(frame[name][there], filled[name][there], strict=True)
+        ]
+        assert all(same), name
+    assert all(isinstance(value, Decimal) for value in filled["decimals"])
+
+
+def test_lists_and_structures_of_polars_stay_and_types_that_arrow_has_not_are_named():
+    frame = pl.DataFrame(
+        {"x": WHOLE, "list": [[1], [2, 3], None] * 30, "of": [{"a": 1}, None, {"a": 2}] * 30, "n": [1, None, 2] * 30}
+    )
+    filled = pc.impute(pc.fit(frame, "chow-liu", steps=1), frame, n=1).frame
+    assert filled.schema == frame.schema
+    assert filled.drop("n").equals(frame.drop("n"))
+    for kind, values in ((pl.Object, [object()] * N), (pl.Int128, [1, 2, 3] * 30)):
+        with pytest.raises(DataError, match=f"'odd' has the polars type {kind}"):
+            pc.data(frame.with_columns(pl.Series("odd", values, dtype=kind)))
+
+
+def test_names_that_are_no_texts_stay_and_blank_texts_are_told():
+    frame = pd.DataFrame({0: WHOLE, ("a", 1): ["", "b", "c"] * 30})
+    run = pc.fit(frame, "chow-liu", steps=1)
+    assert any("'' is taken as empty: 30 in '('a', 1)'" in note for note in run.notes)
+    assert list(pc.impute(run, frame, n=1).frame) == list(frame)
+    assert list(pc.score(run, frame.head(9)).frame)[:2] == list(frame)
+    assert any("the run's own" in note for note in pc.score(run, frame).notes)
+    assert not any("the run's own" in note for note in pc.score(run, frame.head(9)).notes)

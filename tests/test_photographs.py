@@ -163,3 +163,13 @@ def test_twelve_bits_in_sixteen_are_told_and_can_be_stated(place, capsys):
 
 def test_an_array_is_fitted_as_a_file_is():
     assert pc.fit(np.tile([0, 1, 2, 1], (40, 3)), "naive-bayes", steps=1).family == "exact"
+
+
+def test_a_photograph_of_one_line_is_refused(tmp_path):
+    line = np.arange(30, dtype=np.uint8)[None]
+    Image.fromarray(line).save(tmp_path / "line.png")
+    Image.fromarray(np.where(line > 25, 255, 0).astype(np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(DataError, match="the photograph is 30 x 1; it needs two pixels each way"):
+        pc.inpaint(tmp_path / "line.png", mask=tmp_path / "mask.png")
+    with pytest.raises(UsageError, match="run must be a run, an image or a folder of images, not list"):
+        pc.inpaint([tmp_path / "line.png"], mask=tmp_path / "mask.png")

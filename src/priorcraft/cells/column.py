@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from priorcraft.cells.compute import pc
+from priorcraft.cells.types import is_opaque
 from priorcraft.errors import DataError, did_you_mean
 
 EMPTY = -1  # in the place of a word's number: there is nothing in the cell
@@ -25,7 +26,8 @@ class CellColumn:
         typed: whether the source says of what type the values are; texts of a file say nothing.
         dtype: the type by the name that a data frame gives it; "" without one.
         ordered: whether the source says that the values are in order.
-        objects: of a column of several types at once, what stands in each row, (N,); None of others.
+        objects: of a column of Python objects that no type tells, what stands in each row, (N,); None of others.
+        values: of a frame's categories that are no words, the categories themselves; None of others.
     """
 
     name: str
@@ -35,6 +37,7 @@ class CellColumn:
     dtype: str = ""
     ordered: bool = False
     objects: np.ndarray | None = field(default=None, repr=False, compare=False)
+    values: Sequence[Any] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -59,6 +62,8 @@ class CellColumn:
         """The different values as text, (V,)."""
         if pa.types.is_string(self.distinct.type):
             return self.distinct
+        if is_opaque(self.distinct.type):
+            return pa.array([str(value) for value in self.distinct.to_pylist()], pa.string())
         if pa.types.is_boolean(self.distinct.type):
             return pa.array(["True" if value else "False" for value in self.distinct.to_pylist()], pa.string())
         return pc.cast(self.distinct, pa.string())
@@ -94,6 +99,7 @@ class Cells:
         decimal_comma: whether the file separates cells by something that leaves the comma to numbers.
         kind: "text", "parquet", "pandas", "polars" or "arrow".
         index: names of the rows of a pandas frame; None without any.
+        labels: names of its columns, where they are not all texts; () else.
     """
 
     source: str
@@ -105,6 +111,7 @@ class Cells:
     decimal_comma: bool = False
     kind: str = "text"
     index: Any = field(default=None, repr=False, compare=False)
+    labels: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def names(self) -> list[str]:

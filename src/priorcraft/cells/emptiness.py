@@ -9,6 +9,7 @@ import pyarrow as pa
 from priorcraft.cells.column import CellColumn, Cells
 from priorcraft.cells.compute import pc
 from priorcraft.cells.numerals import numeral_of
+from priorcraft.cells.types import is_category
 
 # no table means a word by them
 ALWAYS = (
@@ -69,7 +70,7 @@ def emptied(cells: Cells, words: str | None = None) -> Emptied:
 
     An empty cell is empty. In a column that is of numbers but for them, all of `ALWAYS` and `SOMETIMES` are, too; in
     other columns those of `ALWAYS`, and those of `SOMETIMES` that stand in a column of numbers of the same table. In a
-    frame or a parquet file, which say themselves what is missing, a word is a word.
+    frame or a parquet file, which say themselves what is missing, a word is a word, and what is but spaces is empty.
 
     Args:
         cells: the table.
@@ -82,14 +83,23 @@ def rule(cells: Cells, words: str | None = None) -> dict[str, list[str]]:
     """The words of each column that are taken as empty; args as in `emptied`."""
     if words is not None:
         own = [word.strip() for word in words.split(",") if word.strip()]
-        return {column.name: own for column in cells.columns}
+        return {column.name: [*own, *_blank(column)] for column in cells.columns}
     texts = [column for column in cells.columns if not column.typed]
     numbers = {column.name for column in texts if _numbers_but_for(column, cells.decimal_comma)}
     seen = {word for column in texts if column.name in numbers for word in _found(column, SOMETIMES)}
-    return {
+    found = {
         column.name: [*ALWAYS, *(SOMETIMES if column.name in numbers else () if _short_codes(column) else seen)]
         for column in texts
     }
+    return found | {column.name: blank for column in cells.columns if (blank := _blank(column))}
+
+
+def _blank(column: CellColumn) -> list[str]:
+    """Texts of a frame that hold nothing but spaces; those of files are empty cells already."""
+    if not column.typed or is_category(column.dtype) or not pa.types.is_string(column.distinct.type):
+        return []
+    blank = pc.equal(pc.utf8_trim_whitespace(column.distinct), "")
+    return column.distinct.filter(blank).to_pylist() if pc.any(blank).as_py() else []
 
 
 def _numbers_but_for(column: CellColumn, comma: bool) -> bool:
@@ -117,7 +127,8 @@ def without(cells: Cells, words: Mapping[str, list[str]]) -> Emptied:
     """Takes the words that are given for each column as empty cells."""
     taken, columns = dict[str, dict[str, int]](), list[CellColumn]()
     for column in cells.columns:
-        gone = _among(column, words.get(column.name, ()))
+        named = words.get(column.name, ())
+        gone = _among(column, named) if named else np.zeros(len(column.distinct), dtype=bool)
         if gone.any():
             names = column.texts.filter(pa.array(gone)).to_pylist()
             taken[column.name] = dict(zip(names, column.counts[gone].tolist(), strict=True))

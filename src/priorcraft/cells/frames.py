@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from priorcraft.cells.column import EMPTY, CellColumn, Cells
 from priorcraft.cells.compute import pc
+from priorcraft.cells.types import is_opaque
 from priorcraft.errors import DataError
 
 
@@ -28,13 +29,26 @@ def cells_of_frame(frame: Any, source: str = "the data frame") -> Cells:
         DataError: columns without a name of their own, or no rows.
     """
     kind = kind_of(frame)
-    names = [str(name) for name in (frame.column_names if kind == "arrow" else frame.columns)]
+    own = list(frame.column_names if kind == "arrow" else frame.columns)
+    names = [str(name) for name in own]
     if kind == "pandas":
-        columns = [_of_pandas(name, frame.iloc[:, i]) for i, name in enumerate(names)]
-    else:
-        table = frame if kind == "arrow" else frame.to_arrow()
-        columns = [_of_arrow(name, table.column(i)) for i, name in enumerate(names)]
-    return Cells(source, tuple(columns), len(frame), kind=kind, index=frame.index if kind == "pandas" else None)
+        columns = tuple(_of_pandas(name, frame.iloc[:, i]) for i, name in enumerate(names))
+        labels = () if names == own else tuple(own)
+        return Cells(source, columns, len(frame), kind=kind, index=frame.index, labels=labels)
+    table = frame if kind == "arrow" else _arrow_of(frame)
+    return Cells(source, tuple(_of_arrow(name, table.column(i)) for i, name in enumerate(names)), len(frame), kind=kind)
+
+
+def _arrow_of(frame: Any) -> pa.Table:
+    """A frame of polars as Arrow has it.
+
+    Raises:
+        DataError: a type that Arrow does not know.
+    """
+    for name, kind in frame.schema.items():
+        if str(kind) in ("Object", "Int128", "UInt128"):
+            raise DataError(f"column '{name}' has the polars type {kind}, which Arrow does not know; cast or drop it.")
+    return frame.to_arrow()
 
 
 def _of_pandas(name: str, series: Any) -> CellColumn:
@@ -43,17 +57,25 @@ def _of_pandas(name: str, series: Any) -> CellColumn:
         categories = series.cat.categories
         codes, texts = series.cat.codes.to_numpy().astype(np.int32), [str(value) for value in categories]
         if len(set(texts)) == len(texts):
+            words = all(isinstance(value, str) for value in categories)
             dtype = dtype if str(categories.dtype) in ("str", "object") else f"category[{categories.dtype}]"
-            return CellColumn(name, codes, pa.array(texts, pa.string()), True, dtype, bool(series.cat.ordered))
+            column = CellColumn(name, codes, pa.array(texts, pa.string()), True, dtype, bool(series.cat.ordered))
+            return replace(column, values=None if words else tuple(categories))
+    objects = series.to_numpy() if dtype == "object" else None
     try:
         found = pa.Array.from_pandas(series)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (pa.ArrowException, OverflowError, UnicodeError):
         found = None
     if found is None or isinstance(found.type, pa.BaseExtensionType):  # several types at once, or periods
-        texts = [None if gone else str(value) for value, gone in zip(series, series.isna(), strict=True)]
-        mixed = _of_arrow(name, pa.array(texts, pa.string()), dtype)
-        return replace(mixed, objects=series.to_numpy() if dtype == "object" else None)
-    return _of_arrow(name, found, dtype)
+        texts = [None if gone else _printable(value) for value, gone in zip(series, series.isna(), strict=True)]
+        return replace(_of_arrow(name, pa.array(texts, pa.string()), dtype), objects=objects)
+    told = pa.types.is_string(found.type) or pa.types.is_boolean(found.type) or pa.types.is_null(found.type)
+    return replace(_of_arrow(name, found, dtype), objects=None if told else objects)
+
+
+def _printable(value: object) -> str:
+    """An object as text, halves of characters by their number."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _of_arrow(name: str, values: pa.Array | pa.ChunkedArray, dtype: str = "") -> CellColumn:
@@ -63,8 +85,10 @@ def _of_arrow(name: str, values: pa.Array | pa.ChunkedArray, dtype: str = "") ->
     found_type = found.type
     ordered = pa.types.is_dictionary(found_type) and bool(found_type.ordered)
     kind = found.type.value_type if pa.types.is_dictionary(found.type) else found.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        raise DataError(f"column '{name}' holds values of type {kind}; a table needs numbers, words, dates or times.")
+    if is_opaque(kind):
+        there = found.is_valid().to_numpy(zero_copy_only=False)
+        codes = np.where(there, np.cumsum(there) - 1, EMPTY).astype(np.int32)
+        return CellColumn(name, codes, found.filter(pa.array(there)), True, dtype or str(kind))
     if pa.types.is_null(kind):
         nothing = np.full(len(found), EMPTY, np.int32)
         return CellColumn(name, nothing, pa.array([], pa.string()), True, dtype or str(kind))
@@ -83,7 +107,4 @@ def _of_arrow(name: str, values: pa.Array | pa.ChunkedArray, dtype: str = "") ->
     if pa.types.is_duration(kind):  # numbers, in the unit of their type
         distinct = distinct.cast(pa.int64())
     words = pa.types.is_dictionary(found_type) and pa.types.is_string(distinct.type)
-    column = CellColumn(name, codes, distinct, True, dtype or ("category" if words else str(kind)), ordered)
-    if not pa.types.is_string(distinct.type):
-        return column
-    return column.without(pc.equal(pc.utf8_trim_whitespace(distinct), "").to_numpy(zero_copy_only=False))
+    return CellColumn(name, codes, distinct, True, dtype or ("category" if words else str(kind)), ordered)

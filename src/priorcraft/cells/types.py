@@ -20,6 +20,16 @@ def is_category(name: str) -> bool:
     return name.startswith("category")
 
 
+def is_opaque(kind: pa.DataType) -> bool:
+    """Whether values of an Arrow type are neither numbers, words nor moments: lists, structures, bytes.
+
+    >>> is_opaque(pa.list_(pa.int8())), is_opaque(pa.binary(4)), is_opaque(pa.string())
+    (True, True, False)
+    """
+    bytes_ = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    return pa.types.is_nested(kind) or bytes_ or pa.types.is_interval(kind)
+
+
 def type_named(name: str) -> pa.DataType | None:
     """The Arrow type of a name that Arrow or pandas gives; None where there is none.
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -91,7 +92,14 @@ def frame_of(cells: Cells, table: pa.Table) -> Any:
     frame = frame_like(table, cells.kind, {column.name: column.dtype for column in cells.columns})
     for column in cells.columns:
         if column.objects is not None and column.name in frame:
-            frame[column.name] = _as_objects(column, frame[column.name].tolist())
+            found = _as_objects(column, frame[column.name].tolist())
+            frame[column.name] = import_module("pandas").Series(found, frame.index, dtype=object)
+        if column.values is not None and column.name in frame and is_category(str(frame[column.name].dtype)):
+            known = dict(zip(column.texts.to_pylist(), column.values, strict=True))
+            old = frame[column.name].cat.categories
+            frame[column.name] = frame[column.name].cat.rename_categories([known.get(str(word), word) for word in old])
+    if cells.labels:
+        frame = frame.rename(columns=dict(zip(cells.names, cells.labels, strict=True)))
     return frame if cells.index is None or len(frame) != len(cells.index) else frame.set_axis(cells.index)
 
 
@@ -103,9 +111,12 @@ def _as_objects(column: CellColumn, texts: Sequence[str]) -> np.ndarray:
         texts: of all rows, or of all rows several times over.
     """
     assert column.objects is not None
-    known = dict(zip(map(str, column.objects[~column.empty]), column.objects[~column.empty], strict=True))
+    there = column.objects[~column.empty]
+    known = dict(zip(map(str, there), there, strict=True))
     found = np.empty(len(texts), dtype=object)
-    found[:] = [known.get(text, text) for text in texts]
+    found[:] = [known.get(str(text), text) for text in texts]
+    if all(isinstance(value, Decimal) for value in there):
+        found[:] = [value if isinstance(value, Decimal) else Decimal(str(value)) for value in found]
     kept = np.flatnonzero(~np.resize(column.empty, len(texts)))
     found[kept] = np.resize(column.objects, len(texts))[kept]
     return found
@@ -142,7 +153,9 @@ def _of_pandas(table: pa.Table, dtypes: Mapping[str, str], pandas: Any) -> Any:
             continue
         try:
             if is_category(dtype):
-                values = frame[name].cat.categories.astype(dtype.removeprefix("category[").removesuffix("]"))
+                kind = dtype.removeprefix("category[").removesuffix("]")
+                words = frame[name].cat.categories
+                values = words == "True" if kind == "bool" else words.astype(kind)
                 frame[name] = frame[name].cat.rename_categories(values)
                 continue
             kind = pandas.ArrowDtype(type_named(dtype)) if dtype.endswith("[pyarrow]") else dtype

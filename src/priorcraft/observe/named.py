@@ -31,7 +31,9 @@ def named_mask(name: str, space: Space, *, seed: int = 0) -> Tensor:
         return _random(share, pixels, seed).expand(space.event_shape)
     seen = torch.ones(pixels, dtype=torch.bool)
     if not space.is_image or share or not _hide(kind, seen):
-        raise UsageError(f"there is no mask '{name}': {did_you_mean(name, NAMES)} A file of a mask must end in .png.")
+        raise UsageError(
+            f"there is no mask '{name}': {did_you_mean(name, NAMES)} A mask can also be an image file, as .png."
+        )
     return seen.expand(space.event_shape)
 
 

@@ -61,7 +61,7 @@ def fill(
         generator: source of randomness.
 
     Raises:
-        DataError: fewer than 64 seen pixels.
+        DataError: fewer than 64 seen pixels, or a picture of one line.
 
     >>> slope = torch.arange(16.0).expand(1, 16, 16) * 10
     >>> hidden = torch.zeros(16, 16).bool()
@@ -74,6 +74,9 @@ def fill(
         raise DataError(
             f"the mask leaves {int((~hidden).sum())} pixels of the photograph; more must be seen to learn from."
         )
+    if min(hidden.shape) < 2:
+        height, width = hidden.shape
+        raise DataError(f"the photograph is {width} x {height}; it needs two pixels each way to have windows.")
     if not bool(hidden.any()):
         return Drawn(picture.float(), (1.0,), 1.0, lambda: picture.float().expand(n, *picture.shape))
     basis = colour_basis(picture, hidden)

@@ -123,7 +123,11 @@ def data_of(run: Run, data: Source | Splits | None, *, holes: bool = False) -> S
     """
     if not isinstance(data, Splits):
         named = isinstance(data, str | Path) and names_own(run, data)
-        data = own_data(run) if data is None or named else other_data(run, data)
+        asked = own_data(run) if data is None or named else other_data(run, data)
+        if data is not None and asked.fingerprint == run.data["fingerprint"]:
+            told = f"these data are the run's own, divided as they were ({in_words(asked.counts)}): one part is asked."
+            asked = replace(asked, notes=(*asked.notes, told))
+        data = asked
     found = within(data, run.model.space)
     return found if holes else without_holes(found, seed=int(run.data["seed"]))
 

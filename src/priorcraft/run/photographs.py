@@ -25,8 +25,13 @@ def photographs(run: str | Path | Run, more: str | Path | Sequence[str | Path] |
     """The image files that stand in the place of a run, folders entered; None if `run` is a run.
 
     Raises:
+        UsageError: several at once in the place of one.
         DataError: a folder without images.
     """
+    if not isinstance(run, str | Path | Run):
+        raise UsageError(
+            f"run must be a run, an image or a folder of images, not {type(run).__name__}; name more as images."
+        )
     if isinstance(run, Run) or not _is_of_images(Path(run)):
         return None
     others = [more] if isinstance(more, str | Path) else list(more or ())

@@ -9,7 +9,7 @@ import pyarrow as pa
 from priorcraft.cells import CellColumn
 from priorcraft.cells.compute import pc
 from priorcraft.cells.numerals import Numeral, numeral_of
-from priorcraft.cells.types import is_category
+from priorcraft.cells.types import is_category, is_opaque
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import Codec
 from priorcraft.datasets.columns.date import Date, date_of
@@ -43,6 +43,8 @@ def recognised(column: CellColumn, bins: int, *, comma: bool = False) -> Recogni
     """
     if not len(column.distinct):
         return Recognised(Constant(""), "every cell is empty")
+    if is_opaque(column.distinct.type):
+        return Recognised(Text(len(column.distinct)), f"it holds {column.distinct.type}, no numbers, words or dates")
     if len(column.distinct) == 1:
         return Recognised(Constant(str(column.texts[0])), "every cell says the same")
     kind = column.distinct.type
