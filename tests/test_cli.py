@@ -271,3 +271,18 @@ def test_other_rows_that_come_undivided_are_all_asked_about_in_their_order(run, 
     found = {name: ask(capsys, "score", tmp_path / "nb", tmp_path / f"{name}.npz") for name in ("own", "copy", "one")}
     assert {name: answer["n"] for name, answer in found.items()} == {"own": 218, "copy": 218, "one": 1}
     assert found["one"]["split"] == "all"
+
+
+def test_names_and_cells_of_a_table_steer_no_terminal(capsys, tmp_path):
+    rows = [
+        '[/b],"na\nme",\x1b[2J',
+        *(f"text {k} of {k * k},{'x' * 3000 if k % 2 else chr(7)},\x1b[31m{k % 3}" for k in range(30)),
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    data, run = str(tmp_path / "t.csv"), str(tmp_path / "run")
+    for words in (["data", data], ["fit", data, "chow-liu", "--steps", "2", "--out", run], ["score", run]):
+        main(words)
+        said = capsys.readouterr()
+        assert "\x1b" not in said.out + said.err
+        assert "\x07" not in said.out + said.err
+        assert "x" * 99 not in said.out + said.err

@@ -171,6 +171,9 @@ def test_groups_of_three_are_thousands_where_numbers_of_three_digits_have_none()
             found = numeral_of(column, comma=True)
             assert found == Numeral(point=other, thousands=sign, after=around)
             assert found.values(column)[[1, 5]].tolist() == [691, 12_500]
+    english = numeral_of(pa.array(["1,234", "12,345.5", "7"]))
+    assert np.isnan(english.values(pa.array(["1,5", "12,34", "3311,71", "1,2345", ",5"]))).all()
+    assert english.values(pa.array(["1234", ".5", "-1,234,567.25", "+7."])).tolist() == [1234, 0.5, -1234567.25, 7]
     for decimals in (["691", "500", "314", "0.152", "2.500", "1.200"], ["0", "1", "2", "1.152", "2.513", "1.251"]):
         assert numeral_of(pa.array(decimals), comma=True).thousands == ""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,25 @@ def escaped(name: str | Path) -> str:
     """
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def legible(text: str) -> str:
+    """A text without what would steer a terminal: control characters by their number, but for ends of lines and tabs.
+
+    >>> legible("a\x1b[31m\tb\n")
+    'a\\x1b[31m\tb\n'
+    """
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found.group())[1:-1], text)
+
+
+def brief(text: str, most: int = 48) -> str:
+    """A cell's text within a sentence: in one line, and not longer.
+
+    >>> brief("a\nb"), brief("x" * 99, 9)
+    ('a\\nb', 'xxxxxx...')
+    """
+    line = legible(text).replace("\n", "\\n").replace("\t", "\\t")
+    return line if len(line) <= most else line[: most - 3] + "..."
 
 
 def printable(path: str | Path) -> str:

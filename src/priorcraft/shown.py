@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
+from priorcraft.contents import legible
+
 WIDTH = 140  # characters of a line where nobody watches
 CELL = "padding:.15em .8em .15em 0;text-align:left;border:0;background:none;vertical-align:top"
 
@@ -98,7 +100,7 @@ class Sentence:
 
     def text(self) -> str:
         """The words."""
-        return self.words
+        return legible(self.words)
 
     def html(self) -> str:
         """A paragraph."""
@@ -136,7 +138,7 @@ def spaced(name: str) -> str:
     >>> spaced("bits_per_dim")
     'bits per dim'
     """
-    return name.replace("_", " ")
+    return legible(name.replace("_", " "))
 
 
 def cell(value: Any) -> str:
@@ -151,4 +153,4 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(map(cell, value)) or "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else legible(str(value))

@@ -65,7 +65,10 @@ class Numeral:
         if self.before or self.after:
             shape = f"^([+-]?)(?:{re.escape(self.before)})?([^ ].*?)(?:{re.escape(self.after)})?$"
             texts = pc.replace_substring_regex(texts, shape, r"\1\2")
-        if self.thousands:
+        if self.thousands:  # 1,5 is no number where 1,500 is one
+            comma, point = re.escape(self.thousands), re.escape(self.point)
+            whole = rf"^[+-]?(?:[0-9]{{1,3}}(?:{comma}[0-9]{{3}})+|[0-9]*)(?:{point}[0-9]*)?$"
+            texts = pc.if_else(pc.match_substring_regex(texts, whole), texts, pa.scalar("", pa.string()))
             texts = pc.replace_substring(texts, self.thousands, "")
         return pc.replace_substring(texts, ",", ".") if self.point == "," else texts
 

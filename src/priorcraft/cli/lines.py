@@ -3,12 +3,14 @@
 import sys
 from typing import TextIO
 
+from priorcraft.contents import legible
+
 PLAIN = str.maketrans({"≤": "<=", "±": "+-", "─": "-", "│": "|"} | dict.fromkeys("╭╮╰╯", "+"))
 
 
 def say(text: str) -> None:
     """One line on stderr, whatever the terminal's encoding."""
-    print(spelled(text, sys.stderr), file=sys.stderr, flush=True)
+    print(spelled(legible(text), sys.stderr), file=sys.stderr, flush=True)
 
 
 def spelled(text: str, stream: TextIO) -> str:

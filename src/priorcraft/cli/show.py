@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from priorcraft.answer import Answer
 from priorcraft.cli.lines import say, spelled
+from priorcraft.contents import legible
 
 
 def tell(answer: Answer, *, json: bool) -> None:
@@ -28,7 +29,7 @@ def tell(answer: Answer, *, json: bool) -> None:
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps its lines whole when nobody watches."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 140, highlight=False, emoji=False)
+    return Console(file=stream, width=None if stream.isatty() else 140, highlight=False, emoji=False, markup=False)
 
 
 class TrainingBar:
@@ -42,11 +43,11 @@ class TrainingBar:
         self.console, self.quiet, self.last, self.score = console(stderr=True), quiet, -1.0, ""
         self.live = not quiet and self.console.is_terminal
         self.bar = Progress(
-            TextColumn("{task.description:14}"),
+            TextColumn("{task.description:14}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:3.0f} %"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[numbers]}"),
+            TextColumn("{task.fields[numbers]}", markup=False),
             console=self.console,
         )
         self.task = self.bar.add_task("", total=1.0, numbers="") if self.live else None
@@ -67,9 +68,9 @@ class TrainingBar:
 
     def _show(self, name: str, kind: str, record: Any) -> None:
         if record.kind == "warning":
-            self.console.print(f"warning: {record.values['message']}", style="yellow", soft_wrap=True)
+            self.console.print(legible(f"warning: {record.values['message']}"), style="yellow", soft_wrap=True)
         if record.kind == "note" and not self.quiet:
-            self.console.print(f"{name}: {record.values['message']}", soft_wrap=True)
+            self.console.print(legible(f"{name}: {record.values['message']}"), soft_wrap=True)
         if record.kind == "validation" and "valid_nats" in record.values:
             of = f" of {record.values['density']}" if "density" in record.values else ""
             self.score = f"valid {kind} {record.values['valid_nats']:.2f} nats{of}"

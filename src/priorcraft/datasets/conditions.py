@@ -78,8 +78,7 @@ class Condition:
     def _number(self, codec: Number, text: str) -> float:
         value = float(codec.numeral.values(pa.array([text], pa.string()))[0])
         if not np.isfinite(value):
-            like = codec.numeral.write(np.array([codec.lows[0]]))[0]
-            raise UsageError(f"where: '{self.name}' is a number, written like {like}, not '{text}'.")
+            raise UsageError(f"where: '{self.name}' is a number, written like {codec.like}, not '{text}'.")
         return value
 
     def _moment(self, codec: Date, text: str) -> float:
@@ -87,8 +86,7 @@ class Condition:
             value = float(parsed(pa.array([text], pa.string()), form)[0]) if form != "typed" else np.nan
             if np.isfinite(value):
                 return value
-        like = codec.write(np.array([codec.first]))[0]
-        raise UsageError(f"where: '{self.name}' is a date, written like {like}, not '{text}'.")
+        raise UsageError(f"where: '{self.name}' is a date, written like {codec.like}, not '{text}'.")
 
 
 def conditions_of(text: str, columns: Columns, what: str = "where") -> tuple[Condition, ...]:

@@ -12,6 +12,7 @@ from torch import Generator
 
 from priorcraft import runtime
 from priorcraft.cells import CellColumn
+from priorcraft.contents import brief
 from priorcraft.datasets.columns.codec import Codec, Coded
 from priorcraft.datasets.columns.naming import Stretch, numerals, shaped, uuids
 
@@ -45,7 +46,7 @@ class Constant(Aside):
 
     def described(self) -> str:
         """What it says."""
-        return f"always {self.value}" if self.value else "always empty"
+        return f"always {brief(self.value)}" if self.value else "always empty"
 
     def decode(self, x: np.ndarray, generator: Generator) -> np.ndarray:
         """The value, once a row."""
@@ -90,7 +91,7 @@ class Identifier(Aside):
 
     def described(self) -> str:
         """From where to where."""
-        return f"identifiers from {self.first} to {self.last}, left out of p(x) and made anew in samples"
+        return f"identifiers from {brief(self.first)} to {brief(self.last)}, left out of p(x) and made anew in samples"
 
     def decode(self, x: np.ndarray, generator: Generator) -> np.ndarray:
         """One name a row, each once, in the form of the ones there were."""

@@ -11,6 +11,7 @@ from torch import Generator
 
 from priorcraft import typed
 from priorcraft.cells import CellColumn
+from priorcraft.contents import brief
 from priorcraft.core import Finer
 
 HIDDEN = -1  # in the place of an integer: empty, or a value that the column does not know
@@ -60,6 +61,11 @@ class Codec(ABC):
     def continuous(self) -> bool:
         """Whether `rest` is a density, in nats per unit, and not a probability."""
         return False
+
+    @property
+    def like(self) -> str:
+        """How one of its values is written."""
+        return ""
 
     @abstractmethod
     def described(self) -> str:
@@ -154,4 +160,4 @@ class Leaves:
 
 def some(names: Sequence[str], most: int = 4) -> str:
     """The first few names, for a sentence."""
-    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+    return ", ".join(map(brief, names[:most])) + (" ..." if len(names) > most else "")

@@ -10,6 +10,7 @@ from torch import Generator
 
 from priorcraft.cells import CellColumn, Cells
 from priorcraft.cells.types import is_text
+from priorcraft.contents import brief
 from priorcraft.core import Finer
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import Codec, Coded
@@ -72,10 +73,9 @@ class Column:
             coded = self.codec.encode(column)
         except ValueError as wrong:
             row = next(i for i in range(len(column)) if column.cell(i) == str(wrong))
-            wanted = {"number": "a number, written like 12 or 0.25", "date": "a date in the form of the others"}
             raise DataError(
-                f"{cells.source}, {cells.place(row)}: '{self.name}' must be {wanted.get(self.codec.kind, '')}, "
-                f"not '{wrong}'."
+                f"{cells.source}, {cells.place(row)}: '{self.name}' must be a {self.codec.kind}, "
+                f"written like {self.codec.like}, not '{brief(str(wrong))}'; write it so, or empty it."
             ) from None
         if not (self.keeps and self.codec.sizes):
             return coded

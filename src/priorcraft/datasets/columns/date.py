@@ -67,6 +67,11 @@ class Date(Codec):
             digit for part, at in zip(varying, starts, strict=False) for digit in Leaves(part.firsts).finer(at)
         )
 
+    @property
+    def like(self) -> str:
+        """The first as it is written."""
+        return self.write(np.array([self.first]))[0]
+
     def described(self) -> str:
         """From when to when, and how."""
         ends = self.write(np.array([self.first, self.last]))

@@ -87,6 +87,11 @@ class Number(Codec):
     def _placed(self, values: np.ndarray) -> np.ndarray:
         return values if self.grid is None else self.grid.place(values)
 
+    @property
+    def like(self) -> str:
+        """The smallest as it is written."""
+        return self._written(self.lows[0])
+
     def described(self) -> str:
         """How many, and from where to where."""
         kind = "whole numbers" if self.whole else "decimal numbers"

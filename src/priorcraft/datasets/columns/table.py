@@ -14,6 +14,7 @@ from priorcraft.cells.column import EMPTY
 from priorcraft.cells.emptiness import emptied
 from priorcraft.cells.stored import StoredCells
 from priorcraft.cells.types import is_category
+from priorcraft.contents import brief
 from priorcraft.core import Finer
 from priorcraft.datasets.columns.aside import Identifier, Text
 from priorcraft.datasets.columns.codec import HIDDEN
@@ -163,7 +164,8 @@ class Columns:
             row = int(np.isin(column.codes, unknown).argmax())
             few = ", ".join(self.classes[:8]) + (" ..." if len(self.classes) > 8 else "")
             raise DataError(
-                f"{cells.source}, {cells.place(row)}: '{self.label}' must be one of {few}, not '{column.cell(row)}'."
+                f"{cells.source}, {cells.place(row)}: '{self.label}' must be one of {few}, "
+                f"not '{brief(column.cell(row))}'; empty such cells, or take '{self.label}' out."
             )
         return np.array(names)[column.codes]
 
