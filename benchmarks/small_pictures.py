@@ -80,6 +80,7 @@ if __name__ == "__main__":
         nats = -run.model.log_prob(torch.from_numpy(test).long()).mean() / test[0].size
     print(f"autoregressive, {wall:.0f} s ({cpu:.0f} CPU s): {nats / math.log(2):.3f}", flush=True)
     if KEPT is not None:
+        KEPT.mkdir(parents=True, exist_ok=True)
         pc.sample(run, 40).save(KEPT / "samples.png", overwrite=True)
         pc.inpaint(run, mask="centre", data=run.splits, limit=6, n=4).save(KEPT / "filled.png", overwrite=True)
         pc.upscale(run, data=run.splits, limit=3, n=4).save(KEPT / "larger.png", overwrite=True)

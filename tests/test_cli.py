@@ -217,6 +217,7 @@ def test_help_is_fast_because_it_loads_no_torch():
     assert "fit" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_question_loads_nothing_that_it_does_not_need(run):
     program = f"import sys; from priorcraft.cli import main\nmain(['score', {str(run)!r}, '--limit', '5'])\n"
     check = "print([m for m in ('pandas', 'sympy', 'sklearn', 'matplotlib') if m in sys.modules])"

@@ -115,7 +115,9 @@ class Shift(nn.Module):
         return z + self.by
 
 
-@pytest.mark.parametrize("loss", [rules.NON_SATURATING, rules.RELATIVISTIC], ids=lambda loss: loss.name)
+@pytest.mark.parametrize(
+    "loss", [rules.NON_SATURATING, pytest.param(rules.RELATIVISTIC, marks=pytest.mark.slow)], ids=lambda loss: loss.name
+)
 def test_the_critic_of_two_known_gaussians_approaches_the_log_density_ratio(loss):
     model = gan(LINE, latent=1, hidden=16, layers=2)
     model.generator = Shift()  # pyright: ignore[reportAttributeAccessIssue]
@@ -369,10 +371,12 @@ def test_a_healthy_game_raises_no_warning(digits):
     assert detectors.judge(healthy(digits)) == {}
 
 
+@pytest.mark.slow
 def test_a_hundredfold_learning_rate_is_detected(digits):
     assert "mode collapse" in detectors.judge(healthy(digits, lr=0.2))
 
 
+@pytest.mark.slow
 def test_a_frozen_critic_is_detected(digits, monkeypatch):
     step = Game.teach_critic
 

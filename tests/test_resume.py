@@ -52,7 +52,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, few: Splits) -> dict[str, Pa
     return {name: folder / name for name in SMALL}
 
 
-SOME = [pytest.param(name, marks=pytest.mark.slow) if name in ("vae", "masked-mlp") else name for name in SMALL]
+SOME = [pytest.param(name, marks=pytest.mark.slow) if name in ("vae", "masked-mlp", "gan") else name for name in SMALL]
 
 
 @pytest.mark.parametrize("name", SOME)

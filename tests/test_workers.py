@@ -136,6 +136,7 @@ def children() -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_the_training_with_a_sentence_and_leaves_nobody_behind(few, tmp_path):
     budget = Budget(steps=100_000)
     run = RunFolder.create(
