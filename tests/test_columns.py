@@ -174,6 +174,9 @@ def test_groups_of_three_are_thousands_where_numbers_of_three_digits_have_none()
     english = numeral_of(pa.array(["1,234", "12,345.5", "7"]))
     assert np.isnan(english.values(pa.array(["1,5", "12,34", "3311,71", "1,2345", ",5"]))).all()
     assert english.values(pa.array(["1234", ".5", "-1,234,567.25", "+7."])).tolist() == [1234, 0.5, -1234567.25, 7]
+    percent = numeral_of(pa.array(["12 %", "-4.5 %"]))
+    assert percent.values(pa.array(["0.12", "12", "3 %"]))[2] == 3
+    assert np.isnan(percent.values(pa.array(["0.12", "12"]))).all()
     for decimals in (["691", "500", "314", "0.152", "2.500", "1.200"], ["0", "1", "2", "1.152", "2.513", "1.251"]):
         assert numeral_of(pa.array(decimals), comma=True).thousands == ""
 
@@ -421,3 +424,23 @@ def test_words_of_a_scale_are_in_order():
     colours = recognised(column(["high", "low", "blue"] * 9), 16).codec
     assert isinstance(colours, Word)
     assert not colours.ordered
+
+
+@pytest.mark.parametrize(
+    ("years", "told"),
+    [(range(30, 100), "1930 to 1999"), ([*range(50, 100), *range(9)], "1950 to 2008"), (range(25), "2000 to 2024")],
+)
+def test_years_of_two_digits_lie_together(years, told):
+    cells = column([f"{1 + k % 12:02}/28/{year:02}" for k, year in enumerate(years)])
+    found = recognised(cells, 16)
+    assert found.reason.endswith(f"of the years {told}")
+    assert isinstance(found.codec, Date)
+    assert found.codec.write(found.codec.decode(found.codec.encode(cells).x, runtime.keyed(0)))
+    assert (np.datetime64(int(found.codec.first), "s").item().year, found.codec.encode(cells).beyond.sum()) == (
+        int(told[:4]),
+        0,
+    )
+    assert (
+        Columns.from_json(json.loads(json.dumps(Columns((Column("x", found.codec, ""),)).as_json()))).all[0].codec
+        == found.codec
+    )

@@ -17,6 +17,7 @@ UNIT = r"[^\W\d_]{1,12}(?:/[^\W\d_]{1,6})?[²³]?"  # kg, km/h, m²
 IN_BRACKETS = r"^\((.*)\)$"  # what accountants call below zero
 SPACES = " \u00a0\u202f'’_"
 PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+SHARES = ("%", "‰")
 LEAST_GROUPED = 3  # numbers above and below a thousand
 MOST_DECIMALS = 15  # of a float between 1 and 10
 
@@ -63,7 +64,10 @@ class Numeral:
         if self.brackets:
             texts = pc.replace_substring_regex(texts, IN_BRACKETS, r"-\1")
         if self.before or self.after:
-            shape = f"^([+-]?)(?:{re.escape(self.before)})?([^ ].*?)(?:{re.escape(self.after)})?$"
+            share = self.after.strip() in SHARES  # of which a number without the sign would be another
+            shape = f"^([+-]?)(?:{re.escape(self.before)})?([^ ].*?)(?:{re.escape(self.after)}){'?' * (not share)}$"
+            if share:
+                texts = pc.if_else(pc.match_substring_regex(texts, shape), texts, pa.scalar("", pa.string()))
             texts = pc.replace_substring_regex(texts, shape, r"\1\2")
         if self.thousands:  # 1,5 is no number where 1,500 is one
             comma, point = re.escape(self.thousands), re.escape(self.point)

@@ -76,14 +76,15 @@ class Condition:
         return ~same if self.sign == "!=" else same
 
     def _number(self, codec: Number, text: str) -> float:
-        value = float(codec.numeral.values(pa.array([text], pa.string()))[0])
+        texts = pa.array([text, f"{text}{codec.numeral.after}"], pa.string())
+        value = next((float(found) for found in codec.numeral.values(texts) if np.isfinite(found)), np.nan)
         if not np.isfinite(value):
             raise UsageError(f"where: '{self.name}' is a number, written like {codec.like}, not '{text}'.")
         return value
 
     def _moment(self, codec: Date, text: str) -> float:
         for form in (codec.format, "%Y-%m-%d", "%Y-%m"):
-            value = float(parsed(pa.array([text], pa.string()), form)[0]) if form != "typed" else np.nan
+            value = float(parsed(pa.array([text], pa.string()), form, codec.century)[0]) if form != "typed" else np.nan
             if np.isfinite(value):
                 return value
         raise UsageError(f"where: '{self.name}' is a date, written like {codec.like}, not '{text}'.")

@@ -159,6 +159,8 @@ def columns_of(
     }
     all_ = tuple(_column(cells[name], kind, missing) for name, kind in kinds.items())
     notes = [_told(column, int(cells[column.name].empty.sum())) for column in all_ if not column.sizes]
+    almost = [column for column in all_ if column.sizes and column.reason.startswith("it would be")]
+    notes += [f"column '{column.name}' is taken as words; {column.reason}." for column in almost]
     if weight is not None:
         notes.append(
             f"column '{weight}' says how often each row counts, and is no variable; --types {weight}=number if it is."

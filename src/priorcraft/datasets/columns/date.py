@@ -12,7 +12,18 @@ from priorcraft.cells.numerals import Numeral
 from priorcraft.cells.types import type_named
 from priorcraft.core import Finer
 from priorcraft.datasets.columns.codec import HIDDEN, Codec, Coded, Leaves
-from priorcraft.datasets.columns.moments import DAY, Style, format_of, is_time, parsed, style_of, written
+from priorcraft.datasets.columns.moments import (
+    DAY,
+    POSIX,
+    Style,
+    century_of,
+    format_of,
+    is_time,
+    of_century,
+    parsed,
+    style_of,
+    written,
+)
 from priorcraft.datasets.columns.number import Number, number_from
 
 FEW = 4  # days of the month, or before its end, that are states by themselves
@@ -38,6 +49,7 @@ class Date(Codec):
         hours: whether hours below ten begin with a zero.
         decimals: digits of a second.
         capitals: whether names of months are all capitals.
+        century: of years of two digits, those from which on are the 1900s.
     """
 
     format: str
@@ -51,6 +63,7 @@ class Date(Codec):
     hours: bool = True
     decimals: int = 0
     capitals: bool = False
+    century: int = POSIX
     kind: ClassVar[str] = "date"
 
     @property
@@ -82,7 +95,7 @@ class Date(Codec):
 
     def encode_distinct(self, column: CellColumn) -> Coded:
         """The entries of each date."""
-        seconds = seconds_of(column, self.format)
+        seconds = seconds_of(column, self.format, self.century)
         if (wrong := np.isnan(seconds)).any():
             raise ValueError(str(column.texts[int(wrong.argmax())]))
         x, rest, beyond = list[np.ndarray](), np.zeros(len(seconds)), (seconds < self.first) | (seconds > self.last)
@@ -140,6 +153,8 @@ def date_of(column: CellColumn, form: str | None = None, bins: int = 16) -> Date
     seconds = seconds_of(column, form)
     if np.isnan(seconds).any():
         return None
+    century = century_of(seconds) if "%y" in form else POSIX
+    seconds = of_century(seconds, century) if century != POSIX else seconds
     decimals = next((k for k in range(DECIMALS) if (np.rint(seconds * 10.0**k) / 10.0**k == seconds).all()), DECIMALS)
     days = "" if is_time(form) or pa.types.is_time(column.distinct.type) else _told_by(seconds)
     *calendar, clock = told(seconds, days)
@@ -148,7 +163,7 @@ def date_of(column: CellColumn, form: str | None = None, bins: int = 16) -> Date
     scale = next((unit for unit in (3600, 900, 300, 60) if not (clock % unit).any()), 1)
     style = Style(decimals=decimals) if type_ else style_of(column.distinct, seconds, form, decimals)
     first, last = float(seconds.min()), float(seconds.max())
-    stated = (style.hours, decimals, style.capitals)
+    stated = (style.hours, decimals, style.capitals, century)
     return Date(form, style.padded, days, tuple(parts), scale, type_, first, last, *stated)
 
 
@@ -200,7 +215,7 @@ def dated(year: np.ndarray, month: np.ndarray, *day: np.ndarray, how: str) -> np
     return first + np.minimum(day[0].astype(int), length) - 1
 
 
-def seconds_of(column: CellColumn, form: str) -> np.ndarray:
+def seconds_of(column: CellColumn, form: str, century: int = POSIX) -> np.ndarray:
     """Seconds since 1970 of each different value, nan where it is no such date."""
     kind = column.distinct.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -208,5 +223,5 @@ def seconds_of(column: CellColumn, form: str) -> np.ndarray:
     elif pa.types.is_time(kind):
         found = column.distinct.cast(pa.time64("us"), safe=False)
     else:
-        return parsed(column.texts, form)
+        return parsed(column.texts, form, century)
     return found.cast(pa.int64()).to_numpy(zero_copy_only=False) / 1e6

@@ -27,6 +27,7 @@ FORMATS = (
 ZONE = r" ?(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})$"
 FRACTION = r"(:[0-9]{2})[.,]([0-9]{1,9})"
 MICRO = 10**6
+POSIX, LEAST_GAP = 69, 5  # see `century_of`
 QUARTER = "\ue000"  # stands for its number
 LOOKED_AT = 500
 
@@ -53,12 +54,19 @@ def is_time(form: str) -> bool:
     return "%" in form and not re.search("%[YymdbBjUGq]", form)
 
 
-def parsed(texts: pa.Array, form: str) -> np.ndarray:
+def parsed(texts: pa.Array, form: str, century: int = POSIX) -> np.ndarray:
     """Seconds since 1970 of texts in a format, nan for those that are no such date, as 30 February.
+
+    Args:
+        texts: the dates.
+        form: as in `datetime.strftime`.
+        century: of years of two digits, those from which on are the 1900s.
 
     >>> parsed(pa.array(["1970-01-02 00:00:01.25+09:00", "1970-02-30"]), "%Y-%m-%d %H:%M:%S.%f+09:00").tolist()
     [86401.25, nan]
     """
+    if "%y" in form and century != POSIX:
+        return of_century(parsed(texts, form), century)
     if zone := re.search(ZONE, form):
         form = form[: zone.start()]
         bare = pc.replace_substring_regex(texts, re.escape(zone.group()) + "$", "")
@@ -84,6 +92,36 @@ def _whole(texts: pa.Array, form: str) -> np.ndarray:
     kept = pc.if_else(pc.fill_null(same, False), found.cast(pa.int64()), pa.scalar(None, pa.int64()))
     seconds = kept.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return seconds % DAY if is_time(form) else seconds
+
+
+def century_of(seconds: np.ndarray) -> int:
+    """The two digits from which on years belong to the 1900s: dates lie together, and the widest gap is outside.
+
+    Args:
+        seconds: since 1970, of dates with two digits for the year, read by POSIX's rule (69 to 99 are 1969 to 1999).
+
+    >>> century_of(parsed(pa.array(["31", "68", "74", "99"]), "%y"))
+    31
+    >>> century_of(parsed(pa.array(["00", "24", "98"]), "%y"))
+    69
+    """
+    years = np.unique((seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(int) + 1970) % 100)
+    gaps = np.diff([*years, years[0] + 100])
+    after = int(years[(int(gaps.argmax()) + 1) % len(years)])
+    apart = (POSIX - 1) % 100 in (years[int(gaps.argmax())] + np.arange(gaps.max())) % 100
+    return POSIX if apart or gaps.max() < LEAST_GAP else after
+
+
+def of_century(seconds: np.ndarray, first: int) -> np.ndarray:
+    """Dates whose years from `first` on belong to the 1900s, of dates by POSIX's rule."""
+    there = np.isfinite(seconds)
+    days, clock = np.divmod(np.where(there, seconds, 0.0), DAY)
+    dates = days.astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    year = months.astype("datetime64[Y]").astype(int) + 1970
+    wanted = year % 100 + np.where(year % 100 >= first, 1900, 2000)
+    moved = (months + (wanted - year) * 12).astype("datetime64[D]") + (dates - months.astype("datetime64[D]"))
+    return np.where(there, moved.astype(int) * float(DAY) + clock, np.nan)
 
 
 def _counted(texts: pa.Array, form: str) -> np.ndarray:

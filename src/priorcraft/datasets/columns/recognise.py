@@ -10,6 +10,7 @@ from priorcraft.cells import CellColumn
 from priorcraft.cells.compute import pc
 from priorcraft.cells.numerals import Numeral, numeral_of
 from priorcraft.cells.types import is_category, is_opaque
+from priorcraft.contents import brief
 from priorcraft.datasets.columns.aside import Constant, Identifier, Text
 from priorcraft.datasets.columns.codec import Codec
 from priorcraft.datasets.columns.date import Date, date_of
@@ -64,7 +65,8 @@ def _from_texts(column: CellColumn, bins: int, comma: bool) -> Recognised:
     found = date_of(column, bins=bins) if not _typed_number(column) else _date_in_number(column, bins)
     if found is not None:
         like = found.write(np.array([found.first]))[0]
-        return Recognised(found, f"every cell is a date like {like}{_of_two_readings(column, found)}")
+        told = f"every cell is a date like {like}{_of_two_readings(column, found)}"
+        return Recognised(found, told + (f", of the years {_years(found)}" if "%y" in found.format else ""))
     numeral = _numeral(column, comma)
     if numeral is None:
         return _names(column, _why_no_dates(column) or _why_no_numbers(column, comma))
@@ -94,6 +96,11 @@ def _of_two_readings(column: CellColumn, found: Date) -> str:
         return ""
     first = "day" if found.format.index("%d") < found.format.index("%m") else "month"
     return f", taken as {first} first, which no cell decides: a types file states its format"
+
+
+def _years(found: Date) -> str:
+    first, last = (np.datetime64(int(seconds), "s").astype("datetime64[Y]") for seconds in (found.first, found.last))
+    return f"{first} to {last}"
 
 
 def _typed_number(column: CellColumn) -> bool:
@@ -226,7 +233,7 @@ def _one_form(texts: list[str]) -> bool:
 def _why_no_dates(column: CellColumn) -> str:
     """What keeps a column of texts from being one of dates, if little does."""
     found = nearly(column.texts)
-    return "" if found is None else f"it would be dates without '{found.other}': write all like '{found.most}'"
+    return "" if found is None else f"it would be dates without '{brief(found.other)}': write all like '{found.most}'"
 
 
 def _why_no_numbers(column: CellColumn, comma: bool) -> str:
@@ -237,7 +244,7 @@ def _why_no_numbers(column: CellColumn, comma: bool) -> str:
     wrong = np.zeros(0, dtype=bool) if numeral is None else np.isnan(numeral.values(column.texts))
     if 0 < wrong.sum() <= len(wrong) / 2:
         text = column.texts[int(wrong.argmax())].as_py()
-        return f"it would be numbers without '{text}': correct such cells, or empty them"
+        return f"it would be numbers without '{brief(text)}': correct such cells, or empty them"
     return "not all cells are numbers"
 
 
