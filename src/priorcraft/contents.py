@@ -50,8 +50,8 @@ def escaped(name: str | Path) -> str:
 def legible(text: str) -> str:
     """A text without what would steer a terminal: control characters by their number, but for ends of lines and tabs.
 
-    >>> legible("a\x1b[31m\tb\n")
-    'a\\x1b[31m\tb\n'
+    >>> legible("a\\x1b[31m\\tb\\n")
+    'a\\\\x1b[31m\\tb\\n'
     """
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda found: repr(found.group())[1:-1], text)
 
@@ -59,8 +59,8 @@ def legible(text: str) -> str:
 def brief(text: str, most: int = 48) -> str:
     """A cell's text within a sentence: in one line, and not longer.
 
-    >>> brief("a\nb"), brief("x" * 99, 9)
-    ('a\\nb', 'xxxxxx...')
+    >>> brief("a\\nb"), brief("x" * 99, 9)
+    ('a\\\\nb', 'xxxxxx...')
     """
     line = legible(text).replace("\n", "\\n").replace("\t", "\\t")
     return line if len(line) <= most else line[: most - 3] + "..."

@@ -100,7 +100,7 @@ def century_of(seconds: np.ndarray) -> int:
     Args:
         seconds: since 1970, of dates with two digits for the year, read by POSIX's rule (69 to 99 are 1969 to 1999).
 
-    >>> century_of(parsed(pa.array(["31", "68", "74", "99"]), "%y"))
+    >>> century_of(parsed(pa.array(["31", "50", "68", "99"]), "%y"))
     31
     >>> century_of(parsed(pa.array(["00", "24", "98"]), "%y"))
     69
