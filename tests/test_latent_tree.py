@@ -13,6 +13,7 @@ from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.latent_tree import LatentTree
 from priorcraft.explicit.exact.left_out import backed_off, evenly_shared, leaned
 from priorcraft.explicit.exact.structure import centre, chow_liu_tree, hang, mutual_information, spanning_tree
+from priorcraft.explicit.exact.tree_model import leaning
 from priorcraft.runtime import keyed
 
 SPACE, LABELS = Space((1, 3, 3), levels=2), Space((), levels=3)
@@ -290,13 +291,11 @@ def test_many_levels_are_binned_for_the_structure():
 
 def test_what_is_said_of_left_out_rows_is_what_the_tables_without_them_say(monkeypatch):
     monkeypatch.setattr("priorcraft.explicit.exact.left_out.STRENGTHS", (3.0,))
-    monkeypatch.setattr("priorcraft.explicit.exact.left_out.SHARES", (0.25,))
     counts = torch.randint(4, (2, 3, 4, 5), generator=keyed(3)).double()
 
     def tables(counts):
         root = leaned(counts.sum((1, 2), keepdim=True), [evenly_shared(torch.full((2, 1, 1, 5), 0.2).double())])
-        alone, shared = leaned(counts.sum(2, keepdim=True), [root]), leaned(counts.sum(1, keepdim=True), [root])
-        return leaned(counts, [alone, shared])
+        return leaned(counts, [leaned(counts.sum(2, keepdim=True), [root])])
 
     whole = tables(counts)
     assert torch.allclose(whole.p.sum(-1), torch.ones(()).double())
@@ -324,6 +323,16 @@ def test_tables_lean_as_far_as_left_out_rows_say(monkeypatch):
     once = backed_off(many, even)
     monkeypatch.setattr("priorcraft.explicit.exact.left_out.NUMBERS", 100)
     assert torch.allclose(backed_off(many, even), once)
+
+
+def test_what_a_class_says_is_not_halved_by_what_the_parent_says():
+    few = torch.tensor([[[18.0, 2.0], [10.0, 10.0]], [[1.5, 1.5], [0.3, 2.7]]])  # the odds of k are 1/9, 1, 1 and 9
+    counts = few.view(1, 2, 1, 2, 2).repeat(1, 1, 20, 1, 1).view(1, 2, 40, 2)
+    for found in (backed_off(counts, torch.full((1, 1, 1, 2), 0.5)), leaning(counts, 10.0)):
+        assert torch.allclose(found.sum(-1), torch.ones(()))
+        rare, even = found[0, 1, :2, 1]
+        assert abs(rare - 0.5) < 0.08
+        assert even > 0.75
 
 
 def test_names_lend_no_weight_to_their_neighbours():

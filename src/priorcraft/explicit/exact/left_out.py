@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 STRENGTHS = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0, 100.0, 1000.0)  # where they say the same, the first
-SHARES = (0.5, 0.25, 0.75, 0.0, 1.0)
+SHIFTS = (1.0, 0.5, 0.0)  # how far a class moves what a parent says
 MARGIN = 1e-6  # nats a row
 LEAST = 1e-30
 NUMBERS = 2**24  # of the tables that are worked on at once
@@ -29,6 +29,11 @@ class Shares(NamedTuple):
         total = (self.p * fits).sum(-1, keepdim=True).clamp_min(LEAST)
         return Shares(self.p * fits / total, self.left * fits / total)
 
+    def where(self, taken: Tensor, other: "Shares") -> "Shares":
+        """These shares for the tables that are taken, (N,), and the other's for the rest."""
+        which = taken.view(-1, 1, 1, 1)
+        return Shares(torch.where(which, self.p, other.p), torch.where(which, self.left, other.left))
+
 
 def evenly_shared(spread: Tensor) -> Shares:
     """What is known without a row, (N, 1, 1, K)."""
@@ -36,20 +41,20 @@ def evenly_shared(spread: Tensor) -> Shares:
 
 
 def leaned(counts: Tensor, bases: Sequence[Shares]) -> Shares:
-    """p(k | ...) = (n_k + s b_k) / (n + s), b = w b_1 + (1 - w) b_2, with s and w of each table told by left-out rows.
+    """p(k | ...) = (n_k + s b_k) / (n + s), with s and the base b of each table told by left-out rows.
 
     They maximise sum_k n_k log p_left(k), the leave-one-out likelihood, which is closed-form: the p of a cell with one
     row less in it and in everything it leans on, so that cells seen once tell what cells never seen are worth (Good
-    1953, doi:10.1093/biomet/40.3-4.237). Two imagined rows, one of them new and one not, add log s - 2 log(N + s) and
-    keep few rows from saying that nothing else can be. s is one of nine from .03 to 1,000, w one of five.
+    1953, doi:10.1093/biomet/40.3-4.237). The share s / (N + s) that is leaned has Jeffreys' prior, which adds
+    log(s) / 2 - log(N + s) and keeps few rows from saying that nothing else can be. s is one of nine from .03 to 1,000.
 
     Args:
         counts: n, rows or expected rows, (N, C, J, K).
-        bases: one or two coarser tables to lean on; their cells are not zero where n is not.
+        bases: coarser tables to lean on, of which each table chooses one; no cell is zero where n is not.
 
     >>> even = evenly_shared(torch.full((1, 1, 1, 4), 0.25))
     >>> leaned(torch.tensor([[[[50.0, 50.0, 0.0, 0.0]]]]), [even]).p[0, 0, 0, 3]  # what was never there in 100 rows
-    tensor(0.0073)
+    tensor(0.0025)
     >>> leaned(torch.tensor([[[[1.0, 1.0, 1.0, 0.0]]]]), [even]).p[0, 0, 0, 3]  # in 3 rows, each of them new
     tensor(0.1923)
     """
@@ -57,26 +62,34 @@ def leaned(counts: Tensor, bases: Sequence[Shares]) -> Shares:
     rest, others = (counts - 1).clamp_min(0), (totals - 1).clamp_min(0)
     rows = counts.flatten(1).sum(1)
     best = counts.new_full((len(counts),), -torch.inf)
-    strength, share = torch.ones_like(best), torch.ones_like(best)
-    for w in SHARES if len(bases) > 1 else (1.0,):
-        left = _mixed([base.left for base in bases], w)
+    strength = torch.ones_like(best)
+    chosen = bases[0]
+    for base in bases:
         for s in STRENGTHS:
-            said = torch.xlogy(counts, ((rest + s * left) / (others + s)).clamp_min(LEAST)).flatten(1).sum(1)
-            said += math.log(s) - 2 * torch.log(rows + s)
+            said = torch.xlogy(counts, ((rest + s * base.left) / (others + s)).clamp_min(LEAST)).flatten(1).sum(1)
+            said += math.log(s) / 2 - torch.log(rows + s)
             better = said > best + MARGIN * rows
-            best = torch.where(better, said, best)
-            strength, share = strength.masked_fill(better, s), share.masked_fill(better, w)
-    s, w = strength.view(-1, 1, 1, 1), share.view(-1, 1, 1, 1)
-    p, left = (_mixed([base[i] for base in bases], w) for i in (0, 1))
-    return Shares((counts + s * p) / (totals + s), (rest + s * left) / (others + s))
+            best, strength = torch.where(better, said, best), strength.masked_fill(better, s)
+            chosen = base.where(better, chosen)
+    s = strength.view(-1, 1, 1, 1)
+    return Shares((counts + s * chosen.p) / (totals + s), (rest + s * chosen.left) / (others + s))
 
 
-def _mixed(tables: Sequence[Tensor], w: Tensor | float) -> Tensor:
-    return tables[0] if len(tables) == 1 else w * tables[0] + (1 - w) * tables[1]
+def shifted(shared: Shares, alone: Shares, root: Shares, fits: Tensor | float, w: float) -> Shares:
+    """p(k | j) [p(k | c) / p(k)]^w over its sum: what j says of k, moved by what c says of k whatever j is.
+
+    With w = 1 these are the shares of a k on which j and c act each by itself, as in naive Bayes. Where a row is left
+    out, what the other k have is taken as it is; it would be a little more, so that tables lean rather more on these.
+    """
+    p, left = (s * (a / r.clamp_min(LEAST)) ** w * fits for s, a, r in zip(shared, alone, root, strict=True))
+    total = p.sum(-1, keepdim=True)
+    return Shares(p / total.clamp_min(LEAST), left / (total - p + left).clamp_min(LEAST))
 
 
 def backed_off(counts: Tensor, spread: Tensor, fits: Tensor | float = 1.0) -> Tensor:
-    """p(k | j, c) from counts (N, C, J, K); it leans on p(k | c) and p(k | j), these on p(k), and that on the spread.
+    """p(k | j, c) from counts (N, C, J, K); it leans on p(k | j), as far as p(k | c) shifts it, or on p(k | c) alone.
+
+    These lean on p(k), and that on the spread. A mean of p(k | j) and p(k | c) would halve what each says.
 
     Args:
         counts: rows with k under the parent's j, in each class; they may be expected counts.
@@ -92,6 +105,7 @@ def backed_off(counts: Tensor, spread: Tensor, fits: Tensor | float = 1.0) -> Te
     root = leaned(counts.sum((1, 2), keepdim=True), [evenly_shared(spread)])
     if counts.shape[1] == 1:
         return leaned(counts, [root.among(fits)]).p
-    alone = leaned(counts.sum(2, keepdim=True), [root]).among(fits)
+    alone = leaned(counts.sum(2, keepdim=True), [root])
     shared = leaned(counts.sum(1, keepdim=True), [root.among(fits)])
-    return leaned(counts, [alone, shared]).p
+    shifts = [shifted(shared, alone, root, fits, w) for w in SHIFTS]
+    return leaned(counts, [*shifts, alone.among(fits)]).p

@@ -220,7 +220,9 @@ def leaning(
 ) -> Tensor:
     """p(k | j, c) from counts (N, C, J, K), where classes and parents with few rows lean on those with many.
 
-    p(k | j, c) = (n_cjk + s (p(k | j) + p(k | c)) / 2) / (n_cj + s)
+    p(k | j, c) = (n_cjk + s b_cjk) / (n_cj + s),   b_cjk = p(k | j) p(k | c) / p(k) over its sum
+
+    Class and parent then act on k each by itself, as in naive Bayes, where rows say no more.
 
     Args:
         counts: rows with k under the parent's j, in each class; they may be expected counts.
@@ -228,10 +230,11 @@ def leaning(
         spread: how the imagined rows lie over k where nothing else is known, (N, 1, 1, K); evenly if None.
         fits: 1 where k can be under j, and 0 where imagined rows have no place, (N, 1, J, K).
     """
-    spread = 1 / counts.shape[-1] if spread is None else spread
-    shared = normalised(counts.sum(1, keepdim=True) + smoothing / 2 * spread, -1)
-    alone = normalised(counts.sum(2, keepdim=True), -1)
-    return normalised(counts + smoothing * normalised((shared + alone) * fits, -1), -1)
+    even = smoothing / 2 * (1 / counts.shape[-1] if spread is None else spread)
+    shared = normalised(counts.sum(1, keepdim=True) + even, -1)
+    every = normalised(counts.sum((1, 2), keepdim=True) + even, -1)
+    alone = normalised(counts.sum(2, keepdim=True) + smoothing / 2 * every, -1)
+    return normalised(counts + smoothing * normalised(shared * alone / every * fits, -1), -1)
 
 
 def normalised(counts: Tensor, dim: int) -> Tensor:
