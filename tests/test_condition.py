@@ -17,7 +17,7 @@ from priorcraft.condition.latent import CodeGibbs, LatentChain
 from priorcraft.condition.ordered import EvidenceFirst
 from priorcraft.condition.steps import CachedTurns, CellSteps, Steps, steps_of, turns_of
 from priorcraft.condition.sums import ComponentSums, blocks_of
-from priorcraft.condition.weighted import Importance, Sequential
+from priorcraft.condition.weighted import Importance, Particles, Sequential
 from priorcraft.condition.windowed import WindowChain
 from priorcraft.core import Observation, Space
 from priorcraft.errors import DataError, ImpossibleEvidence, NoDensity
@@ -458,13 +458,23 @@ def test_the_colours_of_a_block_meet_a_sum_each_and_follow_the_posterior():
         for parameter in model.parameters():
             parameter.data.add_(0.4 * torch.randn_like(parameter))
     y = torch.tensor([0.5, 0.25, 0.75]).view(1, 3, 1, 1)
+    alone = BlockChain(model, observation, y, None, sweeps=0, particles=16)
     with torch.no_grad():
         log_y = observation.log_prob(y.expand(len(every), -1, -1, -1), every)
         expected = (model.log_prob(every) + log_y).softmax(0)
-        draws = posterior(model, observation, y).sample(6000, generator=runtime.keyed(1))[0]
-    assert torch.equal(observation.forward(draws), y.expand(6000, -1, -1, -1))
-    gap = draws.flatten(1).double().mean(0) - (expected[:, None] * every.flatten(1)).sum(0)
-    assert float(gap.abs().max()) < 0.03
+        for engine in (posterior(model, observation, y), alone):
+            draws = engine.sample(4000, generator=runtime.keyed(1))[0]
+            assert torch.equal(observation.forward(draws), y.expand(4000, -1, -1, -1))
+            gap = draws.flatten(1).double().mean(0) - (expected[:, None] * every.flatten(1)).sum(0)
+            assert float(gap.abs().max()) < 0.03
+            assert ("sweeps" in engine.method) == (engine is not alone)
+
+
+def test_each_draw_of_its_own_particles_begins_with_a_class_at_chance():
+    model = small(MaskedAutoregressive, orders=1, width=16)
+    of = Particles(model, 900, 2, None, runtime.keyed(0))
+    shares = torch.bincount(of.c, minlength=model.classes) / len(of.c)
+    assert torch.allclose(shares.double(), model.log_prior.exp(), atol=0.06)
 
 
 @pytest.mark.parametrize("first", [0, 7])

@@ -89,3 +89,24 @@ def test_the_prediction_is_the_gaussian_conditional() -> None:
 def test_few_levels_have_no_locations() -> None:
     with pytest.raises(UsageError, match="more than 32 levels"):
         MaskedConvolution(Space((1, 4, 4), 2), linear=3)
+
+
+def test_what_a_sum_of_later_entries_is_likely_to_be_given_the_first() -> None:
+    """The mean and variance of the logistic, beside entries that follow their linear predictions one after another."""
+    near = Neighbourhood(SPACE, 3)
+    near.fit(smooth(300))
+    order, which, level, draws = torch.arange(48), torch.tensor([1, 3]), 20, 4000
+    plan, known, open_ = near.plan(order), order < 21, torch.arange(21, 26)
+    x = smooth(3)[2:].flatten(1)
+    rest = torch.arange(2 * 63 + 1)
+    log_p = plan.log_left(x.expand(len(rest), -1), open_, which, known, rest + level, 64)[:, level].softmax(0)
+    mean = (log_p * rest).sum()
+    drawn = x.expand(draws, -1).double().clone()
+    drawn[:, open_[0]] = level
+    for entry in open_[1:]:
+        found = plan.at(drawn, entry[None], order < entry)
+        noise = torch.randn(draws, 1, generator=runtime.keyed("noise", int(entry)))
+        drawn[:, entry] = (found.mean + found.std * noise + 1)[:, 0] * 63 / 2
+    sums = drawn[:, open_[which]].sum(1)
+    assert float(mean) == pytest.approx(float(sums.mean()), abs=0.3)
+    assert float((log_p * (rest - mean) ** 2).sum()) == pytest.approx(2 * float(sums.var()) + 1, rel=0.1)

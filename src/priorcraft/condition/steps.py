@@ -3,11 +3,13 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from priorcraft.condition.sums import convolved
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
 from priorcraft.explicit.exact.cells import Stage
 from priorcraft.explicit.exact.foreseen import Foreseen
@@ -41,6 +43,13 @@ class Steps:
         order[past], order[q] = self.order[q], self.order[past]
         likelihood = self.model.conditionals(self.x, order, self.given)
         return likelihood.table()[:, order[past]]
+
+    def log_left(self, later: list[int], past: int, left: Tensor, levels: int) -> Tensor:
+        """log p~(left - l) of the sum of later positions, for every level l at position `past`, (B, levels).
+
+        p~ convolves their tables as if they were independent of each other and of l.
+        """
+        return log_left([self.log_p(q, past) for q in later], left, levels)
 
     def push(self, values: Tensor, position: int) -> None:
         """Takes the values at one more position."""
@@ -145,6 +154,13 @@ class CellSteps(Steps):
         entry = self.order[q : q + 1]
         return self.model.likelihood(outputs[:, None], self._foreseen(q, past), entry).table()[:, 0]
 
+    def log_left(self, later: list[int], past: int, left: Tensor, levels: int) -> Tensor:
+        """As of `Steps`; where entries are foreseen linearly, their sum is about what that makes of it, given l."""
+        if self.plan is None or not later:
+            return super().log_left(later, past, left, levels)
+        open_, known = self.order[past : self.start + self.codes.shape[1]], self._known(past)
+        return self.plan.log_left(self.x, open_, torch.tensor(later, device=open_.device) - past, known, left, levels)
+
     def push(self, values: Tensor, position: int) -> None:
         """Takes the values at one more position."""
         foreseen = self._foreseen(position, position)
@@ -174,9 +190,22 @@ class CellSteps(Steps):
         """What the first `past` positions foresee of position q."""
         if self.plan is None:
             return None
+        return self.plan.at(self.x, self.order[q : q + 1], self._known(past))
+
+    def _known(self, past: int) -> Tensor:
+        """True for the entries at the first `past` positions, (D,)."""
         known = torch.zeros(len(self.order), dtype=torch.bool, device=self.x.device)
-        known[self.order[:past]] = True
-        return self.plan.at(self.x, self.order[q : q + 1], known)
+        return known.index_fill_(0, self.order[:past], True)
+
+
+def log_left(tables: list[Tensor], left: Tensor, levels: int) -> Tensor:
+    """log p~(left - l) of independent entries, whose log tables are given, for every level l, (B, levels)."""
+    nothing = torch.ones(len(left), 1, dtype=torch.float64, device=left.device)
+    total = reduce(convolved, [table.double().exp() for table in tables], nothing)
+    rest = left.unsqueeze(1) - torch.arange(levels, device=left.device)
+    inside = (rest >= 0) & (rest < total.shape[1])
+    log_p = total.gather(1, rest.clamp(0, total.shape[1] - 1)).log()
+    return log_p.masked_fill(~inside, -torch.inf)
 
 
 def steps_of(model: Autoregressive, order: Tensor, x: Tensor, start: int, given: Tensor | None, ahead: int) -> Steps:

@@ -9,6 +9,7 @@ from priorcraft.core import UNLABELLED, Entrywise, Generative, Observation, Post
 from priorcraft.errors import ImpossibleEvidence, NoDensity
 from priorcraft.explicit.exact.autoregressive import Autoregressive
 
+MANY = 64  # particles, from which on every class has its share of them; fewer begin at chance
 NONE_AGREES = (
     "none of {draws} draws from the prior shows what was seen, and {model} has no better engine for such evidence: "
     "allow for noise, or take another model."
@@ -124,8 +125,10 @@ class Particles:
         self.smallest = 1.0
         if model.classes:
             spread = model.log_prior.exp().cumsum(0)
-            u = (torch.arange(k, device=spread.device) + 0.5) / k
-            drawn = torch.searchsorted(spread / spread[-1], u.to(spread)).repeat(rows)
+            half = spread.new_full((rows, 1), 0.5)
+            shift = half if k >= MANY else runtime.uniform((rows, 1), generator=generator, like=half)
+            u = (torch.arange(k, device=spread.device) + shift) / k
+            drawn = torch.searchsorted(spread / spread[-1], u.to(spread)).flatten()
             self.c = drawn if self.c is None else torch.where(self.c == UNLABELLED, drawn, self.c)
 
     def weigh(self, log_w: Tensor) -> Tensor | None:
