@@ -178,8 +178,7 @@ class Workspace:
 
     def uploads(self) -> list[str]:
         """What was dropped on the page, the newest first."""
-        folder = self.folder / UPLOADS
-        found = [path for path in folder.iterdir() if NAME.fullmatch(path.name)] if folder.is_dir() else []
+        found = [path for path in (self.folder / UPLOADS).glob("*/") if NAME.fullmatch(path.name)]
         return [path.name for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
 
     def source(self, name: str) -> str:

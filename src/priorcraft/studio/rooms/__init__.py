@@ -17,9 +17,11 @@ from priorcraft.studio.rooms import (
     latent,
     order,
     questions,
+    samples,
     tables,
     trainings,
     translation,
+    uploading,
     vae,
 )
 from priorcraft.studio.rooms.floor import Floor
@@ -27,7 +29,9 @@ from priorcraft.studio.workspace import Workspace
 
 ROOMS = (
     data,
+    uploading,
     trainings,
+    samples,
     tables,
     classifiers,
     latent,

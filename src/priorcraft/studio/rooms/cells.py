@@ -1,5 +1,6 @@
 """Evidence in a table: some cells of a row are seen, the others follow, each with its probabilities."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -16,6 +17,8 @@ from priorcraft.condition import filled, posterior
 from priorcraft.condition.evidence import ExactPosterior
 from priorcraft.condition.restoration import Restoration
 from priorcraft.datasets.columns import Columns
+from priorcraft.datasets.columns.column import Decoded
+from priorcraft.datasets.columns.date import Date
 from priorcraft.datasets.columns.table import as_number
 from priorcraft.datasets.holes import Holes
 from priorcraft.errors import UsageError
@@ -143,9 +146,9 @@ def answered(floor: Floor, asked: Row) -> Answered:
     holes = Holes.read(frame, columns, run.classes)
     log_p = None if columns.label is None or asked.cells.get(columns.label) else log_classes(run, holes)
     done, labels = drawn(run, holes, log_p, asked.seed)
-    texts = columns.cells(done.x.flatten(0, 1).numpy(), None, runtime.keyed(asked.seed, "studio written"))
-    hidden = [column.name for column, empty in zip(columns.columns, holes.empty[0], strict=True) if empty]
-    beliefs = {name: counted(name, [row[columns.header.index(name)] for row in texts], asked.n) for name in hidden}
+    written = columns.decoded(done.x.flatten(0, 1).numpy(), runtime.keyed(asked.seed, "studio written"))
+    hidden = {column.name for column, empty in zip(columns.columns, holes.empty[0], strict=True) if empty}
+    beliefs = {each.column.name: counted(each, asked.n) for each in written if each.column.name in hidden}
     if log_p is not None and columns.label is not None:
         beliefs[columns.label] = of_class(columns.label, run.classes, log_p, labels[: asked.n])
     return Answered(kind=done.kind, method=done.method, beliefs=[beliefs[name] for name in names if name in beliefs])
@@ -176,22 +179,26 @@ def log_classes(run: Run, holes: Holes) -> Tensor | None:
     return (torch.cat(each) + model.log_prior).log_softmax(0)
 
 
-def counted(name: str, drawn: list[str], n: int) -> Belief:
-    """Shares of the draws: of each value, or of ranges where a number has many."""
-    kinds, counts = np.unique(drawn, return_counts=True)
-    numbers = [as_number(text) for text in drawn]
-    if len(kinds) > STATES and all(number is not None for number in numbers):
-        states, counts = ranges(np.array(numbers, dtype=float))
+def counted(drawn: Decoded, n: int) -> Belief:
+    """Shares of the draws: of each value, or of ranges where a number or a date has many."""
+    texts = drawn.texts
+    kinds, counts = np.unique(texts, return_counts=True)
+    numbers = [as_number(text) for text in texts]
+    if len(kinds) > STATES and isinstance(drawn.column.codec, Date) and not drawn.empty.any():
+        states, counts = ranges(drawn.values, drawn.column.codec.write)
+    elif len(kinds) > STATES and None not in numbers:
+        states, counts = ranges(np.array(numbers, dtype=float), lambda edges: [f"{edge:.4g}" for edge in edges])
     else:
         order = np.argsort(-counts, kind="stable")[:STATES]
         states, counts = [str(kinds[i]) for i in order], counts[order]
-    return Belief(column=name, states=states, p=(counts / len(drawn)).tolist(), kind="estimate", draws=drawn[:n])
+    p = (counts / len(texts)).tolist()
+    return Belief(column=drawn.column.name, states=states, p=p, kind="estimate", draws=texts[:n])
 
 
-def ranges(numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Ranges of equal width, and how many numbers lie in each."""
+def ranges(numbers: np.ndarray, write: Callable[[np.ndarray], list[str]]) -> tuple[list[str], np.ndarray]:
+    """Ranges of equal width as they are written, and how many numbers lie in each."""
     counts, edges = np.histogram(numbers, bins=RANGES)
-    return [f"{low:.4g} … {high:.4g}" for low, high in pairwise(edges)], counts
+    return [f"{low} … {high}" for low, high in pairwise(write(edges))], counts
 
 
 def of_class(label: str, classes: tuple[str, ...], log_p: Tensor, draws: list[int]) -> Belief:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from priorcraft import __version__, zoo
@@ -52,21 +52,9 @@ class Opening(Reading):
     source: Annotated[str, Field(max_length=400)]
 
 
-class Received(BaseModel):
-    """What was received.
-
-    Args:
-        id: of the upload.
-        bytes: of the file; 0 for a new upload.
-    """
-
-    id: str
-    bytes: int = 0
-
-
 def routes(floor: Floor) -> APIRouter:
     """The room's part of the API."""
-    router, workspace, uploads = APIRouter(tags=["data"]), floor.workspace, floor.uploads
+    router, workspace = APIRouter(tags=["data"]), floor.workspace
 
     @router.get("/about")
     def about() -> About:
@@ -88,21 +76,6 @@ def routes(floor: Floor) -> APIRouter:
     def runs() -> list[RunInfo]:  # in a thread of its own: a list waits for no question
         """Every run of the workspace, the newest first."""
         return workspace.runs()
-
-    @router.post("/uploads", status_code=201)
-    async def begin(name: Annotated[str, Query(max_length=300)] = "") -> Received:
-        """A new upload, and what its folder or file is called."""
-        return Received(id=uploads.begin(name))
-
-    @router.post("/uploads/{upload}", status_code=201)
-    async def receive(upload: str, name: str, request: Request) -> Received:
-        """One file of an upload, its bytes as the body; a zip is unpacked."""
-        return Received(id=upload, bytes=await uploads.receive(upload, name, request.stream()))
-
-    @router.delete("/uploads/{upload}", status_code=204)
-    async def forget(upload: str) -> None:
-        """Removes an upload."""
-        uploads.forget(upload)
 
     @router.post("/data")
     async def open_(asked: Opening) -> Response:

@@ -61,35 +61,55 @@ class Move(BaseModel):
     faster: Annotated[float | None, Field(gt=0, le=1000)] = None
 
 
+class Games:
+    """The newest games by their numbers; older ones end."""
+
+    def __init__(self) -> None:
+        self.open = dict[int, LiveGame]()
+
+    def add(self, game: LiveGame) -> int:
+        """Keeps a game; returns its number."""
+        number = max(self.open, default=0) + 1
+        self.open[number] = game
+        for old in sorted(self.open)[:-MOST_GAMES]:
+            self.end(old)
+        return number
+
+    def of(self, number: int) -> LiveGame:
+        """The game of a number.
+
+        Raises:
+            UsageError: it is over.
+        """
+        if number not in self.open:
+            raise UsageError("this game is over; begin another.")
+        return self.open[number]
+
+    def end(self, number: int) -> None:
+        """Ends a game, if it goes on."""
+        if number in self.open:
+            self.open.pop(number).close()
+
+
 def routes(floor: Floor) -> APIRouter:
     """The room's part of the API."""
-    router, games = APIRouter(tags=["game"]), dict[int, LiveGame]()
-
-    def game_of(number: int) -> LiveGame:
-        if number not in games:
-            raise UsageError("this game is over; begin another.")
-        return games[number]
+    router, games = APIRouter(tags=["game"]), Games()
 
     @router.post("/game", status_code=201)
     async def begin(asked: Begin) -> Begun:
         """Begins a game, which waits for its first move."""
-        made = await floor.desk.ask("", lambda: begun(floor, asked))
-        number = max(games, default=0) + 1
-        games[number] = made
-        for old in sorted(games)[:-MOST_GAMES]:
-            games.pop(old).close()
-        return Begun(game=number)
+        return Begun(game=games.add(await floor.desk.ask("", lambda: begun(floor, asked))))
 
     @router.post("/game/{game}", status_code=202)
     async def move(game: int, asked: Move) -> Begun:
         """Plays, pauses, makes one step, or sabotages."""
-        game_of(game).change(Controls(**asked.model_dump()))
+        games.of(game).change(Controls(**asked.model_dump()))
         return Begun(game=game)
 
     @router.get("/game/{game}")
     async def frame(game: int, after: int = 0) -> Response:
         """The next picture of the game; 204 if there is none within two seconds."""
-        live, deadline = game_of(game), asyncio.get_running_loop().time() + WAIT
+        live, deadline = games.of(game), asyncio.get_running_loop().time() + WAIT
         live.watched()
         while live.number <= after and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
@@ -100,8 +120,7 @@ def routes(floor: Floor) -> APIRouter:
     @router.delete("/game/{game}", status_code=204)
     async def end(game: int) -> None:
         """Ends a game."""
-        if game in games:
-            games.pop(game).close()
+        games.end(game)
 
     return router
 

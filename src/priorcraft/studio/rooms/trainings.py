@@ -6,13 +6,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from priorcraft import runtime, zoo
+from priorcraft import zoo
 from priorcraft.contents import read_bytes
 from priorcraft.errors import UsageError
-from priorcraft.studio.rooms.floor import Asked, Floor, Reading, known_label, label_of
+from priorcraft.studio.rooms.floor import Floor, Reading
 from priorcraft.studio.trainings import Trainings
-from priorcraft.studio.wire import answer, pictures
-from priorcraft.verbs.sample import sample
 
 MOST_MINUTES = 24 * 60
 
@@ -58,18 +56,6 @@ class Begun(BaseModel):
     run: str
 
 
-class Drawing(Asked):
-    """Samples to draw.
-
-    Args:
-        n: how many.
-        seed: of the draws.
-    """
-
-    n: Annotated[int, Field(ge=1, le=400)] = 20
-    seed: int = 0
-
-
 def routes(floor: Floor) -> APIRouter:
     """The room's part of the API."""
     router, trainings = APIRouter(tags=["trainings"]), Trainings(floor.workspace)
@@ -105,11 +91,6 @@ def routes(floor: Floor) -> APIRouter:
         found = floor.workspace.pictured(run)
         return Response(status_code=204) if found is None else Response(read_bytes(found), media_type="image/png")
 
-    @router.post("/sample")
-    async def sample(asked: Drawing) -> Response:
-        """Samples of a run, of all classes or of one."""
-        return await floor.ask("", "", lambda: drawn(floor, asked))
-
     return router
 
 
@@ -126,18 +107,3 @@ def setting(name: str, value: str | float | bool) -> str:
     if not name.isidentifier() or len(text) > 100 or not text.isprintable():
         raise UsageError("a setting must be a name and a short value.")
     return f"{name}={text}"
-
-
-def drawn(floor: Floor, asked: Drawing) -> Response:
-    """Samples as pictures, as rows of a table, or as numbers."""
-    run = floor.run(asked.run)
-    if run.columns is not None:
-        label_of(run, asked.label)  # a class that there is not is refused here
-        known = {"label": run.classes[asked.label]} if run.model.classes and asked.label >= 0 else None
-        found = sample(run, asked.n, given=known, seed=asked.seed)
-        return answer({"columns": run.columns.header, "cells": found.cells})
-    generator = runtime.keyed(asked.seed, "studio sample")
-    given = None if asked.label < 0 else known_label(run, asked.label, "sample")
-    x = run.model.sample(asked.n, given=None if given is None else given[0], generator=generator)
-    space = run.model.space
-    return answer({}, pictures=pictures(x, space)) if space.is_image else answer({}, x=x.float())

@@ -109,6 +109,7 @@ def looked_up(floor: Floor, asked: Up) -> Response:
         "bounds": bounds,
         "gap": bounds[-1] - bounds[0],
         "kl": float(kl.sum()),
+        "kl_kind": "estimate" if model.p_z.normal(given, 1) is None else "exact",
         "reconstruction": -bounds[0] - float(kl.sum()),
         "kind": "lower bound",
     }

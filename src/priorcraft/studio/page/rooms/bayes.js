@@ -68,7 +68,7 @@ function show(place, joint) {
       fill(formula, evidence.length ? formulaOf(query, evidence) : `p(${query})`);
       if (evidence.length) fill(numbers, last.possible ? figures([[t("bayes.likelihood"), range(last.likelihood)], [t("bayes.evidence"), number("=", last.evidence, "", 4)], [t("bayes.bits"), number("=", last.bits, "bit", 2)]]) : el("p.warning", {}, t("bayes.impossible")));
       else fill(numbers, el("p.note", {}, t("bayes.none")));
-      if (evidence.length && last.possible) numbers.append(el("p.note", {}, `${t("bayes.product")} `, el("span", {}, both(states[0], evidence[evidence.length - 1][1], found))), el("p.note", {}, `${t("bayes.sum")} `, el("span.number", {}, summed(found)), " "), el("p.note", {}, `${t("bayes.path", { state: states[0] })} `, el("span.number", {}, found.map((step) => percent(step.posterior[0])).join(" → "))));
+      if (evidence.length && last.possible) numbers.append(el("p.note", {}, `${t("bayes.product")} `, el("span", {}, both(states[0], evidence[evidence.length - 1][1], found))), el("p.note", {}, `${t("bayes.sum")} ${summed(found)}`), el("p.note", {}, `${t("bayes.path", { state: states[0] })} `, el("span.number", {}, found.map((step) => percent(step.posterior[0])).join(" → "))));
       const best = last.posterior.indexOf(Math.max(...last.posterior));
       say(t("bayes.said", { state: states[best], p: percent(last.posterior[best]) }));
     };

@@ -17,7 +17,8 @@ const QUESTIONS = {
 export async function room(root) {
   const runs = (await allRuns()).filter((run) => run.state !== "empty" && !run.can.includes("translate"));
   if (!runs.length) return fill(root, el("div.sheet.empty", {}, el("p", {}, t("compare.none")), el("a", { href: "#/data" }, t("data.name"))));
-  const groups = [...new Set(runs.map((run) => run.data))];
+  const size = (/** @type {string} */ group) => runs.filter((run) => run.data === group).length;
+  const groups = [...new Set(runs.map((run) => run.data))].sort((a, b) => size(b) - size(a)); // first where there is most to compare
   const leaving = new AbortController();
   let group = groups[0], question = "probability";
   /** @type {any[]} */

@@ -29,14 +29,15 @@ async function show(run, place) {
     const message = await arrays("vae/up", { run: run.id, x: row.x, label: row.y }, signal);
     if (!message) return;
     const v = message.values, { mean, deviation, prior_mean: pm, prior_deviation: pd, kl } = message.arrays;
+    const kind = v.kl_kind === "exact" ? "=" : "≈";
     label = v.label;
     z = Array.from(mean.data);
     fill(codes, z.map((m, i) => {
       const node = slider({ min: -5, max: 5, step: 0.05, value: m, label: t("vae.number", { i: i + 1, kl: kl.data[i].toFixed(2) }), changed: (value) => { z[i] = value; down([...z]); } });
-      return el("div.field", {}, el("div.row", { style: { "flex-wrap": "nowrap", "align-items": "center", gap: ".6rem" } }, el("span.label", { style: { "min-width": "1.6rem" } }, `z${i + 1}`), el("div", { style: { flex: "1" } }, interval(m, deviation.data[i], pm.data[i], pd.data[i]), node), number("=", kl.data[i], "nats", 2)));
+      return el("div.field", {}, el("div.row", { style: { "flex-wrap": "nowrap", "align-items": "center", gap: ".6rem" } }, el("span.label", { style: { "min-width": "1.6rem" } }, `z${i + 1}`), el("div", { style: { flex: "1" } }, interval(m, deviation.data[i], pm.data[i], pd.data[i]), node), number(kind, kl.data[i], "nats", 2)));
     }));
     fill(bound, lines([{ name: t("vae.bound"), points: v.draws.map((/** @type {number} */ k, /** @type {number} */ i) => /** @type {[number, number]} */ ([k, v.bounds[i]])) }], { label: t("vae.bound.label"), unit: t("vae.draws"), logarithmic: true, width: bound.clientWidth }));
-    fill(numbers, figures([[t("vae.reconstruction"), number("≈", v.reconstruction, "nats")], ["KL(q ‖ p)", number("≈", v.kl, "nats")], [t("vae.elbo"), number("≥", v.bounds[0], "nats")], [t("vae.tight"), number("≥", v.bounds[v.bounds.length - 1], "nats")], [t("vae.gap"), number("≥", v.gap, "nats")]]));
+    fill(numbers, figures([[t("vae.reconstruction"), number("≈", v.reconstruction, "nats")], ["KL(q ‖ p)", number(kind, v.kl, "nats")], [t("vae.elbo"), number("≥", v.bounds[0], "nats")], [t("vae.tight"), number("≥", v.bounds[v.bounds.length - 1], "nats")], [t("vae.gap"), number("≥", v.gap, "nats")]]));
     say(t("vae.said", { bound: v.bounds[0].toFixed(1) }));
     down([...z]);
   }, (e) => { fill(error, spoken(e)); });
