@@ -25,8 +25,8 @@ from playwright.sync_api import Page, sync_playwright
 from priorcraft.datasets import open_data
 
 SMALL = {"flat-vae": ("60", "latent=8"), "masked-mlp": ("60", "orders=8"), "mixture": ("20", "components=20")}
-LARGE = {"flat-vae": ("20", "latent=8"), "masked-mlp": ("5", "orders=8"), "mixture": ("5", "components=20")}
-LARGE |= {"masked-conv": ("2", "channels=64")}
+LARGE = {"mixture": ("5", "components=20"), "masked-mlp": ("5", "orders=8"), "masked-conv": ("2", "channels=64")}
+LARGE |= {"flat-vae": ("20", "latent=8")}
 ROOMS = ("data", "bayes", "classifiers", "latent", "order", "vae", "game", "evidence", "compare", "ask")
 
 DRAG = """async (n) => {
@@ -177,7 +177,8 @@ def report(page: Page, trips: list[float], bayes: float, latent: float, minutes:
     for size, suffix, models in ((8, "", list(SMALL)[1:]), (28, "-28", list(LARGE))):
         for model in models:
             enter(page, "evidence", model + suffix)
-            line(f"stroke to first of 8 draws, {size} x {size}, {model}, p95", p95(page.evaluate(STROKE, 30)), base)
+            times = page.evaluate(STROKE, 30 if size == 8 else 10)
+            line(f"stroke to first of 8 draws, {size} x {size}, {model}, p95", p95(times), base)
     enter(page, "bayes")
     line("prior slider to belief bars, in the page, p95", p95(page.evaluate(PRIOR, 100)), base)
     frames, cost, memory = game(page, minutes)
@@ -196,7 +197,7 @@ def report(page: Page, trips: list[float], bayes: float, latent: float, minutes:
 
 def line(name: str, value: float, base: float) -> None:
     """One figure in milliseconds."""
-    print(f"{name:<52}{value:>9.1f} ms{value / base:>12.1f}")
+    print(f"{name:<52}{value:>9.1f} ms{value / base:>12.1f}", flush=True)
 
 
 if __name__ == "__main__":

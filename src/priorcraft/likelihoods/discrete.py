@@ -125,13 +125,29 @@ class LogisticMixture(Discrete):
         lower, upper = self._edges(x.to(self.loc.dtype))
         return torch.logsumexp(self.logits.log_softmax(-1) + self._log_cells(lower, upper), -1)
 
+    def _inner(self) -> tuple[Tensor, Tensor]:
+        """The edges between levels in units of each logistic, (..., M, levels - 1), and 1 / s, (..., M, 1)."""
+        step = 2 / (self.levels - 1)
+        edges = torch.arange(1, self.levels, device=self.loc.device, dtype=self.loc.dtype) * step - 1 - step / 2
+        inverse = (-self.log_scale).exp().unsqueeze(-1)
+        return (edges - self.loc.unsqueeze(-1)) * inverse, inverse
+
+    def mean(self) -> Tensor:
+        """E[x] = sum_{l >= 1} p(x >= l), exact, for one sigmoid an edge.
+
+        >>> mixture = LogisticMixture(torch.zeros(2), torch.tensor([-0.2, 0.7]), torch.tensor([-1.0, -2.0]), levels=17)
+        >>> levels = torch.arange(17.0)
+        >>> torch.allclose(mixture.mean(), (mixture.table().exp() * levels).sum())
+        True
+        """
+        b, _ = self._inner()
+        return (self.logits.softmax(-1) * torch.sigmoid(-b).sum(-1)).sum(-1)
+
     def table(self) -> Tensor:
         """log p of every level, exact, nats, (..., levels)."""
         # neighbours share an edge, and all cells have the same width: one logarithm of a sigmoid an edge is enough
         step, log_p = 2 / (self.levels - 1), self.logits.log_softmax(-1)
-        edges = torch.arange(1, self.levels, device=self.loc.device, dtype=self.loc.dtype) * step - 1 - step / 2
-        inverse = (-self.log_scale).exp().unsqueeze(-1)
-        b = (edges - self.loc.unsqueeze(-1)) * inverse
+        b, inverse = self._inner()
         below = F.logsigmoid(b)  # log F at the upper edge of all levels but the last, (..., M, levels - 1)
         above = below - b  # log(1 - F), at the lower edge of all levels but the first
         width = torch.log(-torch.expm1(-(step * inverse).clamp_min(1e-6)))
