@@ -75,10 +75,21 @@ def test_the_column_that_is_the_class_goes_along_and_an_upload_keeps_its_name(tm
     upload = Uploads(tmp_path).begin("../my birds (2).csv")
     assert upload.startswith("my-birds-2-")
     (tmp_path / "uploads" / upload / "birds.csv").write_text("kind\na\n")
-    settings: dict[str, str | float | bool] = {"alpha": 1.5, "on": True}
-    asked = Fitting(data=upload, model="chow-liu", steps=1, label="--kind", size=16, settings=settings)
+    settings = {"latent": 16, "alpha": 1.5, "on": True}
+    asked = {"data": upload, "model": "chow-liu", "steps": 1, "label": "--kind", "size": 16, "settings": settings}
+    asked = Fitting.model_validate_json(json.dumps(asked))
     trainings.begin(asked.data, asked.model, asked.options())
-    assert begun[0][3:] == ["--steps=1", "--label=--kind", "--size=16", "--set", "alpha=1.5", "--set", "on=true"]
+    assert begun[0][3:] == [
+        "--steps=1",
+        "--label=--kind",
+        "--size=16",
+        "--set",
+        "latent=16",
+        "--set",
+        "alpha=1.5",
+        "--set",
+        "on=true",
+    ]
     assert begun[0][1].endswith("birds.csv")
 
 

@@ -13,6 +13,7 @@ from priorcraft.studio.rooms.floor import Floor, Reading
 from priorcraft.studio.trainings import Trainings
 
 MOST_MINUTES = 24 * 60
+Setting = str | int | float | bool  # a whole number stays one: latent=16 is no 16.0
 
 
 class Fitting(Reading):
@@ -29,7 +30,7 @@ class Fitting(Reading):
     model: Annotated[str, Field(max_length=60)]
     minutes: Annotated[float | None, Field(gt=0, le=MOST_MINUTES)] = None
     steps: Annotated[int | None, Field(gt=0, le=10**7)] = None
-    settings: Annotated[dict[str, str | float | bool], Field(max_length=40, default_factory=dict)]
+    settings: Annotated[dict[str, Setting], Field(max_length=40, default_factory=dict)]
 
     def options(self) -> list[str]:
         """Of `priorcraft fit`: how the data are read, the budget and the settings.
@@ -94,14 +95,14 @@ def routes(floor: Floor) -> APIRouter:
     return router
 
 
-def setting(name: str, value: str | float | bool) -> str:
+def setting(name: str, value: Setting) -> str:
     """A setting as the command line takes it.
 
     Raises:
         UsageError: what could be no setting of any model.
 
-    >>> setting("diverse", True)
-    'diverse=true'
+    >>> setting("diverse", True), setting("latent", 16), setting("beta", 0.5)
+    ('diverse=true', 'latent=16', 'beta=0.5')
     """
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if not name.isidentifier() or len(text) > 100 or not text.isprintable():

@@ -78,12 +78,12 @@ function collapse(run, signal) {
       return el("div", { style: { "margin-bottom": "1rem" } }, el("div.row", { style: { "justify-content": "space-between" } }, el("strong", {}, r.id), el("span.note", {}, t("vae.active", { active: v.active, latent: v.latent, free: v.settings.free_bits, beta: v.settings.beta }))), columns);
     }));
   };
+  const fail = (/** @type {Error} */ e) => fill(training, el("p.bad", { role: "alert" }, spoken(e)));
   const fit = async (/** @type {any} */ settings) => {
     const made = await post("fit", { data: run.data, model: "flat-vae", minutes: 0.3, settings: { latent: 16, ...settings } });
-    fill(training, follow(made.run, () => { fill(training); refresh(); }, signal));
+    fill(training, follow(made.run, (state, error) => { if (state === "failed") return fail(new Error(error ?? "")); fill(training); refresh(); }, signal));
   };
   refresh();
-  const fail = (/** @type {Error} */ e) => fill(training, el("p.bad", { role: "alert" }, spoken(e)));
   return el("div.sheet.gap", {}, el("h2", {}, t("vae.collapse")), el("p.note", {}, t("vae.collapse.note")), list, training,
     el("div.row", {}, button(t("vae.off"), () => fit({ free_bits: 0, beta: 4 }).catch(fail)), button(t("vae.on"), () => fit({ free_bits: 0.5, beta: 4 }).catch(fail))));
 }
