@@ -287,3 +287,11 @@ def test_names_and_cells_of_a_table_steer_no_terminal(capsys, tmp_path):
         assert "\x1b" not in said.out + said.err
         assert "\x07" not in said.out + said.err
         assert "x" * 99 not in said.out + said.err
+
+
+def test_a_terminal_that_is_closed_is_written_to_in_vain(monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr("sys." + name, None)
+    main(["models"])
+    with pytest.raises(SystemExit):
+        main(["fit"])

@@ -1,6 +1,7 @@
 """Samples of any origin, judged beside the data that they should look like."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -81,3 +82,9 @@ def test_a_run_is_judged_by_rows_that_are_drawn_of_it(tmp_path):
     assert found.fidelity > 0.9
     with pytest.raises(UsageError, match="give DATA, too"):
         pc.evaluate(str(tmp_path / "t.csv"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_few_rows_of_words_are_judged_without_a_warning():
+    real = pd.DataFrame({"v": ["a", "b"] * 30, "o": list("pqr") * 20})
+    assert not pc.evaluate(real.head(20), real).distinguishable

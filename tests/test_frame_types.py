@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import priorcraft as pc
@@ -86,6 +87,21 @@ def test_polars_and_arrow_types_are_drawn_and_filled_in(frame):
     for name in POLARS.columns:
         there = holes[name].is_not_null()
         assert found[0][name].filter(there).to_list() == holes[name].filter(there).to_list(), name
+
+
+def test_a_parquet_file_is_drawn_with_its_types(tmp_path):
+    kinds = {
+        "decimal": pa.decimal128(9, 2), "float": pa.float32(), "large": pa.uint64(), "length": pa.duration("s"),
+        "day": pa.date32(), "small": pa.int8(), "zone": pa.timestamp("us", "Asia/Seoul"),
+    }  # fmt: skip
+    values = {"large": [2**63 + k for k in WHOLE.tolist()], "decimal": [Decimal(k) / 4 for k in WHOLE.tolist()]}
+    real = pa.table({name: pa.array(values.get(name, WHOLE.tolist()), kind) for name, kind in kinds.items()})
+    pq.write_table(real, tmp_path / "real.parquet")
+    run = pc.fit(tmp_path / "real.parquet", "chow-liu", steps=1)
+    pc.sample(run, 20).save(tmp_path / "drawn.parquet")
+    drawn = pq.read_table(tmp_path / "drawn.parquet")
+    assert drawn.schema == real.schema
+    assert set(drawn["large"].to_pylist()) <= set(values["large"])
 
 
 def test_new_identifiers_are_as_many_as_are_drawn():

@@ -15,6 +15,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one command; every refusal is a sentence on stderr and an exit code."""
     if arguments is None:  # a process of our own: threads that spin for each other stall on a busy machine
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    for name in ("stdout", "stderr"):  # one that is closed is written to in vain, as a pipe is that nobody reads
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}")
     try:
         words = sys.argv[1:] if arguments is None else arguments
@@ -29,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        leave(f"{error.filename or 'a file'}: {error.strerror or error}.", FAILURE)
+        leave(f"{error.filename or 'what is printed'}: {error.strerror or error}.", FAILURE)
     except Exception as error:
         leave(reason(error), FAILURE)
 

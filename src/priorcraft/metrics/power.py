@@ -179,5 +179,7 @@ class Simulation:
         """Columns of numbers of which the others say at least a tenth."""
         fitted, left = self.family.standard.beside_others(self.spare.values)
         count = self.spare.values.numbers.shape[1]
+        if len(left) < 2 or not count:
+            return ()
         spread = (fitted + left)[:, :count].var(0).clamp_min(1e-9)
         return tuple((left[:, :count].var(0) < LINKED * spread).nonzero()[:, 0].tolist())

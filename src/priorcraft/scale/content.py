@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from priorcraft import disk, runtime
+from priorcraft.cells.types import retyped
 from priorcraft.cells.writing import as_parquet
 from priorcraft.datasets.columns.naming import Stretch
 from priorcraft.run import Run
@@ -51,7 +52,7 @@ def _file(run: Run, x: Tensor, given: Tensor | None, key: tuple[int | str, ...],
     names = None if given is None else [run.classes[int(c)] for c in given]
     if run.columns is not None:
         cells = run.columns.decoded(x.numpy(), runtime.keyed(*key, "cells"), stretch)
-        return as_parquet(run.columns.table_of(cells, names))
+        return as_parquet(retyped(run.columns.table_of(cells, names), run.columns.dtypes))
     levels = run.model.space.levels or 0
     arrays = {"x": x.numpy().astype(np.uint8) if 0 < levels <= 256 else x.numpy()}
     buffer = io.BytesIO()

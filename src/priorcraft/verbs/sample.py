@@ -14,6 +14,7 @@ from torch import Tensor
 
 from priorcraft import runtime
 from priorcraft.answer import ARRAY, Facts, Picture, Piece, Rows
+from priorcraft.cells.types import retyped
 from priorcraft.cells.writing import as_parquet, frame_like, written
 from priorcraft.core import Generative
 from priorcraft.datasets.columns import Columns, Decoded
@@ -137,7 +138,7 @@ class Samples(Pictures):
         if suffix == ".csv":
             return written(table_of(self.run).header, self.cells)
         if suffix == ".parquet":
-            return as_parquet(self.table)
+            return as_parquet(retyped(self.table, table_of(self.run).dtypes))
         if suffix == ".png":
             return picture(self.x, self.run.model.space)
         names = {} if self.classes is None else {"y": np.array(self.classes)}
