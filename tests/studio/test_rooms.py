@@ -111,7 +111,7 @@ def test_data_own_images_are_dropped_looked_at_and_fitted(studio: Page):
     studio.locator("input[type=file]").first.set_input_files(files)
     expect(studio.get_by_text("images of 6 × 6 pixels")).to_be_visible()
     studio.get_by_label("Model", exact=True).select_option("naive-bayes")
-    studio.get_by_label("Minutes").fill("0.1")
+    studio.get_by_label("Minutes").fill("0.02")
     studio.locator("#fit").click()
     expect(studio.locator("[data-run] .note").filter(has_text=re.compile("^done$")).first).to_be_visible()
     expect(studio.locator("tbody tr").filter(has_text="naive-bayes-1")).to_contain_text("nats")

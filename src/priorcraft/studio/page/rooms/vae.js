@@ -71,8 +71,10 @@ function collapse(run, signal) {
   const refresh = async () => {
     const runs = (await allRuns()).filter((r) => r.member === "flat-vae" && r.data === run.data && r.state !== "empty" && r.shape.join() === run.shape.join()).slice(0, 6);
     const found = await Promise.all(runs.map(async (r) => ({ r, message: await arrays("vae/active", { run: r.id }, signal).catch(() => null) })));
-    fill(list, found.filter(({ message }) => message).map(({ r, message }) => {
-      const kl = Array.from(/** @type {any} */ (message).arrays.kl.data, Number).sort((a, b) => b - a), most = Math.max(...kl, 1e-9);
+    const carried = (/** @type {any} */ message) => Array.from(message.arrays.kl.data, Number).sort((a, b) => b - a);
+    const there = found.filter(({ message }) => message), most = Math.max(1e-9, ...there.flatMap(({ message }) => carried(message)));
+    fill(list, there.map(({ r, message }) => {
+      const kl = carried(message);
       const columns = el("div", { "aria-hidden": "true", style: { display: "flex", "align-items": "end", gap: "2px", height: "3rem" } }, kl.map((v) => el("div", { style: { flex: "1", "max-width": "1.4rem", height: `${Math.max(2, (100 * v) / most)}%`, background: v > 0.05 ? "var(--accent)" : "var(--warm)", "border-radius": "2px 2px 0 0" } })));
       const v = /** @type {any} */ (message).values;
       return el("div", { style: { "margin-bottom": "1rem" } }, el("div.row", { style: { "justify-content": "space-between" } }, el("strong", {}, r.id), el("span.note", {}, t("vae.active", { active: v.active, latent: v.latent, free: v.settings.free_bits, beta: v.settings.beta }))), columns);
