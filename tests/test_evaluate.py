@@ -87,4 +87,4 @@ def test_a_run_is_judged_by_rows_that_are_drawn_of_it(tmp_path):
 @pytest.mark.filterwarnings("error")
 def test_few_rows_of_words_are_judged_without_a_warning():
     real = pd.DataFrame({"v": ["a", "b"] * 30, "o": list("pqr") * 20})
-    assert not pc.evaluate(real.head(20), real).distinguishable
+    assert pc.evaluate(real.head(20), real).two_sample.verdict != "distinguishable"

@@ -257,6 +257,8 @@ def test_codes_of_a_table_stand_beside_its_rows(table, tmp_path):
     assert pandas.read_csv(tmp_path / "z.csv").shape == found.frame.shape
     assert pc.encode(run, [0, 1], data=frame).cells is None
     assert pc.encode(run, data=frame, limit=5).frame.shape[0] == 5
+    with pytest.raises(UsageError, match=r"is one of rows: give .* as data"):
+        pc.encode(run, [str(table)])
 
 
 def test_rows_that_particles_were_weighed_for_say_what_they_are_worth(table, tmp_path):

@@ -87,9 +87,15 @@ def is_number(word: str) -> bool:
 
 
 def one_point(run: Run, point: Point) -> Tensor:
-    """A tensor as it is, or an image file, brought to the size that the model knows."""
+    """A tensor as it is, or an image file, brought to the size that the model knows.
+
+    Raises:
+        UsageError: a file, and a model of rows.
+    """
     if isinstance(point, Tensor):
         return point
+    if not run.model.space.is_image:
+        raise UsageError(f"images are of models of images, and {run.name} is one of rows: give {point} as data.")
     return read_sized(str(point), run.model.space, windows=False, top=top_of(run))
 
 
