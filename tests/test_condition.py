@@ -20,6 +20,7 @@ from priorcraft.condition.sums import ComponentSums, blocks_of
 from priorcraft.condition.weighted import Importance, Particles, Sequential
 from priorcraft.condition.windowed import WindowChain
 from priorcraft.core import Observation, Space
+from priorcraft.datasets.progress import telling
 from priorcraft.errors import DataError, ImpossibleEvidence, NoDensity
 from priorcraft.explicit.approximate.ladder import LadderVAE
 from priorcraft.explicit.approximate.vqvae import VQVAE
@@ -368,8 +369,10 @@ def test_block_sums_are_met_in_single_precision_a_few_rows_at_a_time(kind, setti
     model, observation, x = small(kind, **settings).float(), BlockMean(2), every_small()[::37][:5]
     y = observation.forward(x)
     monkeypatch.setattr("priorcraft.condition.blocks.ENTRIES", 2 * 64 * x[0].numel())  # two rows at a time
-    engine = posterior(model, observation, y)
-    draws = engine.sample(3, generator=runtime.keyed(0))
+    engine, heard = posterior(model, observation, y), list[tuple[str, int, int]]()
+    with telling(lambda *how_far: heard.append(how_far)):
+        draws = engine.sample(3, generator=runtime.keyed(0))
+    assert heard == [("drawn", 2, 5), ("drawn", 4, 5), ("drawn", 5, 5)]
     assert torch.equal(observation.forward(draws.flatten(0, 1)), y.repeat_interleave(3, 0))
     assert engine.diagnostics["particles"] == 64
 

@@ -83,7 +83,7 @@ class TrainingBar:
         if self.live and self.task is not None:
             self.bar.update(self.task, completed=record.progress, description=name, numbers=record.values["message"])
         elif record.progress - self.last >= 0.25:
-            self.console.print(f"{name}: read {record.values['message']}", soft_wrap=True)
+            self.console.print(f"{name}: {record.values['message']}", soft_wrap=True)
             self.last = record.progress % 1.0
 
     def _step(self, name: str, record: Any) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft.core import Entrywise, Posterior, Space
+from priorcraft.datasets.progress import tell
 from priorcraft.errors import ImpossibleEvidence
 from priorcraft.observe import Mask
 
@@ -32,7 +33,7 @@ def possible(log_evidence: Tensor, method: str) -> Tensor:
 
 
 def in_parts(count: int, at_once: int, draw: Callable[[Tensor], Tensor], diagnostics: dict[str, float]) -> Tensor:
-    """What `draw` makes of the rows 0 ... count-1, given by their numbers, so many at once; joined.
+    """What `draw` makes of the rows 0 ... count-1, given by their numbers, so many at once; joined and told.
 
     Args:
         count: how many rows.
@@ -43,6 +44,7 @@ def in_parts(count: int, at_once: int, draw: Callable[[Tensor], Tensor], diagnos
     parts, totals = [], dict[str, float]()
     for rows in torch.arange(count).split(max(1, at_once)):
         parts.append(draw(rows))
+        tell("drawn", int(rows[-1]) + 1, count)
         for name, value in diagnostics.items():
             totals[name] = totals.get(name, 0.0) + value * len(rows) / count
     diagnostics |= totals

@@ -8,6 +8,7 @@ from priorcraft import runtime
 from priorcraft.condition import tiles
 from priorcraft.core import Space
 from priorcraft.datasets import Splits
+from priorcraft.datasets.progress import telling
 from priorcraft.errors import UsageError
 from priorcraft.observe import Mask
 from priorcraft.photo.picture import read_picture
@@ -18,7 +19,7 @@ from priorcraft.run import Run
 from priorcraft.run.data import Given, labels_of, opened
 from priorcraft.run.images import check_size, images_of, top_of
 from priorcraft.run.photographs import files_of, mask_of, one_by_one, photographs, refuse, seen_of
-from priorcraft.train.loop import Record
+from priorcraft.train.loop import Record, heard
 from priorcraft.verbs.fit import Listener, silent
 
 
@@ -93,7 +94,9 @@ def inpaint(
     painted = seen_of(mask, space, own[0] if own else None, read_picture(own[0]) if own else None, mask_colour, seed)
     seen = ~painted.hidden
     generator, labels = runtime.keyed(seed, "inpaint", device=where), labels_of(fitted, given, len(x))
-    done = tiles.inpaint(fitted.model, x.to(where), seen.to(where), n, draws=draws, given=labels, generator=generator)
+    with telling(heard(listen("inpaint"))):
+        here = (x.to(where), seen.to(where))
+        done = tiles.inpaint(fitted.model, *here, n, draws=draws, given=labels, generator=generator)
     truth, observation = (None if named.splits is None else x), Mask(seen)
     y = observation.forward(x)
     found = measured(done, observation, y, truth, ~seen, named.splits, named.y, seed)

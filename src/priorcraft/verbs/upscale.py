@@ -10,6 +10,7 @@ from priorcraft import runtime
 from priorcraft.condition import enlarged as by_model
 from priorcraft.core import Space
 from priorcraft.datasets import Splits
+from priorcraft.datasets.progress import telling
 from priorcraft.errors import UsageError
 from priorcraft.observe import BlockMean
 from priorcraft.photo.restored import Best, Photograph, enlarged, read_pictures
@@ -19,7 +20,7 @@ from priorcraft.run import Run
 from priorcraft.run.data import Given, labels_of, opened
 from priorcraft.run.images import check_size, images_of, top_of
 from priorcraft.run.photographs import files_of, one_by_one, photographs, refuse
-from priorcraft.train.loop import Record
+from priorcraft.train.loop import Record, heard
 from priorcraft.verbs.fit import Listener, silent
 
 
@@ -87,7 +88,8 @@ def upscale(
     check_size(n, draws or n, len(named.x), named.x[0].numel() * (factor**2 if truth is None else 1))
     sums = named.x if truth is None else (observation.forward(truth) * factor**2).round().long()
     generator, labels = runtime.keyed(seed, "upscale", device=where), labels_of(fitted, given, len(sums))
-    done = by_model.upscale(fitted.model, sums.to(where), factor, n, draws=draws, given=labels, generator=generator)
+    with telling(heard(listen("upscale"))):
+        done = by_model.upscale(fitted.model, sums.to(where), factor, n, draws=draws, given=labels, generator=generator)
     y = sums.float() / factor**2
     blocks = (observation.adjoint(y) * factor**2).round().long()  # each at its mean
     space = Space(tuple(blocks.shape[1:]), fitted.model.space.levels)
