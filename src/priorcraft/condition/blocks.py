@@ -29,11 +29,11 @@ class BlockChain(Posterior):
     """Sequential Monte Carlo over blocks, then sweeps that draw each block again with all the others in view.
 
     q(x_j | past, s) ∝ p(x_j | past) p~(what is left | past, x_j), where p~ convolves the p(x_i | past) of the block's
-    later entries as if they were independent, or is about the Gaussian that a convolution foresees; the last entry is
-    what is left. A block of colours has a sum each. Weights p / q make up for p~ and for the sums of later blocks, but
-    a block that was drawn early has seen little. So in each sweep the class is drawn from p(c | x), and each block is
-    proposed by the same q with all other blocks first in the order, and accepted or not by Metropolis' rule. Every draw
-    has every sum.
+    later entries as if they were independent, or follows a convolution's own course through the block (`Rollout`); the
+    last entry is what is left. A block of colours has a sum each. Weights p / q make up for p~ and for the sums of
+    later blocks, but a block that was drawn early has seen little. So in each sweep the class is drawn from p(c | x),
+    and each block is proposed by the same q with all other blocks first in the order, and accepted or not by
+    Metropolis' rule. Every draw has every sum.
 
     With a `target`, draws follow its p(x | y) as particles and sweeps grow. Without one the rule is that for
     p(block | others, sum) in the order that has this block last. The conditionals of a learned model in different

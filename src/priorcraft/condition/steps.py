@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from priorcraft.condition.rollout import Rollout
 from priorcraft.condition.sums import convolved
 from priorcraft.explicit.exact.autoregressive import Autoregressive, MaskedAutoregressive, MaskedConvolution
 from priorcraft.explicit.exact.cells import Stage
@@ -137,6 +138,7 @@ class CellSteps(Steps):
         self.by_class = None if model.by_class is None or given is None else model.by_class[given][:, order]
         self.entries, self.within = WithinSteps(model.within, model.leave), list[WithinSteps]()
         self.plan = None if model.linear is None else model.linear.plan(order)
+        self.expected: Rollout | None = None
         self._look_ahead(0)
 
     def again(self) -> Steps:
@@ -158,8 +160,25 @@ class CellSteps(Steps):
         """As of `Steps`; where entries are foreseen linearly, their sum is about what that makes of it, given l."""
         if self.plan is None or not later:
             return super().log_left(later, past, left, levels)
-        open_, known = self.order[past : self.start + self.codes.shape[1]], self._known(past)
-        return self.plan.log_left(self.x, open_, torch.tensor(later, device=open_.device) - past, known, left, levels)
+        if self.expected is None:
+            self.expected = self._rolled_out()
+        drawn, sum_of = self.x[:, self.order[self.start : past]], torch.tensor(later, device=left.device) - self.start
+        return self.expected.log_left(drawn.to(self.expected.mean), sum_of, left, levels)
+
+    def _rolled_out(self) -> Rollout:
+        """The block from its start, each entry taken at the mean that is expected of it."""
+        assert self.plan is not None
+        steps, means, variances, taken = self.again(), list[Tensor](), list[Tensor](), list[Tensor]()
+        for p in range(self.start, self.start + self.codes.shape[1]):
+            table = steps.log_p(p, p).exp()
+            level = torch.arange(table.shape[1], device=table.device)
+            means.append(table @ level.to(table))
+            variances.append(table @ level.square().to(table) - means[-1].square())
+            taken.append(means[-1].round().long())
+            steps.push(taken[-1], p)
+        block = self.order[self.start : self.start + len(means)]
+        path = [torch.stack(each, 1).to(means[0]) for each in (taken, means, variances)]
+        return Rollout(path[0], path[1], path[2], self.plan.among(block).to(means[0]))
 
     def push(self, values: Tensor, position: int) -> None:
         """Takes the values at one more position."""

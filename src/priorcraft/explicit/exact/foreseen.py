@@ -82,38 +82,10 @@ class Plan:
         weight = self.weight[entries] if known is None else self.weight[entries] * known[near]
         return Foreseen(self.space, self.mean[entries] + (past * weight).sum(-1), self.std[entries])
 
-    @torch.no_grad()
-    def log_left(self, x: Tensor, open_: Tensor, which: Tensor, known: Tensor, left: Tensor, levels: int) -> Tensor:
-        """log p~ of a sum of entries, for every level of the first of some that follow one another, (B, levels).
-
-        Each is its prediction and an error of its own. With W the weights of the open entries on each other, the later
-        ones are (1 - W)^-1 (c + w l + e), given the level l of the first: their sum has a mean that is linear in l, and
-        a variance. p~ is the logistic of twice that variance and a level, whose tails are heavier than the errors'.
-
-        Args:
-            x: (B, D).
-            open_: entries that follow the known ones in their order, (m,).
-            which: those of them in the sum, (k,), numbers in 1 ... m - 1.
-            known: true where x counts, (D,).
-            left: what the first and the sum have together, (B,).
-            levels: of an entry.
-        """
-        base = self.at(x, open_, known)
-        own = (self.taps[open_][:, :, None] == open_) * self.weight[open_][:, :, None]
-        weights = own.sum(1).double()
-        solved = torch.linalg.inv(torch.eye(len(open_) - 1, dtype=torch.float64, device=x.device) - weights[1:, 1:])
-        share = solved[which - 1].sum(0)  # of the later entries in the sum
-        mean = self.mean[open_]
-        step = 2 / (levels - 1)
-        level = torch.arange(levels, device=x.device)
-        first = level * step - 1 - mean[0]
-        about = mean[which].sum() + (base.mean - mean)[:, 1:].double() @ share
-        expected = about[:, None] + (share @ weights[1:, 0]) * first
-        rest = left[:, None] - level
-        variance = 2 * (share.square() * base.std[1:].double().square()).sum() + step**2
-        gap = ((rest * step - len(which)) - expected).abs() * math.pi / (3 * variance).sqrt()
-        inside = (rest >= 0) & (rest <= len(which) * (levels - 1))
-        return (-gap - 2 * F.softplus(-gap)).masked_fill(~inside, -math.inf)
+    def among(self, entries: Tensor) -> Tensor:
+        """The weights of some entries (k,) on each other, (k, k): those of entry i on entry j in row i, column j."""
+        same = self.taps[entries][:, :, None] == entries
+        return (same * self.weight[entries][:, :, None]).sum(1)
 
 
 class Neighbourhood(nn.Module):
