@@ -11,7 +11,7 @@ from priorcraft.core import UNLABELLED, Space
 from priorcraft.errors import DataError, UsageError
 from priorcraft.explicit.exact.chow_liu import ChowLiu
 from priorcraft.explicit.exact.latent_tree import LatentTree
-from priorcraft.explicit.exact.left_out import backed_off, evenly_shared, leaned
+from priorcraft.explicit.exact.left_out import Bells, backed_off, evenly_shared, leaned
 from priorcraft.explicit.exact.structure import centre, chow_liu_tree, hang, mutual_information, spanning_tree
 from priorcraft.explicit.exact.tree_model import leaning
 from priorcraft.runtime import keyed
@@ -305,7 +305,7 @@ def test_what_is_said_of_left_out_rows_is_what_the_tables_without_them_say(monke
         assert float(whole.left[cell]) == pytest.approx(float(tables(fewer).p[cell]), rel=1e-6)
 
 
-def test_tables_lean_as_far_as_left_out_rows_say(monkeypatch):
+def test_tables_lean_as_far_as_left_out_rows_say():
     even = torch.full((1, 1, 1, 4), 0.25)
     certain = torch.tensor([[[[60.0, 0, 0, 0], [0, 60, 0, 0], [0, 0, 60, 0], [0, 0, 0, 60]]]])
     apart = backed_off(certain, even)
@@ -319,10 +319,39 @@ def test_tables_lean_as_far_as_left_out_rows_say(monkeypatch):
     islands = torch.zeros(1, 3, 2, 3)  # each class on an island of its own, whatever the parent says
     islands[0, torch.arange(3), :, torch.arange(3)] = 20
     assert float(backed_off(islands, torch.full((1, 1, 1, 3), 1 / 3))[0, 0, :, 1:].max()) < 0.01
-    many = torch.randint(4, (5, 3, 4, 4), generator=keyed(3)).float()
-    once = backed_off(many, even)
-    monkeypatch.setattr("priorcraft.explicit.exact.left_out.NUMBERS", 100)
-    assert torch.allclose(backed_off(many, even), once)
+
+
+def test_tables_may_be_worked_on_one_by_one(monkeypatch):
+    space = Space((5,), 4, unordered=(1,))
+    model, x = ChowLiu(space, Space((), 3)), torch.randint(4, (60, 5), generator=keyed(3))
+    model.initialise(x, x[:, 0] % 3, generator=keyed(0))
+    model.update(x, x[:, 0] % 3)
+    once = model.log_transition.clone()
+    monkeypatch.setattr("priorcraft.explicit.exact.chow_liu.AT_ONCE", 1)
+    model.update(x, x[:, 0] % 3)
+    assert torch.allclose(model.log_transition, once)
+    assert torch.allclose(model._bells(model.forest.nodes()[0, 1:2], 1.0)[0, 0], torch.eye(4))
+
+
+def bells(tables, levels):
+    """Bells of width one over so many levels, columns sum to one."""
+    apart = torch.arange(levels).unsqueeze(1) - torch.arange(levels)
+    return (-0.5 * apart.double().square()).softmax(0).float().expand(tables, 1, -1, -1)
+
+
+def test_rows_near_a_cell_tell_what_it_is_worth_and_a_left_out_row_takes_its_bell_along():
+    counts, near = torch.randint(3, (2, 1, 6, 6), generator=keyed(3)).float(), Bells(bells(2, 6), bells(2, 6))
+    root = evenly_shared(torch.full((2, 1, 1, 6), 1 / 6))
+    whole = near.smoothed(counts, root)
+    assert torch.allclose(whole.p.sum(-1), torch.ones(()))
+    for cell in [tuple(cell) for cell in counts.nonzero()[::5].tolist()]:
+        fewer = counts.clone()
+        fewer[cell] -= 1
+        assert float(whole.left[cell]) == pytest.approx(float(near.smoothed(fewer, root).p[cell]), rel=1e-4)
+    line = 3 * torch.eye(12).view(1, 1, 12, 12)  # numbers that go together: a cell beside the line is not one far away
+    line[0, 0, ::2] = 0
+    found = backed_off(line, torch.full((1, 1, 1, 12), 1 / 12), near=[Bells(bells(1, 12), bells(1, 12))])[0, 0]
+    assert float(found[6, 5:8].sum()) > 0.5
 
 
 def test_what_a_class_says_is_not_halved_by_what_the_parent_says():

@@ -8,12 +8,14 @@ from torch import Generator, Tensor
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.counting import evenly
-from priorcraft.explicit.exact.left_out import backed_off
+from priorcraft.explicit.exact.left_out import Bells, backed_off
 from priorcraft.explicit.exact.structure import chow_liu_tree
 from priorcraft.explicit.exact.tree_model import Groups, TreeModel, leaning, normalised
 from priorcraft.settings import Smoothing
 
 NUMBERS = 2**28  # 1 GB of tables
+WIDTHS = (1.0, 2.0, 5.0)  # of the bells over levels that have an order
+AT_ONCE = 2**24  # numbers of the tables that are worked on
 LEAST = -1e4  # log p of a state that is not the one that was seen
 
 
@@ -81,11 +83,13 @@ class ChowLiu(TreeModel):
     def maximise(self, sums: Sequence[Tensor], rounds: int = 1) -> None:
         """The tables from counts; with every label and entry known, the maximum of the smoothed likelihood."""
         spread, fits = self._spread(), self._fits()
-        if self.smoothing is None:
-            found = normalised(backed_off(sums[1], spread, fits), -1)
-        else:
-            found = leaning(sums[1], self.smoothing, spread, fits)
-        self.log_transition.copy_(found.log())
+        if self.smoothing is not None:
+            self.log_transition.copy_(leaning(sums[1], self.smoothing, spread, fits).log())
+            return
+        fits = torch.as_tensor(fits).to(spread).expand(len(spread), 1, self.levels, self.levels)
+        for part in torch.arange(len(spread), device=spread.device).split(max(1, AT_ONCE // sums[1][0].numel())):
+            found = backed_off(sums[1][part], spread[part], fits[part], self._near(part))
+            self.log_transition[part] = normalised(found, -1).log().to(self.log_transition)
 
     def _count(self, x: Tensor, given: Tensor | None, counts: Tensor) -> Tensor:
         """Adds what whole rows count; returns their log-likelihood."""
@@ -110,6 +114,19 @@ class ChowLiu(TreeModel):
     def _spread(self) -> Tensor:
         """The levels that each entry has, evenly, (N, 1, 1, levels)."""
         return evenly(self.space).to(self.log_transition)[self.forest.variable][:, None, None]
+
+    def _near(self, nodes: Tensor) -> list[Bells]:
+        """How rows spread over near levels, where these have an order: the nodes' and their parents'."""
+        above = self.forest.parent[nodes]
+        return [Bells(self._bells(nodes, width), self._bells(above, width)) for width in WIDTHS]
+
+    def _bells(self, nodes: Tensor, width: float) -> Tensor:
+        entry, level = self.forest.variable[nodes], torch.arange(self.levels).to(self.log_transition)
+        bells = (-0.5 * ((level.unsqueeze(1) - level) / width).square()).exp()
+        bells = bells * (self._spread()[nodes, :, 0] > 0).unsqueeze(-1)
+        named = torch.tensor([i in self.space.unordered for i in entry.tolist()]).to(level) > 0
+        bells = torch.where(named.view(-1, 1, 1, 1), torch.eye(self.levels).to(bells), bells)
+        return bells / bells.sum(-2, keepdim=True).clamp_min(1e-12)
 
     def _fits(self) -> Tensor | float:
         """1 for the levels that can be under each of the parent's, (N, 1, levels, levels)."""

@@ -11,7 +11,6 @@ STRENGTHS = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0, 100.0, 1000.0)  # where they 
 SHIFTS = (1.0, 0.5, 0.0)  # how far a class moves what a parent says
 MARGIN = 1e-6  # nats a row
 LEAST = 1e-30
-NUMBERS = 2**24  # of the tables that are worked on at once
 
 
 class Shares(NamedTuple):
@@ -86,26 +85,50 @@ def shifted(shared: Shares, alone: Shares, root: Shares, fits: Tensor | float, w
     return Shares(p / total.clamp_min(LEAST), left / (total - p + left).clamp_min(LEAST))
 
 
-def backed_off(counts: Tensor, spread: Tensor, fits: Tensor | float = 1.0) -> Tensor:
+class Bells(NamedTuple):
+    """How a row spreads over the levels near its own, of N tables; columns sum to one.
+
+    child: over k, (N, 1, K, K).
+    parent: over j, (N, 1, J, J).
+    """
+
+    child: Tensor
+    parent: Tensor
+
+    def smoothed(self, counts: Tensor, root: Shares) -> Shares:
+        """p(k | j) from counts (N, C, J, K) that are spread, and one imagined row that lies as in the root.
+
+        A row that is left out takes with it what it spreads to its own cell, so that this is closed-form, too.
+        """
+        parent = self.parent if counts.shape[2] > 1 else counts.new_ones(1, 1, 1, 1)
+        spread, own = parent @ counts @ self.child.mT, parent.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
+        total, alone = spread.sum(-1, keepdim=True) + 1, own * self.child.diagonal(dim1=-2, dim2=-1).unsqueeze(-2)
+        left = (spread - alone).clamp_min(0) + root.left
+        return Shares((spread + root.p) / total, left / (total - own).clamp_min(1))
+
+
+def backed_off(counts: Tensor, spread: Tensor, fits: Tensor | float = 1.0, near: Sequence[Bells] = ()) -> Tensor:
     """p(k | j, c) from counts (N, C, J, K); it leans on p(k | j), as far as p(k | c) shifts it, or on p(k | c) alone.
 
-    These lean on p(k), and that on the spread. A mean of p(k | j) and p(k | c) would halve what each says.
+    These lean on p(k), or on rows near j and k, and p(k) on the spread. A mean of p(k | j) and p(k | c) would halve
+    what each says.
 
     Args:
         counts: rows with k under the parent's j, in each class; they may be expected counts.
         spread: how rows lie over k where nothing is known, (N, 1, 1, K).
         fits: 1 where k can be under j, (N, 1, J, K).
+        near: bells of several widths, for levels that have an order.
     """
-    step = max(1, NUMBERS // counts[0].numel())
-    if len(counts) > step:
-        fitting = torch.as_tensor(fits).to(counts).expand(len(counts), 1, *counts.shape[2:])
-        of_all = spread.expand(len(counts), 1, 1, -1), fitting
-        parts = zip(counts.split(step), *(each.split(step) for each in of_all), strict=True)
-        return torch.cat([backed_off(*part) for part in parts])
     root = leaned(counts.sum((1, 2), keepdim=True), [evenly_shared(spread)])
+
+    def coarser(own: Tensor) -> list[Shares]:
+        return [root, *(bell.smoothed(own, root) for bell in near)]
+
+    each = counts.sum(1, keepdim=True)
+    shared = leaned(each, [base.among(fits) for base in coarser(each)])
     if counts.shape[1] == 1:
-        return leaned(counts, [root.among(fits)]).p
-    alone = leaned(counts.sum(2, keepdim=True), [root])
-    shared = leaned(counts.sum(1, keepdim=True), [root.among(fits)])
+        return shared.p
+    own = counts.sum(2, keepdim=True)
+    alone = leaned(own, coarser(own))
     shifts = [shifted(shared, alone, root, fits, w) for w in SHIFTS]
     return leaned(counts, [*shifts, alone.among(fits)]).p
