@@ -124,6 +124,7 @@ def test_an_error_at_any_operation_of_a_command_loses_nothing_and_leaves_nothing
         assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file() and path != target} == before
 
 
+@pytest.mark.slow
 def test_an_error_at_any_operation_of_a_training_leaves_a_run_that_goes_on_to_the_same_bits(place):
     def words(out):
         return ("fit", place / "own.npz", "naive-bayes", "--steps", 2, "--quiet", "--out", out)
