@@ -108,7 +108,7 @@ def disturbed_points(model: Autoregressive, n: int) -> torch.Tensor:
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_fast_sampler_draws_what_the_naive_one_draws(make, share):
-    model, n = disturbed(make()), 50
+    model, n = disturbed(make()), 12
     given, dims = contexts(model, n), model.space.dims
     u = torch.rand(n, dims, generator=runtime.keyed("u")).double()
     order = any_order(model)
