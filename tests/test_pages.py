@@ -73,7 +73,7 @@ def data(page: str, folder: Path) -> None:
         np.savetxt(folder / "t.csv", rng.integers(0, 5, (300, 3)), "%d", ",", header="a,b,c", comments="")
         pc.fit(folder / "t.csv", "chow-liu", steps=5, out=folder / "runs" / "t")
     elif page == "vae.md":
-        pc.fit("digits", "vae", steps=20, out=folder / "runs" / "vae")
+        pc.fit("digits", "vae", steps=20, out=folder / "runs" / "vae", settings={"hidden": 16, "depth": 1})
 
 
 @pytest.mark.slow
