@@ -473,6 +473,30 @@ def test_the_colours_of_a_block_meet_a_sum_each_and_follow_the_posterior():
             assert ("sweeps" in engine.method) == (engine is not alone)
 
 
+def test_a_cell_of_which_a_colour_is_known_is_drawn_as_one():
+    space, known = Space((3, 2, 2), 2), torch.tensor([1, 0, 0]).bool().view(3, 1, 1).expand(3, 2, 2)
+    every = torch.cartesian_prod(*[torch.arange(2)] * 12).view(-1, 3, 2, 2)
+    with runtime.borrowed_global_generator("colours"):
+        model = MaskedConvolution(space, channels=4, depth=1, window=3, patch=2, orders=1).double().eval()
+        for parameter in model.parameters():
+            parameter.data.add_(0.4 * torch.randn_like(parameter))
+    observation, truth = jointly(Mask(known), BlockMean(2)), every[2477:2478]
+    y = observation.forward(truth)
+    with torch.no_grad():
+        log_y = observation.log_prob(tuple(part.expand(len(every), *part.shape[1:]) for part in y), every)
+        expected = (model.log_prob(every) + log_y).softmax(0)
+        engine = posterior(model, observation, y)
+        assert isinstance(engine, BlocksBeside)
+        engine.sweeps = 0
+        engine.particles = 48
+        draws = engine.sample(2000, generator=runtime.keyed(1))[0]
+    assert len(engine.blocks) == 1
+    assert torch.equal(draws[:, 0], truth[:, 0].expand(2000, 2, 2))
+    assert torch.equal(BlockMean(2).forward(draws), y[1].expand(2000, 3, 1, 1))
+    gap = draws.flatten(1).double().mean(0) - (expected[:, None] * every.flatten(1)).sum(0)
+    assert float(gap.abs().max()) < 0.04
+
+
 def test_each_draw_of_its_own_particles_begins_with_a_class_at_chance():
     model = small(MaskedAutoregressive, orders=1, width=16)
     of = Particles(model, 900, 2, None, runtime.keyed(0))

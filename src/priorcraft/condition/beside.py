@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from priorcraft import probability, runtime
-from priorcraft.condition.blocks import BlockChain, turn_blocks
+from priorcraft.condition.blocks import BlockChain, sums_within, turn_blocks
 from priorcraft.condition.components import product_components
 from priorcraft.condition.evidence import ExactPosterior, possible
 from priorcraft.condition.steps import Steps
@@ -24,20 +24,14 @@ def known_blocks(observation: PixelsAndBlocks, blocks: Tensor) -> Tensor:
     Raises:
         UsageError: a block that is seen in part.
     """
-    known, in_part = _seen_of(observation, blocks)
-    if bool(in_part.any()):
-        raise UsageError("pixels that are seen beside block means must fill whole blocks.")
-    return known
-
-
-def _seen_of(observation: PixelsAndBlocks, blocks: Tensor) -> tuple[Tensor, Tensor]:
-    """Which blocks are seen whole, and which in part, (blocks,) both."""
     seen = observation.pixels.seen.flatten().to(blocks.device)[blocks]
-    return seen.all(1), seen.any(1) & ~seen.all(1)
+    if not bool((seen.all(1) == seen.any(1)).all()):
+        raise UsageError("pixels that are seen beside block means must fill whole blocks.")
+    return seen.all(1)
 
 
 class BlocksBeside(BlockChain):
-    """As `BlockChain`, with the known blocks first in the order: they weigh the particles, and stay as they are.
+    """As `BlockChain`, with the known blocks as early as they can be: they weigh the particles, and stay as they are.
 
     Args:
         model: autoregressive, on integers.
@@ -47,19 +41,17 @@ class BlocksBeside(BlockChain):
     """
 
     def __init__(self, model: Autoregressive, observation: PixelsAndBlocks, y: Seen, given: Tensor | None) -> None:
-        factor = observation.blocks.factor
-        turns = turn_blocks(model, factor)
-        known, in_part = _seen_of(observation, turns)
-        if bool(in_part.any()):
-            turns = blocks_of(model.space.event_shape, factor)
-            known = known_blocks(observation, turns)
-        super().__init__(model, observation.blocks, y[1], given, turns=turns[(~known).long().argsort(stable=True)])
-        self.pixels, self.known = y[0].flatten(1), int(known.sum())
+        factor, shape = observation.blocks.factor, model.space.event_shape
+        blocks, turns = blocks_of(shape, factor), turn_blocks(model, factor)
+        known, (numbers, _) = known_blocks(observation, blocks), sums_within(turns, blocks)
+        first = (~known[numbers]).sum(1).argsort(stable=True)
+        super().__init__(model, observation.blocks, y[1], given, turns=turns[first])
+        self.pixels, self.seen = y[0].flatten(1), known[numbers][first]
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
         drawn = super()._sample(n, generator)
         if "acceptance" in self.diagnostics:  # of the blocks that could move
-            share = self.known / len(self.blocks)
+            share = float(self.seen.all(1).float().mean())
             self.diagnostics["acceptance"] = max(0.0, self.diagnostics["acceptance"] - share) / max(1 - share, 1e-9)
         return drawn
 
@@ -74,6 +66,7 @@ class BlocksBeside(BlockChain):
 
     def _block(
         self,
+        b: int,
         x: Tensor,
         steps: Steps,
         order: Tensor,
@@ -83,13 +76,10 @@ class BlocksBeside(BlockChain):
         *,
         keep: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Draws one block into x, or keeps it where it is known: q is then certain."""
-        block = order[start : start + self.blocks.shape[1]]
-        if not bool((self.blocks[: self.known] == block).all(1).any()):
-            return super()._block(x, steps, order, start, left, generator, keep=keep)
-        x[:, block] = self.pixels[:, block].repeat_interleave(len(x) // len(self.pixels), 0)
-        log_p, log_q = super()._block(x, steps, order, start, left, generator, keep=True)
-        return log_p, torch.zeros_like(log_q)
+        """As `BlockChain` does, with what is known in its place."""
+        known = self.blocks[b][self.seen[b][self.part]]
+        x[:, known] = self.pixels[:, known].repeat_interleave(len(x) // len(self.pixels), 0)
+        return super()._block(b, x, steps, order, start, left, generator, keep=keep)
 
 
 class ComponentsBeside(ExactPosterior):

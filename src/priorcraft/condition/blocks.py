@@ -79,15 +79,17 @@ class BlockChain(Posterior):
         self.blocks = (turn_blocks(model, observation.factor) if turns is None else turns).to(y.device)
         numbers, self.part = sums_within(self.blocks, blocks_of(model.space.event_shape, observation.factor))
         self.sums = sums_in_reach(observation, y, model.space, "block sums")[:, numbers]
+        self.seen = torch.zeros(self.sums.shape[1:], dtype=torch.bool)  # sums whose entries are known, (G, P)
         self.particles = particles
         self.sweeps = int(self.blocks.numel() * len(self.blocks) <= SWEPT) if sweeps is None else sweeps
         self.method = self.method if self.sweeps else self.alone
 
     def _sample(self, n: int, generator: Generator) -> Tensor:
-        few = len(self.blocks) <= FEW
-        k = max(n, self.particles or (min(MOST, max(LEAST, EACH * n)) if few else LEAST))
-        alone = 1 if self.sweeps else n  # draws of a row, each of particles of its own
-        k = k if self.sweeps else self.particles or ALONE
+        if self.sweeps:
+            many = min(MOST, max(LEAST, EACH * n)) if len(self.blocks) <= FEW else LEAST
+            alone, k = 1, max(n, self.particles or many)
+        else:  # each draw of a row has particles of its own
+            alone, k = n, self.particles or ALONE
         convolves = isinstance(self.model, MaskedConvolution)  # a triangular solve works in full
         with runtime.bfloat16_products(self.model.log_prior) if convolves else nullcontext():
             draw = partial(self._draw, n=n // alone, k=k, generator=generator)
@@ -109,7 +111,7 @@ class BlockChain(Posterior):
         for b in range(len(self.blocks)):
             steps = turns.at(b * m, particles.x, particles.c)
             left = sums[:, b].repeat_interleave(k, 0)
-            log_p, log_q = self._block(particles.x, steps, order, b * m, left, generator)
+            log_p, log_q = self._block(b, particles.x, steps, order, b * m, left, generator)
             again = particles.weigh(log_p - log_q)
             if again is not None:
                 turns.take(again)
@@ -131,8 +133,8 @@ class BlockChain(Posterior):
             last = torch.cat([order[: b * m], order[(b + 1) * m :], block])
             left, start = sums[:, b], len(order) - m
             new, steps = x.clone(), steps_of(self.model, last, x, start, c, m)
-            p_old, q_old = self._block(x.clone(), steps.again(), last, start, left, generator, keep=True)
-            p_new, q_new = self._block(new, steps, last, start, left, generator)
+            p_old, q_old = self._block(b, x.clone(), steps.again(), last, start, left, generator, keep=True)
+            p_new, q_new = self._block(b, new, steps, last, start, left, generator)
             if self.target is not None:
                 p_new, p_old = self._log_p(new, order, c), self._log_p(x, order, c)
             u = runtime.uniform(tuple(q_new.shape), generator=generator, like=q_new)
@@ -151,6 +153,7 @@ class BlockChain(Posterior):
 
     def _block(
         self,
+        b: int,
         x: Tensor,
         steps: Steps,
         order: Tensor,
@@ -160,25 +163,25 @@ class BlockChain(Posterior):
         *,
         keep: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Draws one block into x, or keeps what is there; returns its log p and log q, (B,)."""
+        """Draws block b into x, or keeps what is there and what is known; returns its log p and log q, (B,)."""
         log_p, log_q = torch.zeros(2, len(x), device=x.device)
-        left = left.clone()
+        left, known = left.clone(), self.seen[b].tolist()
         for i, part in enumerate(self.part.tolist()):
             p, later = start + i, (self.part[i + 1 :] == part).nonzero().flatten() + start + i + 1
-            table = steps.log_p(p, p)
-            rest = steps.log_left(later.tolist(), p, left[:, part], table.shape[1])
-            proposal = table + rest.to(table.dtype)
-            # a sum out of reach of p~'s rounding is out of reach of the row: its weight is zero
-            reachable = torch.isfinite(proposal).any(1)
-            proposal = torch.where(reachable[:, None], proposal, 0.0).log_softmax(-1)
-            drawn = x[:, order[p]].clone()
-            if not keep:
-                drawn = runtime.categorical(proposal, generator=generator)
-            log_q = log_q + proposal.gather(1, drawn[:, None])[:, 0]
-            log_p = (log_p + table.gather(1, drawn[:, None])[:, 0]).masked_fill(~reachable, -torch.inf)
-            x[:, order[p]] = drawn
-            left[:, part] -= drawn
-            steps.push(drawn, p)
+            table, entry = steps.log_p(p, p), x[:, order[p]].clone()
+            if not known[part]:
+                rest = steps.log_left(later.tolist(), p, left[:, part], table.shape[1])
+                proposal = table + rest.to(table.dtype)
+                # a sum out of reach of p~'s rounding is out of reach of the row: its weight is zero
+                reachable = torch.isfinite(proposal).any(1)
+                proposal = torch.where(reachable[:, None], proposal, 0.0).log_softmax(-1)
+                entry = entry if keep else runtime.categorical(proposal, generator=generator)
+                log_q = log_q + proposal.gather(1, entry[:, None])[:, 0]
+                log_p = log_p.masked_fill(~reachable, -torch.inf)
+            log_p = log_p + table.gather(1, entry[:, None])[:, 0]
+            x[:, order[p]] = entry
+            left[:, part] -= entry
+            steps.push(entry, p)
         return log_p, log_q
 
 
