@@ -11,12 +11,14 @@ from priorcraft import runtime
 from priorcraft.condition import engine_for, posterior
 from priorcraft.condition.beside import BlocksBeside
 from priorcraft.condition.blocks import BlockChain, sums_within, turn_blocks
+from priorcraft.condition.cell_steps import CellSteps
 from priorcraft.condition.evidence import PerMask
 from priorcraft.condition.hamiltonian import HamiltonianChain, hamiltonian
 from priorcraft.condition.latent import CodeGibbs, LatentChain
 from priorcraft.condition.ordered import EvidenceFirst
-from priorcraft.condition.steps import CachedTurns, CellSteps, Steps, steps_of, turns_of
+from priorcraft.condition.steps import Steps
 from priorcraft.condition.sums import ComponentSums, blocks_of
+from priorcraft.condition.turns import CachedTurns, steps_of, turns_of
 from priorcraft.condition.weighted import Importance, Particles, Sequential
 from priorcraft.condition.windowed import WindowChain
 from priorcraft.core import Observation, Space

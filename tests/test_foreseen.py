@@ -9,7 +9,7 @@ from torch import Tensor
 from priorcraft import runtime
 from priorcraft.condition.blocks import BlockChain, turn_blocks
 from priorcraft.condition.rollout import MARGIN, Rollout
-from priorcraft.condition.steps import steps_of
+from priorcraft.condition.turns import steps_of
 from priorcraft.core import Space
 from priorcraft.errors import UsageError
 from priorcraft.explicit.exact.chain import Method

@@ -9,8 +9,9 @@ from torch import Generator, Tensor
 
 from priorcraft import runtime
 from priorcraft.condition.evidence import in_parts
-from priorcraft.condition.steps import Steps, steps_of, turns_of
+from priorcraft.condition.steps import Steps
 from priorcraft.condition.sums import blocks_of, sums_in_reach
+from priorcraft.condition.turns import steps_of, turns_of
 from priorcraft.condition.weighted import Particles
 from priorcraft.core import UNLABELLED, Posterior
 from priorcraft.errors import NoDensity

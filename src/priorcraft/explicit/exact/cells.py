@@ -77,6 +77,10 @@ class Cells:
         """
         return self._stages(tuple(order.tolist()))
 
+    def stage_of(self, order: Tensor, entry: Tensor) -> Stage:
+        """The stage of an order in which an entry is."""
+        return next(stage for stage in self.stages(order) if bool(stage.entries[entry]))
+
     @lru_cache(maxsize=64)  # noqa: B019  (a model keeps one of these for its life)
     def _stages(self, order: tuple[int, ...]) -> list[Stage]:
         entries = torch.tensor(order)

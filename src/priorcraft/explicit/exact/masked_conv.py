@@ -161,7 +161,7 @@ class MaskedConvolution(Autoregressive, Trainable):
 
     def features_at(self, x: Tensor, order: Tensor, start: int, cell: int, given: Tensor | None) -> Tensor:
         """The features (B, channels) of the cell that begins at position `start` of the order; x is (B, D)."""
-        stage = next(s for s in self.cells.stages(order) if bool(s.entries[order[start]]))
+        stage = self.cells.stage_of(order, order[start])
         codes = self.code(x, self.foreseen(x, order))
         around = self._surround(codes, stage, self._context_planes(given))
         h = self.net(self.cells.planes(self.cells.seen(codes, stage.seen)), stage.cells, around)
